@@ -1,0 +1,3 @@
+//! The `tandem` binary. Everything lives in the library.
+
+fn main() {}

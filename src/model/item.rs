@@ -1,0 +1,119 @@
+//! The queue item: the one open unit of work of a pair (I3).
+
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
+
+use super::{Fingerprint, ItemId, ModuleId, PairKey, Plan, Reasons, Side, State, Timestamp};
+
+/// What kind of work it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Kind {
+    /// The record exists on one side and is to be created on the other.
+    Create,
+    /// A linked pair differs.
+    Update,
+    /// A counterpart is to be chosen.
+    Link,
+    /// A counterpart is gone.
+    Delete,
+    /// A finished push is to be reversed.
+    Undo,
+}
+
+/// The last thing that went wrong. Holds no field values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemError {
+    /// One sentence.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Who is looking at an item, advisory only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Operator name.
+    pub who: String,
+    /// Until when, unless renewed.
+    pub until: Timestamp,
+}
+
+/// One queue item. `ver` grows with every change of what an operator would see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Our id.
+    pub id: ItemId,
+    /// Which module.
+    pub module: ModuleId,
+    /// What it is about.
+    pub pair: PairKey,
+    /// What kind of work.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// Why it is held, if it is.
+    #[serde(default)]
+    pub reasons: Reasons,
+    /// Version for compare-and-set.
+    pub ver: u32,
+    /// Fingerprint of both observations, the base, the mapping and the plan (I8).
+    pub seen: Fingerprint,
+    /// 0 operator, 1 live, 2 backfill: lower goes first.
+    pub priority: u8,
+    /// Not claimed before this: retry, snooze and settle times.
+    pub ready_at: Timestamp,
+    /// When the difference was first seen.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Failed attempts so far.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Claims without a recorded outcome; three make it poison.
+    #[serde(default)]
+    pub claims: u32,
+    /// What a person calls the record (remote text, to be sanitised before display).
+    pub title: String,
+    /// What it would do.
+    pub plan: Plan,
+    /// An operator approved it; freshness is checked on both sides.
+    #[serde(default)]
+    pub decided: bool,
+    /// An operator forced this side's record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced: Option<Side>,
+    /// Who decided last, for the "who was faster" message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// What went wrong last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ItemError>,
+    /// What it looked like when it was skipped: the same data never reopens it (I26).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_seen: Option<Fingerprint>,
+    /// Who is on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned: Option<Assignment>,
+    /// The parent that must be linked first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<(ModuleId, PairKey)>,
+    /// The item that replaced it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<ItemId>,
+}
+
+impl Item {
+    /// The value the queue sorts by within (module, state, priority).
+    pub fn sort_key(&self) -> u64 {
+        match self.state {
+            State::Ready | State::Retry | State::Unknown | State::Inflight => self.ready_at.sort_key(),
+            State::Done | State::Skipped | State::Superseded => self.updated_at.sort_key(),
+            State::New | State::Held | State::Blocked | State::Dead => self.created_at.sort_key(),
+        }
+    }
+}

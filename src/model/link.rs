@@ -1,0 +1,101 @@
+//! Links: the permanent pairing of one iVvy record with one CRM record, and what they last agreed on.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{LinkId, ModuleId, RecordId, Side, Timestamp, Value};
+
+/// A permanent pairing (V-12). Unique on each side within its module (I2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Our id.
+    pub id: LinkId,
+    /// Which module.
+    pub module: ModuleId,
+    /// The iVvy record.
+    pub ivvy: RecordId,
+    /// The CRM record.
+    pub crm: RecordId,
+    /// Whether it is in force.
+    pub state: LinkState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Why it was made: a sentence for the audit pane.
+    pub reason: String,
+}
+
+impl Link {
+    /// The record id on `side`.
+    pub fn on(&self, side: Side) -> &RecordId {
+        match side {
+            Side::Ivvy => &self.ivvy,
+            Side::Crm => &self.crm,
+        }
+    }
+}
+
+/// Whether a link is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    /// In force.
+    Linked,
+    /// One record is gone and an operator (or policy) closed the pair; never re-created.
+    Tombstone,
+}
+
+/// What one field last agreed on, per side. A side without a value counts as *changed*: that is
+/// how a half-carried decision says which way the rest must flow (`docs/decisions/0003`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseField {
+    /// iVvy's value at agreement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ivvy: Option<Value>,
+    /// The CRM's value at agreement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crm: Option<Value>,
+}
+
+impl BaseField {
+    /// Both sides agreed on these values.
+    pub fn agreed(ivvy: Value, crm: Value) -> Self {
+        Self { ivvy: Some(ivvy), crm: Some(crm) }
+    }
+
+    /// The agreed value on `side`.
+    pub fn on(&self, side: Side) -> Option<&Value> {
+        match side {
+            Side::Ivvy => self.ivvy.as_ref(),
+            Side::Crm => self.crm.as_ref(),
+        }
+    }
+
+    /// Replaces the agreed value on `side`.
+    pub fn set(&mut self, side: Side, value: Option<Value>) {
+        match side {
+            Side::Ivvy => self.ivvy = value,
+            Side::Crm => self.crm = value,
+        }
+    }
+}
+
+/// The last agreement of a link, field by field. Per side, so that a remote's own spelling of a
+/// value (case, spacing) is not mistaken for an edit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// By field name.
+    pub fields: BTreeMap<String, BaseField>,
+    /// When the last field agreed.
+    pub agreed_at: Timestamp,
+}
+
+/// What an item is about: a link, or a record that has no counterpart yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PairKey {
+    /// An existing link.
+    Link(LinkId),
+    /// A record on one side only.
+    Lone(Side, RecordId),
+}

@@ -1,0 +1,33 @@
+//! The pure vocabulary of Tandem: what a record, a link, a plan, an item and a decision *are*.
+//!
+//! This layer refuses to do anything: no I/O, no clocks, no randomness, no knowledge of any remote
+//! system's wire format. Every other layer may use it; it uses none of them.
+
+pub mod audit;
+pub mod decision;
+pub mod fingerprint;
+pub mod guard;
+pub mod id;
+pub mod intent;
+pub mod item;
+pub mod link;
+pub mod module;
+pub mod plan;
+pub mod record;
+pub mod state;
+pub mod time;
+pub mod value;
+
+pub use audit::{AuditEvent, AuditRow};
+pub use decision::{Actor, Choice, Decision, Role};
+pub use fingerprint::Fingerprint;
+pub use id::{ItemId, LinkId, RecordId, Seq};
+pub use intent::{Intent, Operation};
+pub use item::{Item, ItemError, Kind};
+pub use link::{Base, BaseField, Link, LinkState, PairKey};
+pub use module::{FieldDef, FieldKind, Flow, ModuleDef, ModuleId, Side};
+pub use plan::{FieldPlan, Plan, Verdict, Why};
+pub use record::{Cursor, Observation, Record};
+pub use state::{Reason, Reasons, State, Verb};
+pub use time::Timestamp;
+pub use value::{Fields, Value};

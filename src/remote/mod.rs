@@ -1,0 +1,14 @@
+//! Remote systems behind one port.
+//!
+//! `transport` is the HTTP seam; `port` is what every system must offer and declare; one folder per
+//! system implements it. This layer refuses to know the store, the engine or the terminal, and never
+//! decides anything: it reports what a remote said, typed, and how sure we are that a write happened.
+
+pub mod port;
+pub mod transport;
+
+pub use port::{
+    Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, Guarantee, IdempotentCreate, Listing, Page,
+    PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
+};
+pub use transport::{Transport, TransportError};

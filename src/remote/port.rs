@@ -1,0 +1,282 @@
+//! The port: what the engine may ask of any remote system, and what each system must declare about
+//! itself (`contracts/crm.md` 9).
+
+use std::fmt;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{FieldKind, Fields, ModuleId, Record, RecordId, Timestamp};
+
+/// How a remote refuses a write over a version we have not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConditionalWrite {
+    /// Compare-and-set on an exact version.
+    Strong,
+    /// Compare-and-set on a stamp of one second: an edit in the same second slips through.
+    OneSecond,
+    /// None: we read before, write, and read after.
+    VerifiedAfter,
+}
+
+/// The guarantee as shown beside force-push.
+pub type Guarantee = ConditionalWrite;
+
+impl ConditionalWrite {
+    /// One phrase for the diff pane.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::Strong => "conditional write: the remote refuses if it moved",
+            Self::OneSecond => "one-second weak: an edit in the same second could slip through",
+            Self::VerifiedAfter => "verified afterwards: the remote cannot refuse; Tandem reads before and after",
+        }
+    }
+}
+
+/// How a create is made safe to prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdempotentCreate {
+    /// Upsert by our external key.
+    NativeKey,
+    /// Look up by key first; the create carries the key.
+    LookupFirst,
+}
+
+/// How deletions show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeleteEvidence {
+    /// A feed of deleted ids.
+    Feed,
+    /// Records stay with an archived flag; hard deletes only by set difference.
+    ArchivedFlag,
+    /// Only absence from a complete listing, confirmed by a direct read.
+    SetDifference,
+}
+
+/// How a listing is paged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listing {
+    /// By (stamp, id): stable under change.
+    Keyset,
+    /// By offset: rows can shift between pages; the adapter checks an anchor and reports
+    /// [`Class::Shifted`].
+    Offset,
+}
+
+/// What a system can do for one module. Declared, never guessed by the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// How a stale write is refused.
+    pub conditional_write: ConditionalWrite,
+    /// How a create is proved.
+    pub idempotent_create: IdempotentCreate,
+    /// How listings page.
+    pub listing: Listing,
+    /// How deletions show.
+    pub deletes: DeleteEvidence,
+    /// Our key can be written onto an existing record ([`crate::model::module::IVVY_KEY`], or
+    /// `external_id` on the iVvy side).
+    pub stamp_key: bool,
+    /// Records per page.
+    pub page_size: u32,
+    /// Resolution of modification stamps.
+    pub stamp_resolution: Duration,
+    /// Smallest safe overlap of two incremental sweeps.
+    pub min_overlap: Duration,
+    /// Longest time a sent write may take to become visible to a look-up: proof waits this long.
+    pub settle: Duration,
+    /// Calls in flight at most.
+    pub max_in_flight: u32,
+}
+
+/// One page asked for. All bounds inclusive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Only records modified at or after this.
+    pub from: Option<Timestamp>,
+    /// Only records modified at or before this.
+    pub to: Option<Timestamp>,
+    /// Where to go on: [`Page::next`] of the page before.
+    pub position: Option<String>,
+}
+
+/// One page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Records in the remote's order. May repeat records of earlier pages.
+    pub records: Vec<Record>,
+    /// Opaque position of the next page; `None` at the end.
+    pub next: Option<String>,
+    /// Total the remote claims, for progress only.
+    pub total: Option<u64>,
+    /// The server's clock when it answered (`Date` header), if it told.
+    pub server_time: Option<Timestamp>,
+}
+
+/// A direct read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// The record.
+    Found(Box<Record>),
+    /// The remote says there is no such record.
+    Missing,
+    /// The remote answers with another id: the record was merged into that one.
+    MergedInto(RecordId),
+}
+
+/// What a successful write told us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteAck {
+    /// Id of the record written.
+    pub id: RecordId,
+    /// Whether it was created by this very call; `None` if the remote does not tell.
+    pub created: Option<bool>,
+}
+
+/// What a connection test found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Product and version as the remote names itself.
+    pub system: String,
+    /// Server clock minus ours, in milliseconds, if it could be measured.
+    pub clock_skew_ms: Option<i64>,
+    /// Round trip in milliseconds.
+    pub round_trip_ms: u64,
+}
+
+/// A field the remote has, for the mapping of custom fields (V-19).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldDefinition {
+    /// The remote's name or id of the field.
+    pub name: String,
+    /// Its label (remote text).
+    pub title: String,
+    /// Our reading of its type; `None` for types that cannot be synced (files, static text).
+    pub kind: Option<FieldKind>,
+    /// Whether values may be written.
+    pub writable: bool,
+    /// Closed list of values: (value, label).
+    pub options: Vec<(String, String)>,
+}
+
+/// Whether a failed call may have had an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sent {
+    /// Certainly not applied.
+    No,
+    /// Perhaps applied: must be proved, never repeated blindly.
+    Maybe,
+}
+
+/// What kind of failure a remote reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Class {
+    /// Could not be reached, or did not answer.
+    Unreachable,
+    /// Too many requests, or a passing write race.
+    Throttled,
+    /// Server error.
+    Server,
+    /// The values were refused; not to be retried.
+    Rejected,
+    /// The record moved since it was read (409, 412).
+    Conflict,
+    /// No such record.
+    Missing,
+    /// Wrong or revoked key: the account stops.
+    Unauthorized,
+    /// Not permitted: the module stops.
+    Forbidden,
+    /// The listing shifted under us: start the sweep again.
+    Shifted,
+    /// The answer does not make sense: malformed, too large, wrong type.
+    Malformed,
+    /// The remote or our configuration does not know this action, field or object.
+    Unsupported,
+}
+
+/// A failed call. `message` is the remote's text, cut and free of field values as far as we can
+/// tell; it is untrusted and must be sanitised before display.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{system} {action}: {message}")]
+pub struct RemoteError {
+    /// Which system.
+    pub system: String,
+    /// Which action or endpoint.
+    pub action: String,
+    /// What kind.
+    pub class: Class,
+    /// Whether it may have had an effect.
+    pub sent: Sent,
+    /// The remote's code (`24299`, `DUPLICATE_VALUE`), if it gave one.
+    pub code: Option<String>,
+    /// One sentence.
+    pub message: String,
+    /// Messages per field, `field: text`.
+    pub details: Vec<String>,
+    /// How long the remote asked us to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// One remote system, seen through Tandem's field names.
+///
+/// Every method makes at most a bounded number of calls and never repeats a write by itself.
+/// `fields` given to writes hold only fields the adapter declared writable; references hold the
+/// target's id *on this side*. Implementations keep unknown fields out and unknown values raw.
+pub trait Remote: Send + Sync + fmt::Debug {
+    /// Short name of the system (`ivvy`, `odoo`, `salesforce`).
+    fn system(&self) -> &'static str;
+
+    /// What it can do for `module`.
+    fn capabilities(&self, module: ModuleId) -> Capabilities;
+
+    /// Which catalogue fields of `module` it can hold, custom ones included. Fields missing here are
+    /// left out of plans.
+    fn fields(&self, module: ModuleId) -> Vec<String>;
+
+    /// Tests the connection and measures the clock skew.
+    fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>>;
+
+    /// The custom fields `module` has there.
+    fn definitions(&self, module: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>>;
+
+    /// One page of records, archived ones included.
+    fn list<'a>(&'a self, module: ModuleId, request: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>>;
+
+    /// One record, as fresh as the remote can give it.
+    fn get<'a>(&'a self, module: ModuleId, id: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>>;
+
+    /// Records that carry this counterpart key: our external key on a CRM, the CRM id in iVvy's
+    /// `externalId`. `None` if the system cannot look up by key for this module.
+    fn find_by_key<'a>(
+        &'a self,
+        module: ModuleId,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>>;
+
+    /// Creates a record that carries `key` (our external key on a CRM; the CRM record's id on iVvy).
+    fn create<'a>(
+        &'a self,
+        module: ModuleId,
+        key: &'a str,
+        fields: &'a Fields,
+    ) -> BoxFuture<'a, Result<WriteAck, RemoteError>>;
+
+    /// Writes only `patch`. `expected` is the version token of the freshness read; systems with a
+    /// conditional write must use it and answer [`Class::Conflict`] when the record moved.
+    fn update<'a>(
+        &'a self,
+        module: ModuleId,
+        id: &'a RecordId,
+        patch: &'a Fields,
+        expected: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<WriteAck, RemoteError>>;
+}

@@ -1,0 +1,511 @@
+//! What daemon and consoles say to each other: one JSON object per line over a Unix socket.
+//!
+//! Types only. This layer knows neither the engine nor the terminal. Every change of meaning raises
+//! [`PROTOCOL`]; unknown fields are ignored, unknown requests are refused by name.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::model::{
+    AuditRow, Choice, Fingerprint, Item, ItemId, Kind, ModuleDef, ModuleId, Reason, Reasons, RecordId, Role, Seq, Side,
+    State, Timestamp, Verb,
+};
+
+/// Version of this protocol. Client and daemon must have the same one.
+pub const PROTOCOL: u32 = 1;
+
+/// Longest line accepted from either end, in bytes.
+pub const MAX_FRAME: usize = 1024 * 1024;
+
+/// Client → daemon: a request with a number the reply repeats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Chosen by the client, unique among its open requests.
+    pub id: u64,
+    /// What is asked.
+    #[serde(flatten)]
+    pub request: Request,
+}
+
+/// Daemon → client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "frame")]
+pub enum Frame {
+    /// First line after connecting.
+    Hello(Hello),
+    /// Answer to a [`Call`].
+    Reply {
+        /// The call's number.
+        id: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A call failed.
+    Failed {
+        /// The call's number.
+        id: u64,
+        /// Why.
+        error: Error,
+        /// For a stale decision: the item as it is now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        current: Option<Box<Item>>,
+    },
+    /// Something changed; the client asks again for what it shows.
+    Event(Event),
+}
+
+/// Who the daemon is and who it takes the client for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL`] of the daemon.
+    pub protocol: u32,
+    /// Program version of the daemon.
+    pub version: String,
+    /// Account name.
+    pub account: String,
+    /// "production", "sandbox", "demo", …
+    pub environment: String,
+    /// The operator's name as configured for the peer's uid.
+    pub operator: String,
+    /// What they may do.
+    pub role: Role,
+    /// The CRM's name ("odoo", "salesforce").
+    pub crm: String,
+    /// How strong a guarantee a write to each side has, in words, shown beside force-push.
+    pub guarantees: BTreeMap<Side, String>,
+    /// The effective module catalogue, custom fields included.
+    pub modules: Vec<ModuleDef>,
+}
+
+/// What a client may ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask")]
+pub enum Request {
+    /// State of modules, counts, rates.
+    Status,
+    /// A window of the queue.
+    Page(PageQuery),
+    /// One item whole.
+    Item {
+        /// Which.
+        id: ItemId,
+    },
+    /// One decision. The daemon fills in actor and time.
+    Decide(Decide),
+    /// The same decision on several items, each on the version seen. The set is frozen by the client.
+    DecideMany {
+        /// One per item.
+        decisions: Vec<Decide>,
+    },
+    /// A window of the audit log, newest first.
+    Audit(AuditQuery),
+    /// Check the audit chain.
+    AuditVerify,
+    /// Start a sweep now.
+    Sync {
+        /// Which module; all when absent.
+        module: Option<ModuleId>,
+        /// Read everything, not only changes.
+        full: bool,
+    },
+    /// Stop claiming and polling.
+    Pause {
+        /// Which module; all when absent.
+        module: Option<ModuleId>,
+    },
+    /// Go on.
+    Resume {
+        /// Which module; all when absent.
+        module: Option<ModuleId>,
+    },
+    /// What a tripped guard (or the next push) would do.
+    GuardPlan {
+        /// Which module.
+        module: ModuleId,
+    },
+    /// Release what a guard holds. `expect` must be the number held, typed by the operator.
+    GuardRelease {
+        /// Which module.
+        module: ModuleId,
+        /// Release only this many, oldest first; all when absent.
+        sample: Option<u64>,
+        /// How many items the operator saw as held.
+        expect: u64,
+    },
+    /// Throw the held plans away (they come back when the records change).
+    GuardDiscard {
+        /// Which module.
+        module: ModuleId,
+        /// How many items the operator saw as held.
+        expect: u64,
+    },
+    /// Connection, permissions, skew, store health.
+    Check,
+    /// Compare every index and counter with the items; optionally rebuild.
+    Doctor {
+        /// Write what is derivable anew.
+        rebuild: bool,
+    },
+    /// Send [`Event`]s from now on.
+    Watch,
+    /// Ask the daemon to stop cleanly (admin).
+    Shutdown,
+}
+
+/// A decision as a client sends it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decide {
+    /// Which item.
+    pub item: ItemId,
+    /// The version seen; `None` means "whatever it is now" (command line without `--version`).
+    pub ver: Option<u32>,
+    /// Fingerprint seen; checked when given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Fingerprint>,
+    /// What to do.
+    pub verb: Verb,
+    /// Field results.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub choices: BTreeMap<String, Choice>,
+    /// Winning side for `force` and whole-record takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
+    /// `snooze` until.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Counterpart for `pair` and `arrived`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordId>,
+    /// Why. Compulsory for `force`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Which items.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Only this module.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<ModuleId>,
+    /// Only this state; all open states when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// Only items with this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Only titles that contain this, case ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// Where a window starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Anchor {
+    /// At the first row.
+    #[default]
+    Start,
+    /// So that the window ends with the last row.
+    End,
+    /// With the row of this token, or the next one if it is gone.
+    At(String),
+    /// After the row of this token.
+    After(String),
+    /// So that the window ends just before the row of this token.
+    Before(String),
+}
+
+/// A window of the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageQuery {
+    /// Which items.
+    #[serde(default)]
+    pub filter: Filter,
+    /// Where to start.
+    #[serde(default)]
+    pub anchor: Anchor,
+    /// How many rows at most (the daemon caps at 1,000).
+    pub limit: u32,
+}
+
+/// One row of the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Opaque position, for [`Anchor`].
+    pub token: String,
+    /// Item id.
+    pub id: ItemId,
+    /// Module.
+    pub module: ModuleId,
+    /// Kind of work.
+    pub kind: Kind,
+    /// State.
+    pub state: State,
+    /// Why held.
+    pub reasons: Reasons,
+    /// Version, for compare-and-set.
+    pub version: u32,
+    /// Title (remote text).
+    pub title: String,
+    /// 0 operator, 1 live, 2 backfill.
+    pub priority: u8,
+    /// When the difference was first seen.
+    pub since: Timestamp,
+    /// Not before.
+    pub ready_at: Timestamp,
+    /// What it would do, or what went wrong.
+    pub summary: String,
+    /// Fields that still need a choice.
+    pub unsolved: u32,
+    /// Who is on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned: Option<String>,
+}
+
+/// A page of rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Rows in queue order.
+    pub rows: Vec<Row>,
+    /// Whether there are rows before the first one.
+    pub more_before: bool,
+    /// Whether there are rows after the last one.
+    pub more_after: bool,
+    /// How many rows match, when the counters can tell (no text filter).
+    pub total: Option<u64>,
+    /// Set when a text filter ran out of budget: ask again with `After` this token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continue_at: Option<String>,
+    /// Audit position this page reflects.
+    pub seq: Seq,
+}
+
+/// Which audit rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditQuery {
+    /// Only rows of this item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemId>,
+    /// Only rows before this position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Seq>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Answers, in the order of [`Request`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Answer {
+    /// To `Status`.
+    Status(Status),
+    /// To `Page`.
+    Rows(Rows),
+    /// To `Item`.
+    Item(Box<ItemView>),
+    /// To `Decide`: the item afterwards.
+    Decided(Box<Item>),
+    /// To `DecideMany`, in order.
+    DecidedMany {
+        /// One per decision sent.
+        results: Vec<DecideResult>,
+    },
+    /// To `Audit`.
+    Audit {
+        /// Newest first.
+        rows: Vec<AuditRow>,
+    },
+    /// To `AuditVerify`.
+    AuditVerified {
+        /// Rows checked.
+        rows: u64,
+        /// First row whose hash does not fit, if any.
+        broken_at: Option<Seq>,
+    },
+    /// To `GuardPlan`.
+    Guard(GuardPlan),
+    /// To `Check`.
+    Check {
+        /// One row per thing checked.
+        rows: Vec<CheckRow>,
+    },
+    /// To `Doctor`.
+    Doctor {
+        /// What did not fit; empty when clean.
+        findings: Vec<String>,
+        /// Whether it was rebuilt.
+        rebuilt: bool,
+    },
+    /// To requests that only succeed.
+    Done {
+        /// One sentence.
+        message: String,
+    },
+}
+
+/// One result of `DecideMany`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecideResult {
+    /// Which item.
+    pub item: ItemId,
+    /// Why it was left out, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+}
+
+/// One item with what the diff pane needs beside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ItemView {
+    /// The item.
+    pub item: Item,
+    /// Stamp of the iVvy record as last seen.
+    pub ivvy_modified: Option<Timestamp>,
+    /// Stamp of the CRM record as last seen.
+    pub crm_modified: Option<Timestamp>,
+    /// Last author per side, where the remote tells.
+    pub authors: BTreeMap<Side, String>,
+    /// Verbs the operator may use now; the value is why not, when not.
+    pub verbs: BTreeMap<Verb, Option<String>>,
+    /// Its history, newest first.
+    pub history: Vec<AuditRow>,
+}
+
+/// The dashboard in one answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Account name.
+    pub account: String,
+    /// The daemon.
+    pub daemon: DaemonStatus,
+    /// One row per module in sync order.
+    pub modules: Vec<ModuleStatus>,
+    /// One row per remote.
+    pub remotes: Vec<RemoteStatus>,
+    /// Audit position this reflects.
+    pub seq: Seq,
+}
+
+/// The daemon itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    /// Program version.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// Since when.
+    pub started_at: Timestamp,
+    /// Its clock now.
+    pub now: Timestamp,
+    /// Consoles attached.
+    pub clients: u32,
+    /// Last thing that went wrong in the engine as a whole (disk, store).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// One module.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModuleStatus {
+    /// Which.
+    pub name: ModuleId,
+    /// `running`, `syncing`, `paused`, `tripped`, `failing`, `stopped`.
+    pub state: String,
+    /// Direction ("both", "to_crm").
+    pub direction: String,
+    /// Seconds since the last completed sweep of the slower side; absent before the first.
+    pub cursor_lag_s: Option<u64>,
+    /// Seconds until the next sweep.
+    pub next_run_s: Option<u64>,
+    /// Items by state.
+    pub counts: BTreeMap<State, u64>,
+    /// Held items by reason.
+    pub reasons: BTreeMap<Reason, u64>,
+    /// Writes per minute, last minute.
+    pub rate_per_min: u32,
+    /// Writes per minute, oldest first, for the sparkline.
+    pub rates: Vec<u32>,
+    /// Progress of a running sweep: rows read, total if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<(u64, Option<u64>)>,
+    /// Why the guard holds, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<String>,
+    /// Last error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// One remote.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RemoteStatus {
+    /// `ivvy`, `odoo`, …
+    pub name: String,
+    /// `closed` (working), `open` (resting), `half_open` (probing).
+    pub breaker: String,
+    /// Calls in the last minute.
+    pub calls_per_min: u32,
+    /// Failed calls in the last minute.
+    pub errors_per_min: u32,
+    /// Last error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// What a module would do, for the guard's screen and `sync --plan`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuardPlan {
+    /// Which module.
+    pub module: ModuleId,
+    /// Why it is held; `None` if the guard is open.
+    pub tripped: Option<String>,
+    /// Items held by the guard.
+    pub held: u64,
+    /// Creates on iVvy, creates on the CRM.
+    pub creates: BTreeMap<Side, u64>,
+    /// Updates on each side.
+    pub updates: BTreeMap<Side, u64>,
+    /// Items that need a person anyway.
+    pub conflicts: u64,
+    /// A few rows.
+    pub samples: Vec<Row>,
+    /// Hash of the plan, for `sync --approve`.
+    pub hash: Fingerprint,
+}
+
+/// One line of `check`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckRow {
+    /// What was checked.
+    pub what: String,
+    /// Whether it is fine.
+    pub ok: bool,
+    /// What was found.
+    pub found: String,
+    /// What to do, when not fine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// A live event. Numbers are audit positions; a gap makes the client ask again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// The store moved on to `seq`; `items` changed (empty and `overflow` set when too many).
+    Changed {
+        /// Newest audit position.
+        seq: Seq,
+        /// Items that changed since the last event, at most 256.
+        items: Vec<ItemId>,
+        /// More changed than are listed.
+        overflow: bool,
+    },
+    /// An audit row, for `tandem watch`.
+    Audit(AuditRow),
+    /// The daemon is going away.
+    Bye {
+        /// Why.
+        reason: String,
+    },
+}
