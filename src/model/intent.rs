@@ -50,6 +50,9 @@ pub struct Intent {
     pub side: Side,
     /// The effect.
     pub operation: Operation,
+    /// The other side's values of the written fields when the plan was made: what the base will say
+    /// the two sides agreed on, even if the other side moves while the call is under way.
+    pub source_values: Fields,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// When it was claimed. The call cannot have left earlier.

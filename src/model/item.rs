@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{Fingerprint, ItemId, ModuleId, PairKey, Plan, Reasons, Side, State, Timestamp};
+use super::{Fingerprint, ItemId, ModuleId, PairKey, Plan, Reasons, Side, State, Timestamp, Value};
 
 /// What kind of work it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
@@ -20,6 +20,19 @@ pub enum Kind {
     Delete,
     /// A finished push is to be reversed.
     Undo,
+}
+
+/// One field this item wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushedField {
+    /// The side written.
+    pub side: Side,
+    /// The field.
+    pub field: String,
+    /// What was there.
+    pub before: Value,
+    /// What was written.
+    pub after: Value,
 }
 
 /// The last thing that went wrong. Holds no field values.
@@ -90,6 +103,12 @@ pub struct Item {
     /// Who decided last, for the "who was faster" message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
+    /// Released from a tripped guard as a sample: may be claimed while the guard still holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guard_pass: bool,
+    /// What this item has written so far, so that it can be undone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pushed: Vec<PushedField>,
     /// What went wrong last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ItemError>,

@@ -13,6 +13,7 @@ pub mod item;
 pub mod link;
 pub mod module;
 pub mod plan;
+pub mod query;
 pub mod record;
 pub mod state;
 pub mod time;

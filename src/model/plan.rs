@@ -18,6 +18,8 @@ pub enum Verdict {
     ToCrm,
     /// The CRM's value goes to iVvy.
     ToIvvy,
+    /// Both sides changed a set; the changes are joined element by element.
+    Merge,
     /// A person must choose.
     Conflict,
 }
@@ -51,8 +53,8 @@ pub enum Why {
     ReferenceUnlinked,
     /// The payload did not speak of the field.
     Absent,
-    /// An operator chose.
-    Chosen,
+    /// Both sides added to or removed from a set.
+    SetsJoined,
     /// The person was anonymised; personal data stays out (V-21).
     Anonymised,
 }
@@ -78,6 +80,9 @@ pub struct FieldPlan {
     pub verdict: Verdict,
     /// Why.
     pub why: Why,
+    /// The joined set, when the verdict is [`Verdict::Merge`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<Value>,
     /// What an operator chose for this field, valid only for exactly the values above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice: Option<Choice>,
@@ -109,6 +114,7 @@ impl FieldPlan {
             (None, Verdict::ToCrm) => self.ivvy.as_ref(),
             (None, Verdict::ToIvvy) => self.crm.as_ref(),
             (None, Verdict::Same | Verdict::Agree) => self.ivvy.as_ref().or(self.crm.as_ref()),
+            (None, Verdict::Merge) => self.merged.as_ref(),
             (None, Verdict::Conflict) => None,
         }
     }
