@@ -1,1 +1,222 @@
-//! (being written)
+//! The engine of one account: intake, planner, pusher, proof, guard, decisions (`engine.md` 5).
+//!
+//! It knows remotes only through their port and the store only through its transactions. It refuses
+//! to know sockets, terminals and wire formats, to ask the machine for time or randomness, and to
+//! write anywhere without an intent on disk.
+
+mod claim;
+mod core;
+mod decide;
+mod due;
+mod guard;
+mod observe;
+mod plan;
+mod poll;
+mod prove;
+mod push;
+mod rates;
+mod settings;
+mod settle;
+#[cfg(test)]
+mod simulation;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+pub use self::core::{Polling, Remotes};
+pub use decide::{Ask, Refusal, role_for};
+pub use guard::Held;
+pub use settings::{GuardLimits, Limit, Retry, Settings};
+
+use self::core::Core;
+use crate::model::{Actor, AuditEvent, Item, ModuleDef, ModuleId, Side, Timestamp};
+use crate::remote::Capabilities;
+use crate::seam::{Clock, Entropy};
+use crate::store::{Reads as _, Store, StoreError};
+
+/// The engine of one account. Cheap to clone; all clones are the same engine.
+#[derive(Clone, Debug)]
+pub struct Engine(Arc<Core>);
+
+impl Engine {
+    /// An engine on `store` between `remotes`. Nothing runs before [`Engine::run`].
+    pub fn new(
+        store: Store,
+        remotes: Remotes,
+        clock: Arc<dyn Clock>,
+        entropy: Entropy,
+        settings: Settings,
+    ) -> Result<Self, StoreError> {
+        let core = Core::new(store, remotes, clock, entropy, settings);
+        core.load_switches()?;
+        Ok(Self(Arc::new(core)))
+    }
+
+    /// Runs until `shutdown`: recovers what a crash left open, then polls, plans, pushes and proves.
+    /// Dropping the future at any point is a crash, which the next run recovers from. Returns early
+    /// only when the store fails.
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), StoreError> {
+        let core = &self.0;
+        let at = core.now();
+        core.store
+            .write(move |tx| {
+                let epoch = tx.bump_epoch()?;
+                let what = AuditEvent::Started { version: env!("CARGO_PKG_VERSION").to_owned(), epoch };
+                tx.audit(decide::engine_note(what, at, Actor::engine())).map(|_| ())
+            })
+            .await?;
+        prove::recover(core).await?;
+        for module in core.modules().collect::<Vec<_>>() {
+            guard::finish_release(core, module).await?;
+        }
+        let polls = core.modules().flat_map(|module| Side::BOTH.map(|side| (module, side))).collect::<Vec<_>>();
+        let polling = join_all(polls.into_iter().map(|(module, side)| poll::run(core, module, side, &shutdown)));
+        tokio::try_join!(
+            async {
+                polling.await;
+                Ok(())
+            },
+            plan::run(core, &shutdown),
+            push::run(core, &shutdown),
+            due::run(core, &shutdown),
+        )
+        .map(|_| ())
+    }
+
+    /// Takes one decision, or says why not.
+    pub async fn decide(&self, ask: Ask) -> Result<Result<Item, Refusal>, StoreError> {
+        decide::decide(&self.0, ask).await
+    }
+
+    /// Starts a sweep now; `full` reads everything.
+    pub fn sync_now(&self, module: Option<ModuleId>, full: bool) {
+        for ((polled, side), wake) in &self.0.signals.poll {
+            if module.is_none_or(|module| module == *polled) {
+                if full {
+                    self.0.request_full(*polled, *side);
+                }
+                wake.notify_one();
+            }
+        }
+    }
+
+    /// Pauses or resumes one module, or all; remembered over a restart.
+    pub async fn set_paused(&self, module: Option<ModuleId>, paused: bool, actor: Actor) -> Result<(), StoreError> {
+        let core = &self.0;
+        let modules: Vec<ModuleId> = core.modules().filter(|id| module.is_none_or(|module| module == *id)).collect();
+        let (key, stored) = core.set_paused(&modules, paused);
+        let names: Vec<&'static str> = modules.iter().map(|module| (*module).into()).collect();
+        let what = format!("{} {}", if paused { "pause" } else { "resume" }, names.join(" "));
+        let at = core.now();
+        core.store
+            .write(move |tx| {
+                tx.put_meta(key, &stored)?;
+                let event = AuditEvent::Operated { what: what.clone() };
+                tx.audit(decide::engine_note(event, at, actor.clone())).map(|_| ())
+            })
+            .await?;
+        if !paused {
+            core.signals.push.notify_one();
+            self.sync_now(module, false);
+        }
+        Ok(())
+    }
+
+    /// What the guard of `module` holds.
+    pub fn guard_held(&self, module: ModuleId) -> Result<Held, StoreError> {
+        self.0.store.read(|view| guard::held(view, module))
+    }
+
+    /// Opens the guard of `module`, or lets only `sample` items through. Returns how many moved.
+    pub async fn guard_release(
+        &self,
+        module: ModuleId,
+        sample: Option<u64>,
+        actor: Actor,
+    ) -> Result<u64, StoreError> {
+        guard::release(&self.0, module, sample, actor).await
+    }
+
+    /// Skips everything the guard of `module` holds.
+    pub async fn guard_discard(&self, module: ModuleId, actor: Actor) -> Result<u64, StoreError> {
+        guard::discard(&self.0, module, actor).await
+    }
+
+    /// The store behind the engine.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The two remotes.
+    pub fn remotes(&self) -> &Remotes {
+        &self.0.remotes
+    }
+
+    /// The engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    /// Effective field maps of the modules that are on, parents first.
+    pub fn modules(&self) -> Vec<ModuleDef> {
+        self.0.modules().filter_map(|module| self.0.def(module).cloned()).collect()
+    }
+
+    /// What the remote on `side` declares for `module`.
+    pub fn capabilities(&self, module: ModuleId, side: Side) -> Capabilities {
+        self.0.capabilities(module, side)
+    }
+
+    /// Where one poller stands.
+    pub fn polling(&self, module: ModuleId, side: Side) -> Polling {
+        self.0.polling(module, side)
+    }
+
+    /// Whether an operator paused `module`.
+    pub fn is_paused(&self, module: ModuleId) -> bool {
+        self.0.is_paused(module)
+    }
+
+    /// Why nothing of `module` is claimed, when a remote refused us.
+    pub fn stopped(&self, module: ModuleId) -> Option<String> {
+        self.0.stopped(module)
+    }
+
+    /// The last thing that went wrong in `module`, until something succeeds.
+    pub fn last_error(&self, module: ModuleId) -> Option<String> {
+        self.0.last_error(module)
+    }
+
+    /// Writes per minute, oldest first.
+    pub fn rates(&self, module: ModuleId) -> Vec<u32> {
+        self.0.rates.minutes(module, self.0.now())
+    }
+
+    /// Time between two sweeps.
+    pub fn interval(&self) -> Duration {
+        self.0.settings.interval
+    }
+
+    /// Whether the engine has nothing to do right now: no dirty record, nothing ready, in flight or
+    /// unknown. Held, blocked and dead items wait for people, not for the engine.
+    pub fn is_idle(&self) -> Result<bool, StoreError> {
+        use crate::model::State;
+        let core = &self.0;
+        core.store.read(|view| {
+            for module in core.modules() {
+                let counts = view.counts(module)?;
+                let busy = [State::New, State::Ready, State::Inflight, State::Unknown, State::Retry]
+                    .iter()
+                    .any(|state| counts.get(state).copied().unwrap_or(0) > 0);
+                if busy || !view.dirty(module, 1)?.is_empty() {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+}

@@ -1,0 +1,321 @@
+//! Three-way comparison of one field (`engine.md` 5.4): what each side did since they last agreed,
+//! and what that means.
+
+use std::collections::BTreeSet;
+
+use super::canonical::{canonical, same};
+use crate::model::{BaseField, FieldDef, FieldKind, Flow, ModuleId, Side, Value, Verdict, Why};
+
+/// What the comparison must know about links.
+pub trait References {
+    /// The counterpart, on the other side, of record `id` of `module` on `from`.
+    fn counterpart(&self, module: ModuleId, from: Side, id: &str) -> Option<String>;
+}
+
+/// No links at all: for modules without references, and for tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoReferences;
+
+impl References for NoReferences {
+    fn counterpart(&self, _: ModuleId, _: Side, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// A value carried over to the other side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Translated {
+    /// This value there.
+    Value(Value),
+    /// It refers to a record that has no counterpart.
+    Unlinked,
+}
+
+/// Carries `value` of `field` from one side to the other: references through their links, everything
+/// else as it is.
+pub fn translate(field: &FieldDef, from: Side, value: &Value, references: &dyn References) -> Translated {
+    let FieldKind::Reference(module) = field.kind else {
+        return Translated::Value(value.clone());
+    };
+    match canonical(field.kind, value) {
+        Value::Text(id) => match references.counterpart(module, from, &id) {
+            Some(there) => Translated::Value(Value::Text(there)),
+            None => Translated::Unlinked,
+        },
+        _ => Translated::Value(Value::Null),
+    }
+}
+
+/// Whether iVvy's and the CRM's value mean the same; `None` when a reference cannot be translated.
+pub fn equal_across(field: &FieldDef, ivvy: &Value, crm: &Value, references: &dyn References) -> Option<bool> {
+    if ivvy.is_empty() && crm.is_empty() {
+        return Some(true);
+    }
+    match translate(field, Side::Ivvy, ivvy, references) {
+        Translated::Value(there) => {
+            // A CRM reference that is not linked is certainly not this one.
+            Some(same(field.kind, &there, crm))
+        }
+        Translated::Unlinked => None,
+    }
+}
+
+/// What the comparison found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// What to do.
+    pub verdict: Verdict,
+    /// Why.
+    pub why: Why,
+    /// The joined set, for [`Verdict::Merge`].
+    pub merged: Option<Value>,
+}
+
+impl Compared {
+    fn of(verdict: Verdict, why: Why) -> Self {
+        Self { verdict, why, merged: None }
+    }
+}
+
+/// Compares one field. `None` for a side means absent: the payload did not speak of it, which never
+/// means a change (I27).
+pub fn compare(
+    field: &FieldDef,
+    base: &BaseField,
+    ivvy: Option<&Value>,
+    crm: Option<&Value>,
+    references: &dyn References,
+) -> Compared {
+    let (Some(ivvy), Some(crm)) = (ivvy, crm) else {
+        return Compared::of(Verdict::Same, Why::Absent);
+    };
+    if field.kind == FieldKind::ConstantId {
+        return compare_constant_id(field, base, ivvy, crm);
+    }
+    let changed = |side: Side, now: &Value| base.on(side).is_none_or(|then| !same(field.kind, then, now));
+    let (ivvy_moved, crm_moved) = (changed(Side::Ivvy, ivvy), changed(Side::Crm, crm));
+    if !ivvy_moved && !crm_moved {
+        return Compared::of(Verdict::Same, Why::Unchanged);
+    }
+    match equal_across(field, ivvy, crm, references) {
+        Some(true) => return Compared::of(Verdict::Agree, Why::Equal),
+        Some(false) => {}
+        // Only a write towards the CRM needs the missing counterpart.
+        None if ivvy_moved => return Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
+        None => {}
+    }
+    if !ivvy_moved {
+        return one_moved(field, Side::Crm, crm, references);
+    }
+    if !crm_moved {
+        return one_moved(field, Side::Ivvy, ivvy, references);
+    }
+    if base.ivvy.is_none() && base.crm.is_none() {
+        return never_agreed(field, ivvy, crm, references);
+    }
+    if field.kind == FieldKind::Choices {
+        return Compared { merged: Some(join_sets(base, ivvy, crm)), ..Compared::of(Verdict::Merge, Why::SetsJoined) };
+    }
+    Compared::of(Verdict::Conflict, Why::BothChanged)
+}
+
+/// Only `side` moved: its value goes over, if the other side may be written.
+fn one_moved(field: &FieldDef, side: Side, value: &Value, references: &dyn References) -> Compared {
+    if !field.flow.may_write(side.other()) {
+        return Compared::of(Verdict::Conflict, Why::NotOwner);
+    }
+    if translate(field, side, value, references) == Translated::Unlinked {
+        return Compared::of(Verdict::Conflict, Why::ReferenceUnlinked);
+    }
+    match side {
+        Side::Ivvy => Compared::of(Verdict::ToCrm, Why::IvvyChanged),
+        Side::Crm => Compared::of(Verdict::ToIvvy, Why::CrmChanged),
+    }
+}
+
+/// The sides differ and have never agreed on the field.
+fn never_agreed(field: &FieldDef, ivvy: &Value, crm: &Value, references: &dyn References) -> Compared {
+    let fill = |from: Side, value: &Value| {
+        if !field.flow.may_write(from.other()) {
+            // The owner's side is empty on purpose or not: never erase the other unasked.
+            Compared::of(Verdict::Agree, Why::NotOwner)
+        } else if translate(field, from, value, references) == Translated::Unlinked {
+            Compared::of(Verdict::Conflict, Why::ReferenceUnlinked)
+        } else {
+            Compared::of(if from == Side::Ivvy { Verdict::ToCrm } else { Verdict::ToIvvy }, Why::Fill)
+        }
+    };
+    match (ivvy.is_empty(), crm.is_empty()) {
+        (false, true) => fill(Side::Ivvy, ivvy),
+        (true, false) => fill(Side::Crm, crm),
+        _ => Compared::of(Verdict::Conflict, Why::NeverAgreed),
+    }
+}
+
+/// A constant id may be filled when empty; anything else in its place is for a person (V-13).
+fn compare_constant_id(field: &FieldDef, base: &BaseField, ivvy: &Value, crm: &Value) -> Compared {
+    if same(field.kind, ivvy, crm) {
+        let known = base.ivvy.is_some() && base.crm.is_some();
+        return if known {
+            Compared::of(Verdict::Same, Why::Unchanged)
+        } else {
+            Compared::of(Verdict::Agree, Why::Equal)
+        };
+    }
+    // An operator has accepted exactly this difference before.
+    let accepted = base.ivvy.as_ref().is_some_and(|then| same(field.kind, then, ivvy))
+        && base.crm.as_ref().is_some_and(|then| same(field.kind, then, crm));
+    let (holder, verdict) = match field.flow {
+        Flow::ToCrm => (crm, Verdict::ToCrm),
+        Flow::ToIvvy | Flow::Both => (ivvy, Verdict::ToIvvy),
+    };
+    if holder.is_empty() {
+        Compared::of(verdict, Why::Fill)
+    } else if accepted {
+        Compared::of(Verdict::Same, Why::Unchanged)
+    } else {
+        Compared::of(Verdict::Conflict, Why::ConstantIdTaken)
+    }
+}
+
+/// (base ∪ added on either side) − removed on either side. Commutes (I29).
+fn join_sets(base: &BaseField, ivvy: &Value, crm: &Value) -> Value {
+    let members = |value: Option<&Value>| match value.map(|value| canonical(FieldKind::Choices, value)) {
+        Some(Value::Set(members)) => members,
+        _ => BTreeSet::new(),
+    };
+    let (now_ivvy, now_crm) = (members(Some(ivvy)), members(Some(crm)));
+    let (then_ivvy, then_crm) = (members(base.ivvy.as_ref()), members(base.crm.as_ref()));
+    let removed: BTreeSet<&String> = then_ivvy.difference(&now_ivvy).chain(then_crm.difference(&now_crm)).collect();
+    Value::Set(now_ivvy.union(&now_crm).filter(|member| !removed.contains(member)).cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Linked;
+
+    impl References for Linked {
+        fn counterpart(&self, _: ModuleId, _: Side, id: &str) -> Option<String> {
+            match id {
+                "1" => Some("one".to_owned()),
+                "one" => Some("1".to_owned()),
+                _ => None,
+            }
+        }
+    }
+
+    fn text_field() -> FieldDef {
+        FieldDef::new("phone", "Phone", FieldKind::Text)
+    }
+
+    fn verdict(base: Option<(&str, &str)>, ivvy: &str, crm: &str) -> (Verdict, Why) {
+        let base = base.map(|(x, y)| BaseField::agreed(x.into(), y.into())).unwrap_or_default();
+        let found = compare(&text_field(), &base, Some(&ivvy.into()), Some(&crm.into()), &NoReferences);
+        (found.verdict, found.why)
+    }
+
+    #[test]
+    fn the_table_of_engine_5_4() {
+        let base = Some(("a", "a"));
+        assert_eq!(verdict(base, "a", "a"), (Verdict::Same, Why::Unchanged));
+        assert_eq!(verdict(base, "b", "a"), (Verdict::ToCrm, Why::IvvyChanged));
+        assert_eq!(verdict(base, "a", "b"), (Verdict::ToIvvy, Why::CrmChanged));
+        assert_eq!(verdict(base, "b", "b"), (Verdict::Agree, Why::Equal));
+        assert_eq!(verdict(base, "b", "c"), (Verdict::Conflict, Why::BothChanged));
+        assert_eq!(verdict(None, "a", "a"), (Verdict::Agree, Why::Equal));
+        assert_eq!(verdict(None, "a", ""), (Verdict::ToCrm, Why::Fill));
+        assert_eq!(verdict(None, "", "b"), (Verdict::ToIvvy, Why::Fill));
+        assert_eq!(verdict(None, "a", "b"), (Verdict::Conflict, Why::NeverAgreed));
+        assert_eq!(verdict(base, "", "a"), (Verdict::ToCrm, Why::IvvyChanged), "clearing is a change");
+        assert_eq!(verdict(Some(("a", "A ")), "a", "A "), (Verdict::Same, Why::Unchanged), "base is per side");
+    }
+
+    #[test]
+    fn a_missing_key_is_never_a_change_i27() {
+        let base = BaseField::agreed("a".into(), "a".into());
+        let found = compare(&text_field(), &base, None, Some(&"b".into()), &NoReferences);
+        assert_eq!((found.verdict, found.why), (Verdict::Same, Why::Absent));
+    }
+
+    #[test]
+    fn a_side_without_a_base_counts_as_changed() {
+        let half = BaseField { ivvy: None, crm: Some("y".into()) };
+        let found = compare(&text_field(), &half, Some(&"c".into()), Some(&"y".into()), &NoReferences);
+        assert_eq!(found.verdict, Verdict::ToCrm);
+        let moved = compare(&text_field(), &half, Some(&"c".into()), Some(&"z".into()), &NoReferences);
+        assert_eq!(moved.verdict, Verdict::Conflict, "the other side moved meanwhile");
+    }
+
+    #[test]
+    fn constant_id_is_filled_but_never_replaced_v13() {
+        let field = FieldDef::new("external_id", "External id", FieldKind::ConstantId).flow(Flow::ToIvvy);
+        let run = |base: &BaseField, ivvy: &str| {
+            let found = compare(&field, base, Some(&ivvy.into()), Some(&"42".into()), &NoReferences);
+            (found.verdict, found.why)
+        };
+        let none = BaseField::default();
+        assert_eq!(run(&none, ""), (Verdict::ToIvvy, Why::Fill));
+        assert_eq!(run(&none, "42"), (Verdict::Agree, Why::Equal));
+        assert_eq!(run(&none, "7"), (Verdict::Conflict, Why::ConstantIdTaken));
+        let accepted = BaseField::agreed("7".into(), "42".into());
+        assert_eq!(run(&accepted, "7"), (Verdict::Same, Why::Unchanged));
+        assert_eq!(run(&accepted, "8"), (Verdict::Conflict, Why::ConstantIdTaken));
+    }
+
+    #[test]
+    fn one_way_fields_are_not_read_back() {
+        let field = text_field().flow(Flow::ToCrm);
+        let base = BaseField::agreed("a".into(), "a".into());
+        let found = compare(&field, &base, Some(&"a".into()), Some(&"b".into()), &NoReferences);
+        assert_eq!((found.verdict, found.why), (Verdict::Conflict, Why::NotOwner));
+    }
+
+    #[test]
+    fn references_compare_through_their_links_v74() {
+        let field = FieldDef::new("company", "Company", FieldKind::Reference(ModuleId::Companies));
+        let none = BaseField::default();
+        let run = |ivvy: &str, crm: &str| {
+            let found = compare(&field, &none, Some(&ivvy.into()), Some(&crm.into()), &Linked);
+            (found.verdict, found.why)
+        };
+        assert_eq!(run("1", "one"), (Verdict::Agree, Why::Equal));
+        assert_eq!(run("1", ""), (Verdict::ToCrm, Why::Fill));
+        assert_eq!(run("9", ""), (Verdict::Conflict, Why::ReferenceUnlinked));
+        assert_eq!(run("", "nine"), (Verdict::Conflict, Why::ReferenceUnlinked));
+        assert_eq!(run("", ""), (Verdict::Agree, Why::Equal));
+    }
+
+    fn any_set() -> impl Strategy<Value = Value> {
+        prop::collection::btree_set("[a-e]", 0..4).prop_map(Value::Set)
+    }
+
+    proptest! {
+        #[test]
+        fn set_merge_commutes_i29(x in any_set(), y in any_set(), zx in any_set(), zy in any_set()) {
+            let forth = join_sets(&BaseField::agreed(zx.clone(), zy.clone()), &x, &y);
+            let back = join_sets(&BaseField::agreed(zy, zx), &y, &x);
+            prop_assert_eq!(forth, back);
+        }
+
+        #[test]
+        fn comparison_is_symmetric_under_swapping_sides_i29(
+            x in "[ab]{0,1}", y in "[ab]{0,1}", zx in prop::option::of("[ab]{0,1}"), zy in prop::option::of("[ab]{0,1}"),
+        ) {
+            let field = text_field();
+            let base = BaseField { ivvy: zx.clone().map(Value::Text), crm: zy.clone().map(Value::Text) };
+            let swapped = BaseField { ivvy: zy.map(Value::Text), crm: zx.map(Value::Text) };
+            let forth = compare(&field, &base, Some(&Value::Text(x.clone())), Some(&Value::Text(y.clone())), &NoReferences);
+            let back = compare(&field, &swapped, Some(&Value::Text(y)), Some(&Value::Text(x)), &NoReferences);
+            let mirrored = match back.verdict {
+                Verdict::ToCrm => Verdict::ToIvvy,
+                Verdict::ToIvvy => Verdict::ToCrm,
+                other => other,
+            };
+            prop_assert_eq!(forth.verdict, mirrored);
+        }
+    }
+}

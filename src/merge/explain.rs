@@ -1,0 +1,34 @@
+//! Why a field has its verdict, in a sentence for the diff pane. Never contains field values.
+
+use crate::model::{FieldPlan, Side, Verdict, Why};
+
+/// One sentence for one row.
+pub fn sentence(row: &FieldPlan) -> &'static str {
+    match row.why {
+        Why::Unchanged => "Neither side changed it since they last agreed.",
+        Why::Equal => "Both sides hold the same value.",
+        Why::IvvyChanged => "Only iVvy changed it; the CRM gets iVvy's value.",
+        Why::CrmChanged => "Only the CRM changed it; iVvy gets the CRM's value.",
+        Why::BothChanged => "Both sides changed it, differently, since they last agreed.",
+        Why::Fill if row.verdict == Verdict::ToCrm => "The CRM has no value; iVvy's fills it.",
+        Why::Fill => "iVvy has no value; the CRM's fills it.",
+        Why::NeverAgreed => "The sides hold different values and have never agreed on one.",
+        Why::NotOwner if row.verdict == Verdict::Conflict => "The side that changed it does not own the field.",
+        Why::NotOwner => "The other side owns the field and has no value; nothing is erased.",
+        Why::ConstantIdTaken => "The constant id already names another record.",
+        Why::Create => "The new record is created with this value.",
+        Why::ReferenceUnlinked => "It refers to a record that has no counterpart yet.",
+        Why::Absent => "One side does not report this field; nothing is done.",
+        Why::SetsJoined => "Both sides changed the set; additions and removals of both are kept.",
+        Why::Anonymised => "The person was anonymised in iVvy; nothing is written back.",
+    }
+}
+
+/// What approving would do to this row, as (side, will be written).
+pub fn writes(row: &FieldPlan, side: Side) -> bool {
+    let Some(result) = row.result() else {
+        return false;
+    };
+    let touched = row.choice.is_some() || matches!(row.verdict, Verdict::ToCrm | Verdict::ToIvvy | Verdict::Merge);
+    touched && row.on(side) != Some(result)
+}

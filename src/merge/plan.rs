@@ -1,0 +1,294 @@
+//! Building an item's plan from two records and what they last agreed on, and reading from a plan
+//! what must be written where.
+
+use super::canonical::same;
+use super::compare::{References, Translated, compare, translate};
+use crate::model::{
+    Base, BaseField, Choice, FieldDef, FieldPlan, Fields, ModuleDef, Plan, Record, Side, Value, Verdict, Why,
+};
+
+/// The plan of a linked pair. `drafts` are the rows of the plan before: a choice made there survives
+/// if the row still holds exactly the values it was made on; otherwise the row is marked as moved.
+pub fn of_pair(
+    def: &ModuleDef,
+    ivvy: &Record,
+    crm: &Record,
+    base: &Base,
+    references: &dyn References,
+    drafts: &[FieldPlan],
+) -> Plan {
+    let none = BaseField::default();
+    let frozen = ivvy.anonymised;
+    let fields = def.fields.iter().map(|field| {
+        let agreed = base.fields.get(field.name.as_ref()).unwrap_or(&none);
+        let (x, y) = (ivvy.fields.get(field.name.as_ref()), crm.fields.get(field.name.as_ref()));
+        let found = compare(field, agreed, x, y, references);
+        let mut row = FieldPlan {
+            field: field.name.clone().into_owned(),
+            base_ivvy: agreed.ivvy.clone(),
+            base_crm: agreed.crm.clone(),
+            ivvy: x.cloned(),
+            crm: y.cloned(),
+            verdict: if frozen { Verdict::Same } else { found.verdict },
+            why: if frozen { Why::Anonymised } else { found.why },
+            merged: found.merged,
+            choice: None,
+            moved: false,
+        };
+        if let Some(draft) = drafts.iter().find(|draft| draft.field == row.field) {
+            carry_draft(&mut row, draft);
+        }
+        row
+    });
+    let mut plan = Plan {
+        fields: fields.collect(),
+        ivvy: Some(ivvy.id.clone()),
+        crm: Some(crm.id.clone()),
+        candidates: Vec::new(),
+        summary: String::new(),
+        mapping_version: def.mapping_version,
+    };
+    plan.summary = summary(def, &plan);
+    plan
+}
+
+fn carry_draft(row: &mut FieldPlan, draft: &FieldPlan) {
+    let unmoved = draft.ivvy == row.ivvy
+        && draft.crm == row.crm
+        && draft.base_ivvy == row.base_ivvy
+        && draft.base_crm == row.base_crm;
+    if unmoved {
+        row.choice.clone_from(&draft.choice);
+        row.moved = draft.moved;
+    } else {
+        row.moved = draft.ivvy != row.ivvy || draft.crm != row.crm;
+    }
+}
+
+/// The plan of a record that is to be created on the other side: every non-empty field that may be
+/// written there.
+pub fn of_create(
+    def: &ModuleDef,
+    source_side: Side,
+    source: &Record,
+    target_fields: &[String],
+    references: &dyn References,
+    drafts: &[FieldPlan],
+) -> Plan {
+    let target = source_side.other();
+    let fields = def.fields.iter().filter(|field| field.kind != crate::model::FieldKind::ConstantId).map(|field| {
+        let value = source.fields.get(field.name.as_ref()).cloned();
+        let held = target_fields.iter().any(|name| *name == field.name) && field.flow.may_write(target);
+        let (verdict, why) = match &value {
+            Some(value) if held && !value.is_empty() => match translate(field, source_side, value, references) {
+                Translated::Value(_) => (toward(target), Why::Create),
+                Translated::Unlinked => (Verdict::Conflict, Why::ReferenceUnlinked),
+            },
+            _ => (Verdict::Same, Why::Absent),
+        };
+        let (ivvy, crm) = if source_side == Side::Ivvy { (value, None) } else { (None, value) };
+        let mut row = FieldPlan {
+            field: field.name.clone().into_owned(),
+            base_ivvy: None,
+            base_crm: None,
+            ivvy,
+            crm,
+            verdict,
+            why,
+            merged: None,
+            choice: None,
+            moved: false,
+        };
+        if let Some(draft) = drafts.iter().find(|draft| draft.field == row.field) {
+            carry_draft(&mut row, draft);
+        }
+        row
+    });
+    let mut plan = Plan { fields: fields.collect(), mapping_version: def.mapping_version, ..Plan::default() };
+    match source_side {
+        Side::Ivvy => plan.ivvy = Some(source.id.clone()),
+        Side::Crm => plan.crm = Some(source.id.clone()),
+    }
+    plan.summary = format!("create in {}", target.title());
+    plan
+}
+
+fn toward(side: Side) -> Verdict {
+    match side {
+        Side::Ivvy => Verdict::ToIvvy,
+        Side::Crm => Verdict::ToCrm,
+    }
+}
+
+/// One sentence without values: which fields go where.
+fn summary(def: &ModuleDef, plan: &Plan) -> String {
+    let titles = |wanted: &dyn Fn(&FieldPlan) -> bool| {
+        let titles: Vec<&str> = plan
+            .fields
+            .iter()
+            .filter(|row| wanted(row))
+            .map(|row| def.field(&row.field).map_or(row.field.as_str(), |field| field.title.as_ref()))
+            .collect();
+        titles.join(", ")
+    };
+    let conflicts = titles(&|row| row.unsolved());
+    let to_crm = titles(&|row| row.verdict == Verdict::ToCrm);
+    let to_ivvy = titles(&|row| row.verdict == Verdict::ToIvvy);
+    let joined = titles(&|row| row.verdict == Verdict::Merge);
+    let parts = [("differ: ", conflicts), ("to CRM: ", to_crm), ("to iVvy: ", to_ivvy), ("join: ", joined)];
+    let text: Vec<String> =
+        parts.into_iter().filter(|(_, list)| !list.is_empty()).map(|(what, list)| format!("{what}{list}")).collect();
+    if text.is_empty() { "in step".to_owned() } else { text.join("; ") }
+}
+
+/// What must be written on `side` to carry the plan out: raw values, references translated. Fields
+/// that already mean the same are left out, so that nothing is written twice.
+pub fn patch(def: &ModuleDef, plan: &Plan, side: Side, references: &dyn References) -> Fields {
+    plan.fields
+        .iter()
+        .filter_map(|row| {
+            let field = def.field(&row.field)?;
+            let value = written(field, row, side, references)?;
+            Some((row.field.clone(), value))
+        })
+        .collect()
+}
+
+/// The value to write for one row on `side`, if any.
+fn written(field: &FieldDef, row: &FieldPlan, side: Side, references: &dyn References) -> Option<Value> {
+    if !field.flow.may_write(side) {
+        return None;
+    }
+    let value = match (&row.choice, row.verdict) {
+        (Some(Choice::Custom(value)), _) => value.clone(),
+        (Some(choice), _) if *choice == Choice::side(side) => return None,
+        (Some(_), _) => carried(field, row, side, references)?,
+        (None, verdict) if verdict == toward(side) => carried(field, row, side, references)?,
+        (None, Verdict::Merge) => row.merged.clone()?,
+        (None, _) => return None,
+    };
+    match row.on(side) {
+        Some(now) if same(field.kind, now, &value) => None,
+        _ => Some(value),
+    }
+}
+
+/// The other side's value of the row, carried over to `side`.
+fn carried(field: &FieldDef, row: &FieldPlan, side: Side, references: &dyn References) -> Option<Value> {
+    match translate(field, side.other(), row.on(side.other())?, references) {
+        Translated::Value(value) => Some(value),
+        Translated::Unlinked => None,
+    }
+}
+
+/// Moves the base for every row on which both sides already agree. Returns whether anything moved.
+pub fn settle_agreements(base: &mut Base, plan: &Plan) -> bool {
+    let mut moved = false;
+    for row in &plan.fields {
+        if let (Verdict::Agree, Some(ivvy), Some(crm)) = (row.verdict, &row.ivvy, &row.crm) {
+            let agreed = BaseField::agreed(ivvy.clone(), crm.clone());
+            if base.fields.get(&row.field) != Some(&agreed) {
+                base.fields.insert(row.field.clone(), agreed);
+                moved = true;
+            }
+        }
+    }
+    moved
+}
+
+/// Records the operator's choice to leave both sides as they are in the base, so that the accepted
+/// difference of a field that needs no write is not raised again (a constant id, V-13).
+pub fn settle_choices(base: &mut Base, def: &ModuleDef, plan: &Plan, references: &dyn References) -> bool {
+    let mut moved = false;
+    for row in &plan.fields {
+        let (Some(_), Some(ivvy), Some(crm), Some(field)) = (&row.choice, &row.ivvy, &row.crm, def.field(&row.field))
+        else {
+            continue;
+        };
+        if Side::BOTH.into_iter().all(|side| written(field, row, side, references).is_none()) {
+            base.fields.insert(row.field.clone(), BaseField::agreed(ivvy.clone(), crm.clone()));
+            moved = true;
+        }
+    }
+    moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::compare::NoReferences;
+    use super::*;
+    use crate::model::ModuleId;
+
+    fn record(id: &str, fields: &[(&str, &str)]) -> Record {
+        Record {
+            id: id.into(),
+            fields: fields.iter().map(|(name, value)| ((*name).to_owned(), Value::text(*value))).collect(),
+            ..Record::default()
+        }
+    }
+
+    fn base(fields: &[(&str, &str)]) -> Base {
+        Base {
+            fields: fields
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), BaseField::agreed((*value).into(), (*value).into())))
+                .collect(),
+            ..Base::default()
+        }
+    }
+
+    #[test]
+    fn different_fields_on_both_sides_merge_without_a_conflict_v10() {
+        let def = ModuleId::Contacts.def();
+        let before = base(&[("first_name", "Ann"), ("phone", "1")]);
+        let ivvy = record("1", &[("first_name", "Anna"), ("phone", "1")]);
+        let crm = record("c", &[("first_name", "Ann"), ("phone", "2")]);
+        let plan = of_pair(&def, &ivvy, &crm, &before, &NoReferences, &[]);
+        assert_eq!(plan.unsolved(), 0);
+        assert_eq!(patch(&def, &plan, Side::Crm, &NoReferences), [("first_name".to_owned(), "Anna".into())].into());
+        assert_eq!(patch(&def, &plan, Side::Ivvy, &NoReferences), [("phone".to_owned(), "2".into())].into());
+        assert_eq!(plan.summary, "to CRM: First name; to iVvy: Phone");
+    }
+
+    #[test]
+    fn a_choice_survives_only_while_its_values_stand_still_v18() {
+        let def = ModuleId::Contacts.def();
+        let before = base(&[("phone", "1")]);
+        let (ivvy, crm) = (record("1", &[("phone", "2")]), record("c", &[("phone", "3")]));
+        let mut plan = of_pair(&def, &ivvy, &crm, &before, &NoReferences, &[]);
+        assert_eq!(plan.unsolved(), 1);
+        let row = plan.fields.iter_mut().find(|row| row.field == "phone").unwrap();
+        row.choice = Some(Choice::Crm);
+        assert_eq!(patch(&def, &plan, Side::Ivvy, &NoReferences), [("phone".to_owned(), "3".into())].into());
+        assert!(patch(&def, &plan, Side::Crm, &NoReferences).is_empty());
+
+        let again = of_pair(&def, &ivvy, &crm, &before, &NoReferences, &plan.fields);
+        assert_eq!(again.field("phone").unwrap().choice, Some(Choice::Crm));
+        let moved = of_pair(&def, &ivvy, &record("c", &[("phone", "4")]), &before, &NoReferences, &plan.fields);
+        let row = moved.field("phone").unwrap();
+        assert!(row.moved && row.choice.is_none());
+    }
+
+    #[test]
+    fn an_anonymised_person_is_never_refilled_v21() {
+        let def = ModuleId::Contacts.def();
+        let mut ivvy = record("1", &[("first_name", ""), ("phone", "")]);
+        ivvy.anonymised = true;
+        let crm = record("c", &[("first_name", "Ann"), ("phone", "2")]);
+        let plan = of_pair(&def, &ivvy, &crm, &base(&[("phone", "2")]), &NoReferences, &[]);
+        assert!(Side::BOTH.into_iter().all(|side| patch(&def, &plan, side, &NoReferences).is_empty()));
+    }
+
+    #[test]
+    fn an_accepted_foreign_external_id_is_not_raised_again_v13() {
+        let def = ModuleId::Contacts.def();
+        let (ivvy, crm) = (record("1", &[("external_id", "7")]), record("c", &[("external_id", "c")]));
+        let mut plan = of_pair(&def, &ivvy, &crm, &Base::default(), &NoReferences, &[]);
+        assert_eq!(plan.unsolved(), 1);
+        plan.fields.iter_mut().find(|row| row.field == "external_id").unwrap().choice = Some(Choice::Ivvy);
+        let mut agreed = Base::default();
+        assert!(settle_choices(&mut agreed, &def, &plan, &NoReferences));
+        let again = of_pair(&def, &ivvy, &crm, &agreed, &NoReferences, &[]);
+        assert_eq!(again.unsolved(), 0);
+    }
+}

@@ -1,0 +1,236 @@
+//! Claiming: from `ready` to `inflight`, with the intent on disk before anything is sent (I6).
+
+use std::sync::Arc;
+
+use super::core::Core;
+use super::guard;
+use super::plan::{self, Cause, Counterpart, Counterparts, put, view_of_link};
+use crate::merge::plan as merge_plan;
+use crate::model::{
+    Actor, AuditEvent, Fields, Intent, Item, ItemError, ItemId, Kind, ModuleDef, ModuleId, Operation, PairKey, Reason,
+    Reasons, RecordId, Side, State, Value,
+};
+use crate::store::{Reads as _, StoreError, Tx};
+
+/// A claimed write: what the pusher needs to carry it out.
+#[derive(Clone, Debug)]
+pub(super) struct Claimed {
+    pub item: Item,
+    pub intent: Intent,
+    /// The record on the side that is not written, for a decided item's second look.
+    pub source: Option<RecordId>,
+}
+
+/// Claims the next ready item of `module`, if there is one. Items that turn out to have nothing left
+/// to do, or that may not go, are moved on the way.
+pub(super) async fn next(core: &Arc<Core>, module: ModuleId) -> Result<Option<Claimed>, StoreError> {
+    loop {
+        let now = core.now();
+        let candidates = core.store.read(|view| view.ready(module, now, 1))?;
+        let Some(id) = candidates.first().copied() else {
+            return Ok(None);
+        };
+        let shared = Arc::clone(core);
+        let claimed = core.store.write(move |tx| claim(&shared, tx, id)).await?;
+        match claimed {
+            Step::Claimed(claimed) => return Ok(Some(*claimed)),
+            Step::Moved => {}
+            Step::Busy => return Ok(None),
+        }
+    }
+}
+
+enum Step {
+    Claimed(Box<Claimed>),
+    /// The item is no longer ready.
+    Moved,
+    /// Another write on the same record is under way.
+    Busy,
+}
+
+fn claim(core: &Core, tx: &mut Tx<'_>, id: ItemId) -> Result<Step, StoreError> {
+    let now = core.now();
+    let Some(item) = tx.item(id)?.filter(|item| item.state == State::Ready) else {
+        return Ok(Step::Moved);
+    };
+    let Some(def) = core.def(item.module) else {
+        return Ok(Step::Busy);
+    };
+    if guard::forbids(tx, &item)? {
+        let what = "the guard is tripped";
+        move_to(core, tx, item, State::Held, Reasons::one(Reason::Guard), what)?;
+        return Ok(Step::Moved);
+    }
+    if item.claims >= core.settings.retry.claims {
+        let mut item = item;
+        item.error = Some(ItemError {
+            message: format!("claimed {} times without a recorded outcome", item.claims),
+            hint: Some("retry it once the cause is found".to_owned()),
+            at: now,
+        });
+        move_to(core, tx, item, State::Dead, Reasons::NONE, "taken for poison")?;
+        return Ok(Step::Moved);
+    }
+    match item.pair.clone() {
+        PairKey::Link(link) => claim_update(core, tx, def, item, link),
+        PairKey::Lone(side, record) => claim_create(core, tx, def, item, side, &record),
+    }
+}
+
+fn claim_update(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    def: &ModuleDef,
+    item: Item,
+    link: crate::model::LinkId,
+) -> Result<Step, StoreError> {
+    let Some(view) = view_of_link(core, tx, item.module, link)?.filter(|view| view.gone.is_none()) else {
+        plan::by_key(core, tx, item.module, &item.pair, Cause::Reopened)?;
+        return still_ready(tx, item.id);
+    };
+    let base = tx.base(link)?;
+    if plan::seen_of(view.ivvy_hash, view.crm_hash, &base, def.mapping_version) != item.seen {
+        plan::by_key(core, tx, item.module, &item.pair, Cause::Seen)?;
+        return still_ready(tx, item.id);
+    }
+    let counterparts = Counterparts::of(tx, def, Some(&view.ivvy), Some(&view.crm))?;
+    for side in [Side::Crm, Side::Ivvy] {
+        let patch = merge_plan::patch(def, &item.plan, side, &counterparts);
+        if patch.is_empty() {
+            continue;
+        }
+        let (target, other) = if side == Side::Crm { (&view.crm, &view.ivvy) } else { (&view.ivvy, &view.crm) };
+        if tx.intent_on(item.module, side, &target.id)?.is_some() {
+            return Ok(Step::Busy);
+        }
+        let pick = |fields: &Fields| -> Fields {
+            patch.keys().map(|name| (name.clone(), fields.get(name).cloned().unwrap_or(Value::Null))).collect()
+        };
+        let operation =
+            Operation::Update { id: target.id.clone(), pre_image: pick(&target.fields), patch: patch.clone() };
+        let source_values = pick(&other.fields);
+        return start(core, tx, item, side, operation, source_values, Some(other.id.clone()));
+    }
+    finish_without_write(core, tx, def, item, link, &counterparts)
+}
+
+/// Nothing is left to write: the operator's choice was to leave both sides, or they came to agree.
+fn finish_without_write(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    def: &ModuleDef,
+    item: Item,
+    link: crate::model::LinkId,
+    counterparts: &Counterparts,
+) -> Result<Step, StoreError> {
+    let mut base = tx.base(link)?;
+    merge_plan::settle_agreements(&mut base, &item.plan);
+    merge_plan::settle_choices(&mut base, def, &item.plan, counterparts);
+    base.agreed_at = core.now();
+    tx.put_base(link, &base)?;
+    move_to(core, tx, item, State::Done, Reasons::NONE, "nothing left to write")?;
+    Ok(Step::Moved)
+}
+
+fn claim_create(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    def: &ModuleDef,
+    item: Item,
+    side: Side,
+    record: &RecordId,
+) -> Result<Step, StoreError> {
+    let target = side.other();
+    let Some(seen) = tx.observation(item.module, side, record)? else {
+        return Ok(Step::Busy);
+    };
+    // A counterpart may have appeared since the plan: pair with it instead. An operator who chose
+    // "create" over candidates knew of them.
+    let stands = !seen.absent && !seen.record.archived && !seen.record.anonymised;
+    let alone = item.decided || super::plan::counterpart(core, tx, &seen)? == Counterpart::None;
+    if !stands || !alone {
+        plan::by_key(core, tx, item.module, &item.pair, Cause::Reopened)?;
+        return still_ready(tx, item.id);
+    }
+    let source = core.view(item.module, side, &seen.record);
+    let (ivvy, crm) = if side == Side::Ivvy { (Some(&source), None) } else { (None, Some(&source)) };
+    let counterparts = Counterparts::of(tx, def, ivvy, crm)?;
+    let moved = item.plan.fields.iter().any(|row| row.on(side) != source.fields.get(&row.field));
+    if moved {
+        plan::by_key(core, tx, item.module, &item.pair, Cause::Seen)?;
+        return still_ready(tx, item.id);
+    }
+    let fields = merge_plan::patch(def, &item.plan, target, &counterparts);
+    let key = match side {
+        Side::Ivvy => core.key(item.module, record),
+        Side::Crm => record.0.clone(),
+    };
+    let source_values: Fields =
+        fields.keys().map(|name| (name.clone(), source.fields.get(name).cloned().unwrap_or(Value::Null))).collect();
+    let operation = Operation::Create { key, fields, source: record.clone() };
+    start(core, tx, item, target, operation, source_values, Some(record.clone()))
+}
+
+/// Writes the intent and the state in one transaction.
+fn start(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    mut item: Item,
+    side: Side,
+    operation: Operation,
+    source_values: Fields,
+    source: Option<RecordId>,
+) -> Result<Step, StoreError> {
+    let now = core.now();
+    let intent = Intent {
+        item: item.id,
+        module: item.module,
+        side,
+        source_values,
+        attempt: item.attempts + 1,
+        claimed_at: now,
+        unknown_since: None,
+        decided: item.decided || item.forced.is_some(),
+        operation,
+    };
+    #[cfg(test)]
+    let durable = !core.ablate.no_intent;
+    #[cfg(not(test))]
+    let durable = true;
+    if durable {
+        tx.put_intent(&intent)?;
+    }
+    let fields = intent.operation.written().keys().cloned().collect();
+    item.state = State::Inflight;
+    item.reasons = Reasons::NONE;
+    item.claims += 1;
+    item.ver += 1;
+    item.updated_at = now;
+    let what = AuditEvent::Claimed { side, attempt: intent.attempt, fields };
+    put(tx, &item, Actor::engine(), now, what)?;
+    Ok(Step::Claimed(Box::new(Claimed { item, intent, source })))
+}
+
+/// After a replan on the way: the item moved on, or is ready with a new plan and will be claimed on
+/// the next look. A plan that did not move although it had to would loop, so that is an error.
+fn still_ready(tx: &Tx<'_>, id: ItemId) -> Result<Step, StoreError> {
+    let unchanged = tx.item(id)?.is_some_and(|item| item.state == State::Ready && item.kind == Kind::Link);
+    Ok(if unchanged { Step::Busy } else { Step::Moved })
+}
+
+/// Moves an item by the engine's own rules.
+pub(super) fn move_to(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    mut item: Item,
+    state: State,
+    reasons: Reasons,
+    cause: &str,
+) -> Result<(), StoreError> {
+    let now = core.now();
+    item.state = state;
+    item.reasons = reasons;
+    item.ver += 1;
+    item.updated_at = now;
+    put(tx, &item, Actor::engine(), now, AuditEvent::Moved { state, cause: cause.to_owned() })
+}

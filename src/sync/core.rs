@@ -1,0 +1,273 @@
+//! What every part of the engine shares: store, remotes, clock, settings, signals and switches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::rates::Rates;
+use super::settings::Settings;
+use crate::model::module::{EXTERNAL_ID, IVVY_KEY, external_key};
+use crate::model::{FieldKind, Flow, ModuleDef, ModuleId, Record, RecordId, Side, Timestamp, Value};
+use crate::remote::{Capabilities, Remote};
+use crate::seam::{Clock, Entropy};
+use crate::store::{Reads as _, Store, StoreError};
+
+/// The two remotes of an account.
+#[derive(Clone, Debug)]
+pub struct Remotes {
+    /// The origin.
+    pub ivvy: Arc<dyn Remote>,
+    /// The customer relationship system.
+    pub crm: Arc<dyn Remote>,
+}
+
+impl Remotes {
+    /// The remote on `side`.
+    pub fn on(&self, side: Side) -> &Arc<dyn Remote> {
+        match side {
+            Side::Ivvy => &self.ivvy,
+            Side::Crm => &self.crm,
+        }
+    }
+}
+
+/// Shared state of one account's engine.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub store: Store,
+    pub remotes: Remotes,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Entropy,
+    pub settings: Settings,
+    /// Field maps reduced to what both remotes can hold.
+    defs: BTreeMap<ModuleId, ModuleDef>,
+    pub signals: Signals,
+    switches: Mutex<Switches>,
+    pub rates: Rates,
+    #[cfg(test)]
+    pub ablate: super::simulation::Ablation,
+}
+
+/// Who must look up from waiting.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// Records were marked dirty, or a deferred one may go on.
+    pub plan: Notify,
+    /// Items became ready.
+    pub push: Notify,
+    /// A due time was set.
+    pub due: Notify,
+    /// One per (module, side): sweep now.
+    pub poll: BTreeMap<(ModuleId, Side), Notify>,
+}
+
+/// Things an operator or a failing remote can switch.
+#[derive(Debug, Default)]
+struct Switches {
+    paused: BTreeSet<ModuleId>,
+    /// Remote refused our key: nothing is claimed until it answers again or someone resumes.
+    halted: BTreeMap<Side, String>,
+    /// Remote refused one module.
+    forbidden: BTreeMap<(ModuleId, Side), String>,
+    full_requested: BTreeSet<(ModuleId, Side)>,
+    polling: BTreeMap<(ModuleId, Side), Polling>,
+    last_error: BTreeMap<ModuleId, String>,
+}
+
+/// Where a poller stands, for the dashboard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Polling {
+    /// A sweep is running: rows read, total if the remote claims one.
+    pub progress: Option<(u64, Option<u64>)>,
+    /// When the next sweep starts by itself.
+    pub next_at: Option<Timestamp>,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
+const PAUSED_META: &str = "paused";
+
+impl Core {
+    pub fn new(store: Store, remotes: Remotes, clock: Arc<dyn Clock>, entropy: Entropy, settings: Settings) -> Self {
+        let defs = settings.modules.iter().map(|(id, def)| (*id, effective(def, &remotes, &settings))).collect();
+        let poll = settings
+            .modules
+            .keys()
+            .flat_map(|module| Side::BOTH.map(|side| ((*module, side), Notify::new())))
+            .collect();
+        Self {
+            store,
+            remotes,
+            clock,
+            entropy,
+            settings,
+            defs,
+            signals: Signals { poll, ..Signals::default() },
+            switches: Mutex::default(),
+            rates: Rates::default(),
+            #[cfg(test)]
+            ablate: super::simulation::Ablation::default(),
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Modules that are switched on, parents first.
+    pub fn modules(&self) -> impl Iterator<Item = ModuleId> + '_ {
+        self.defs.keys().copied()
+    }
+
+    /// The effective field map of a module that is on.
+    pub fn def(&self, module: ModuleId) -> Option<&ModuleDef> {
+        self.defs.get(&module)
+    }
+
+    pub fn capabilities(&self, module: ModuleId, side: Side) -> Capabilities {
+        self.remotes.on(side).capabilities(module)
+    }
+
+    /// How long a sent write may stay invisible.
+    pub fn settle_time(&self, module: ModuleId, side: Side) -> Duration {
+        #[cfg(test)]
+        if self.ablate.no_settle_wait {
+            return Duration::ZERO;
+        }
+        self.capabilities(module, side).settle
+    }
+
+    /// Our key in the CRM for an iVvy record.
+    pub fn key(&self, module: ModuleId, ivvy: &RecordId) -> String {
+        external_key(self.settings.key_scope.as_deref(), module, ivvy.as_str())
+    }
+
+    /// The iVvy id inside one of our keys, if it is one.
+    pub fn ivvy_id_in(&self, module: ModuleId, key: &str) -> Option<RecordId> {
+        let prefix = external_key(self.settings.key_scope.as_deref(), module, "");
+        key.strip_prefix(&prefix).filter(|id| !id.is_empty()).map(RecordId::from)
+    }
+
+    /// The record with its virtual constant-id fields, as plans compare it.
+    pub fn view(&self, module: ModuleId, side: Side, record: &Record) -> Record {
+        let mut view = record.clone();
+        match side {
+            Side::Ivvy => {
+                view.fields.insert(IVVY_KEY.to_owned(), Value::Text(self.key(module, &record.id)));
+                view.fields.entry(EXTERNAL_ID.to_owned()).or_default();
+            }
+            Side::Crm => {
+                view.fields.insert(EXTERNAL_ID.to_owned(), Value::Text(record.id.0.clone()));
+                view.fields.entry(IVVY_KEY.to_owned()).or_default();
+            }
+        }
+        view
+    }
+
+    fn switches(&self) -> MutexGuard<'_, Switches> {
+        self.switches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // --- pause and resume -----------------------------------------------------------------------
+
+    /// Loads what was paused before a restart.
+    pub fn load_switches(&self) -> Result<(), StoreError> {
+        let stored = self.store.read(|view| view.meta(PAUSED_META))?.unwrap_or_default();
+        let names = String::from_utf8_lossy(&stored);
+        self.switches().paused = names.split_whitespace().filter_map(|name| name.parse().ok()).collect();
+        Ok(())
+    }
+
+    pub fn is_paused(&self, module: ModuleId) -> bool {
+        self.switches().paused.contains(&module)
+    }
+
+    /// Pauses or resumes modules; returns the text to store so that a restart remembers.
+    pub fn set_paused(&self, modules: &[ModuleId], paused: bool) -> (&'static str, Vec<u8>) {
+        let mut switches = self.switches();
+        for module in modules {
+            if paused {
+                switches.paused.insert(*module);
+            } else {
+                switches.paused.remove(module);
+                switches.forbidden.retain(|(forbidden, _), _| forbidden != module);
+            }
+        }
+        if !paused {
+            switches.halted.clear();
+        }
+        let names: Vec<&'static str> = switches.paused.iter().map(|module| (*module).into()).collect();
+        (PAUSED_META, names.join(" ").into_bytes())
+    }
+
+    // --- refusals by remotes --------------------------------------------------------------------
+
+    pub fn halt(&self, side: Side, why: String) {
+        self.switches().halted.insert(side, why);
+    }
+
+    pub fn forbid(&self, module: ModuleId, side: Side, why: String) {
+        self.switches().forbidden.insert((module, side), why);
+    }
+
+    /// A call on `side` for `module` succeeded.
+    pub fn answered(&self, module: ModuleId, side: Side) {
+        let mut switches = self.switches();
+        switches.halted.remove(&side);
+        switches.last_error.remove(&module);
+    }
+
+    pub fn note_error(&self, module: ModuleId, message: String) {
+        self.switches().last_error.insert(module, message);
+    }
+
+    /// Why nothing of `module` may be claimed now, if so.
+    pub fn stopped(&self, module: ModuleId) -> Option<String> {
+        let switches = self.switches();
+        switches.halted.values().next().cloned().or_else(|| {
+            switches.forbidden.iter().find(|((forbidden, _), _)| *forbidden == module).map(|(_, why)| why.clone())
+        })
+    }
+
+    pub fn last_error(&self, module: ModuleId) -> Option<String> {
+        self.switches().last_error.get(&module).cloned()
+    }
+
+    // --- polling --------------------------------------------------------------------------------
+
+    pub fn request_full(&self, module: ModuleId, side: Side) {
+        self.switches().full_requested.insert((module, side));
+    }
+
+    pub fn take_full_request(&self, module: ModuleId, side: Side) -> bool {
+        self.switches().full_requested.remove(&(module, side))
+    }
+
+    pub fn polling(&self, module: ModuleId, side: Side) -> Polling {
+        self.switches().polling.get(&(module, side)).copied().unwrap_or_default()
+    }
+
+    pub fn set_polling(&self, module: ModuleId, side: Side, change: impl FnOnce(&mut Polling)) {
+        change(self.switches().polling.entry((module, side)).or_default());
+    }
+}
+
+/// The field map reduced to fields that both remotes hold, and to references of modules that are on.
+fn effective(def: &ModuleDef, remotes: &Remotes, settings: &Settings) -> ModuleDef {
+    let held = Side::BOTH.map(|side| remotes.on(side).fields(def.id));
+    let holds = |side: Side, name: &str| held[side as usize].iter().any(|field| field == name);
+    let mut def = def.clone();
+    def.fields.retain(|field| match field.kind {
+        FieldKind::ConstantId => {
+            let holder = if field.flow == Flow::ToCrm { Side::Crm } else { Side::Ivvy };
+            holds(holder, &field.name) && remotes.on(holder).capabilities(def.id).stamp_key
+        }
+        FieldKind::Reference(module) => {
+            settings.modules.contains_key(&module) && Side::BOTH.into_iter().all(|side| holds(side, &field.name))
+        }
+        _ => Side::BOTH.into_iter().all(|side| holds(side, &field.name)),
+    });
+    def
+}

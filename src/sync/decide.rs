@@ -1,0 +1,540 @@
+//! Decisions by people: compare-and-set on what they saw, in one transaction with the audit row
+//! (`engine.md` 5.3, 5.12). Exactly one decision per version (I5); the loser is told who was faster.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use super::plan::{self, Cause, link_records, put, supersede};
+use crate::merge::canonical::same;
+use crate::model::{
+    Actor, AuditEvent, Choice, Decision, FieldPlan, Fingerprint, Item, ItemError, Kind, LinkState, PairKey, Reason, Reasons, Role,
+    Side, State, Timestamp, Value, Verb, Verdict, item::Assignment,
+};
+use crate::store::{Note, Reads as _, StoreError, Tx};
+
+/// How long an advisory claim lasts.
+const CLAIM: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+
+/// Why a decision was not taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// No such item.
+    Unknown,
+    /// The item moved on since the operator looked; here it is now.
+    Stale(Box<Item>),
+    /// The verb does not fit, and why; here is the item.
+    Invalid(Box<Item>, String),
+    /// The role may not do this.
+    Role(Role),
+}
+
+/// A decision as asked for: `ver` and `seen` are compared when given.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The version seen; `None` takes whatever is there now.
+    pub ver: Option<u32>,
+    /// The fingerprint seen.
+    pub seen: Option<Fingerprint>,
+    /// Everything else. Its own `ver` and `seen` are filled in from the item.
+    pub decision: Decision,
+}
+
+/// The role a verb needs.
+pub fn role_for(verb: Verb) -> Role {
+    match verb {
+        Verb::Force => Role::Force,
+        _ => Role::Triage,
+    }
+}
+
+/// Takes one decision.
+pub(super) async fn decide(core: &Arc<Core>, ask: Ask) -> Result<Result<Item, Refusal>, StoreError> {
+    let shared = Arc::clone(core);
+    let decided = core.store.write(move |tx| decide_in(&shared, tx, &ask)).await?;
+    if decided.is_ok() {
+        core.signals.push.notify_one();
+        core.signals.plan.notify_one();
+        core.signals.due.notify_one();
+    }
+    Ok(decided)
+}
+
+fn decide_in(core: &Core, tx: &mut Tx<'_>, ask: &Ask) -> Result<Result<Item, Refusal>, StoreError> {
+    let Some(item) = tx.item(ask.decision.item)? else {
+        return Ok(Err(Refusal::Unknown));
+    };
+    let verb = ask.decision.verb;
+    if ask.decision.actor.role < role_for(verb) {
+        return Ok(Err(Refusal::Role(role_for(verb))));
+    }
+    let moved = ask.ver.is_some_and(|ver| ver != item.ver) || ask.seen.is_some_and(|seen| seen != item.seen);
+    if moved {
+        return Ok(Err(Refusal::Stale(Box::new(item))));
+    }
+    if !verb.accepts(item.state) {
+        let why = if item.state.has_intent() {
+            "a write is under way; it takes no verb until its outcome is known".to_owned()
+        } else {
+            format!("{verb} does not apply to an item that is {}", item.state)
+        };
+        return Ok(Err(Refusal::Invalid(Box::new(item), why)));
+    }
+    let decision = Decision { ver: item.ver, seen: item.seen, at: core.now(), ..ask.decision.clone() };
+    let mut step = Step { core, tx, now: decision.at, decision: &decision };
+    match step.carry_out(item.clone())? {
+        Ok(after) => Ok(Ok(after)),
+        Err(why) => Ok(Err(Refusal::Invalid(Box::new(item), why))),
+    }
+}
+
+/// One decision being carried out. Checks come before writes: a refusal leaves nothing behind.
+struct Step<'a, 'tx> {
+    core: &'a Core,
+    tx: &'a mut Tx<'tx>,
+    now: Timestamp,
+    decision: &'a Decision,
+}
+
+/// The item afterwards, or why not.
+type Taken = Result<Result<Item, String>, StoreError>;
+
+impl Step<'_, '_> {
+    fn carry_out(&mut self, item: Item) -> Taken {
+        match self.decision.verb {
+            Verb::Approve => self.approve(item),
+            Verb::Force => self.force(item),
+            Verb::Edit => self.edit(item),
+            Verb::Skip => self.skip(item),
+            Verb::Snooze => self.snooze(item),
+            Verb::Hold => self.hold(item),
+            Verb::Undo => self.undo(item),
+            Verb::Retry => self.retry(item),
+            Verb::Reopen => self.reopen(item),
+            Verb::Pair => self.pair(item),
+            Verb::Arrived => self.arrived(item),
+            Verb::Resend => self.resend(item),
+            Verb::Claim => self.claim(item),
+        }
+    }
+
+    fn approve(&mut self, mut item: Item) -> Taken {
+        if item.reasons.contains(Reason::Guard) {
+            return Ok(Err("the bulk guard holds it: release the guard first".to_owned()));
+        }
+        if item.reasons.contains(Reason::Unproven) {
+            return Ok(Err("settle the unproven write first: `arrived` or `resend`".to_owned()));
+        }
+        if item.reasons.contains(Reason::Anonymised) {
+            return Ok(Err("the person was anonymised: nothing can be written; skip it".to_owned()));
+        }
+        if item.kind == Kind::Delete {
+            return self.close_pair(item);
+        }
+        if let Err(why) = self.choose(&mut item) {
+            return Ok(Err(why));
+        }
+        if let Some(row) = item.plan.fields.iter().find(|row| row.unsolved()) {
+            return Ok(Err(format!("choose a result for {} first", self.title(&item, &row.field))));
+        }
+        self.make_ready(&mut item);
+        self.store(item)
+    }
+
+    fn force(&mut self, mut item: Item) -> Taken {
+        let Some(side) = self.decision.side else {
+            return Ok(Err("say which side wins".to_owned()));
+        };
+        if self.decision.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+            return Ok(Err("a force-push needs a reason".to_owned()));
+        }
+        if item.kind != Kind::Update && item.kind != Kind::Undo {
+            return Ok(Err("only a linked pair can be forced".to_owned()));
+        }
+        if item.reasons.contains(Reason::Anonymised) || item.reasons.contains(Reason::Unproven) {
+            return Ok(Err("it cannot be forced in this state".to_owned()));
+        }
+        let Some(def) = self.core.def(item.module) else {
+            return Ok(Err("the module is switched off".to_owned()));
+        };
+        if !def.flow.may_write(side.other()) {
+            return Ok(Err(format!("{} is never written by this module", side.other().title())));
+        }
+        for row in &mut item.plan.fields {
+            let writable = def.field(&row.field).is_some_and(|field| field.flow.may_write(side.other()));
+            if row.verdict != Verdict::Same && row.verdict != Verdict::Agree {
+                row.choice = Some(if writable { Choice::side(side) } else { Choice::side(side.other()) });
+            }
+        }
+        self.make_ready(&mut item);
+        item.forced = Some(side);
+        self.store(item)
+    }
+
+    fn edit(&mut self, mut item: Item) -> Taken {
+        if let Err(why) = self.choose(&mut item) {
+            return Ok(Err(why));
+        }
+        item.state = State::Held;
+        self.store(item)
+    }
+
+    fn skip(&mut self, mut item: Item) -> Taken {
+        item.skipped_seen = Some(item.seen);
+        item.state = State::Skipped;
+        item.reasons = Reasons::NONE;
+        item.waits_for = None;
+        self.store(item)
+    }
+
+    fn snooze(&mut self, mut item: Item) -> Taken {
+        let Some(until) = self.decision.until.filter(|until| *until > self.now) else {
+            return Ok(Err("say until when, in the future".to_owned()));
+        };
+        item.state = State::Held;
+        item.reasons = item.reasons.with(Reason::Parked);
+        item.ready_at = until;
+        item.decided = false;
+        self.store(item)
+    }
+
+    fn hold(&mut self, mut item: Item) -> Taken {
+        item.state = State::Held;
+        item.reasons = Reasons::one(Reason::Parked);
+        item.ready_at = Timestamp::EPOCH;
+        item.decided = false;
+        item.forced = None;
+        self.store(item)
+    }
+
+    fn retry(&mut self, mut item: Item) -> Taken {
+        item.state = State::Ready;
+        item.ready_at = self.now;
+        (item.attempts, item.claims) = (0, 0);
+        self.store(item)
+    }
+
+    fn reopen(&mut self, mut item: Item) -> Taken {
+        item.state = State::New;
+        item.skipped_seen = None;
+        self.store_and_replan(item)
+    }
+
+    /// Before the push: back to held with the choices kept. Afterwards: a new item that would put the
+    /// old values back, as far as nobody changed them since.
+    fn undo(&mut self, mut item: Item) -> Taken {
+        if item.state == State::Ready {
+            item.state = State::Held;
+            item.reasons = Reasons::one(Reason::Parked);
+            item.ready_at = Timestamp::EPOCH;
+            item.decided = false;
+            item.forced = None;
+            return self.store(item);
+        }
+        self.undo_pushed(item)
+    }
+
+    fn undo_pushed(&mut self, item: Item) -> Taken {
+        let PairKey::Link(link) = item.pair else {
+            return Ok(Err("nothing was written that could be undone".to_owned()));
+        };
+        if item.pushed.is_empty() {
+            return Ok(Err("only changes to existing records can be undone, and this item made none".to_owned()));
+        }
+        if self.tx.open_item(item.module, &item.pair)?.is_some() {
+            return Ok(Err("the pair has an open item: settle that first".to_owned()));
+        }
+        let (Some(view), Some(def)) =
+            (plan::view_of_link(self.core, self.tx, item.module, link)?, self.core.def(item.module))
+        else {
+            return Ok(Err("the pair no longer stands".to_owned()));
+        };
+        let base = self.tx.base(link)?;
+        let counterparts = plan::Counterparts::of(self.tx, def, Some(&view.ivvy), Some(&view.crm))?;
+        let mut fresh = crate::merge::plan::of_pair(def, &view.ivvy, &view.crm, &base, &counterparts, &[]);
+        for pushed in &item.pushed {
+            let Some(row) = fresh.fields.iter_mut().find(|row| row.field == pushed.field) else {
+                continue;
+            };
+            let kind = def.field(&pushed.field).map(|field| field.kind);
+            let untouched = kind
+                .zip(row.on(pushed.side))
+                .is_some_and(|(kind, now)| same(kind, now, &pushed.after));
+            row.verdict = Verdict::Conflict;
+            row.why = crate::model::Why::BothChanged;
+            row.moved = !untouched;
+            // A reference's old id means something on its own side only.
+            let plain = !matches!(kind, Some(crate::model::FieldKind::Reference(_)));
+            row.choice = (untouched && plain).then(|| Choice::Custom(pushed.before.clone()));
+        }
+        fresh.summary = format!("undo of item {}", item.id);
+        let id = self.tx.new_item_id()?;
+        let undo = Item {
+            id,
+            kind: Kind::Undo,
+            state: State::Held,
+            reasons: Reasons::one(Reason::Parked),
+            ver: 1,
+            seen: plan::seen_of(view.ivvy_hash, view.crm_hash, &base, def.mapping_version),
+            ready_at: Timestamp::EPOCH,
+            created_at: self.now,
+            updated_at: self.now,
+            attempts: 0,
+            claims: 0,
+            plan: fresh,
+            decided: false,
+            forced: None,
+            decided_by: None,
+            pushed: Vec::new(),
+            error: None,
+            skipped_seen: None,
+            assigned: None,
+            waits_for: None,
+            successor: None,
+            priority: 0,
+            ..item
+        };
+        self.record_decision(&undo, Vec::new())?;
+        self.audit(&undo, Vec::new())?;
+        Ok(Ok(undo))
+    }
+
+    /// Pairs a lone record with one of its candidates (or any unlinked record the operator names).
+    fn pair(&mut self, item: Item) -> Taken {
+        let (PairKey::Lone(side, record), Some(other)) = (item.pair.clone(), self.decision.record.clone()) else {
+            return Ok(Err("name the record to pair with".to_owned()));
+        };
+        let there = self.tx.observation(item.module, side.other(), &other)?;
+        if there.is_none_or(|known| known.absent) {
+            return Ok(Err(format!("{} has no record {other} that Tandem has seen", side.other().title())));
+        }
+        if self.tx.link_of(item.module, side.other(), &other)?.is_some() {
+            return Ok(Err(format!("{} record {other} is paired already", side.other().title())));
+        }
+        self.record_decision(&item, Vec::new())?;
+        let (ivvy, crm) = if side == Side::Ivvy { (&record, &other) } else { (&other, &record) };
+        let reason = format!("paired by {}", self.decision.actor.name);
+        self.audit_only(&item)?;
+        let link = link_records(self.tx, item.module, ivvy, crm, &reason, self.now)?;
+        plan::by_key(self.core, self.tx, item.module, &PairKey::Link(link), Cause::Reopened)?;
+        let after = self.tx.item(item.id)?.unwrap_or(item);
+        Ok(Ok(after))
+    }
+
+    /// The remote has the write: an operator says so, and names the record for a create.
+    fn arrived(&mut self, mut item: Item) -> Taken {
+        if !item.reasons.contains(Reason::Unproven) {
+            return Ok(Err("its outcome is not in doubt".to_owned()));
+        }
+        if let (PairKey::Lone(..), None) = (&item.pair, &self.decision.record) {
+            return Ok(Err("name the record that was created".to_owned()));
+        }
+        if matches!(item.pair, PairKey::Lone(..)) {
+            return self.pair(item);
+        }
+        item.state = State::New;
+        item.reasons = Reasons::NONE;
+        self.store_and_replan(item)
+    }
+
+    fn resend(&mut self, mut item: Item) -> Taken {
+        if !item.reasons.contains(Reason::Unproven) {
+            return Ok(Err("its outcome is not in doubt".to_owned()));
+        }
+        item.state = State::Ready;
+        item.reasons = Reasons::NONE;
+        item.ready_at = self.now;
+        item.claims = 0;
+        self.store(item)
+    }
+
+    fn claim(&mut self, mut item: Item) -> Taken {
+        item.assigned = Some(Assignment { who: self.decision.actor.name.clone(), until: self.now.plus(CLAIM) });
+        self.store(item)
+    }
+
+    /// The counterpart is gone: the pair is closed for good, both records stay as they are.
+    fn close_pair(&mut self, mut item: Item) -> Taken {
+        let PairKey::Link(id) = item.pair else {
+            return Ok(Err("there is no pair to close".to_owned()));
+        };
+        if let Some(mut link) = self.tx.link(id)? {
+            link.state = LinkState::Tombstone;
+            let reason = format!("closed by {}", self.decision.actor.name);
+            let note = Note {
+                at: self.now,
+                actor: self.decision.actor.clone(),
+                module: Some(item.module),
+                item: Some(item.id),
+                link: Some(id),
+                what: AuditEvent::Unlinked { reason },
+            };
+            self.tx.put_link(&link, note)?;
+        }
+        item.state = State::Done;
+        item.reasons = Reasons::NONE;
+        self.store(item)
+    }
+
+    // --- shared steps ---------------------------------------------------------------------------
+
+    fn title(&self, item: &Item, field: &str) -> String {
+        let title = self.core.def(item.module).and_then(|def| def.field(field)).map(|def| def.title.clone().into_owned());
+        title.unwrap_or_else(|| field.to_owned())
+    }
+
+    /// Merges the decision's choices into the plan's rows, checking each.
+    fn choose(&self, item: &mut Item) -> Result<(), String> {
+        let Some(def) = self.core.def(item.module) else {
+            return Err("the module is switched off".to_owned());
+        };
+        if let Some(side) = self.decision.side {
+            for row in item.plan.fields.iter_mut().filter(|row| differs(row)) {
+                row.choice = Some(Choice::side(side));
+            }
+        }
+        for (name, choice) in &self.decision.choices {
+            let field = def.field(name).ok_or_else(|| format!("there is no field {name}"))?;
+            let row = item.plan.fields.iter_mut().find(|row| row.field == *name);
+            let row = row.ok_or_else(|| format!("{} is not part of this item", field.title))?;
+            let absent = match choice {
+                Choice::Ivvy => row.ivvy.is_none(),
+                Choice::Crm => row.crm.is_none(),
+                Choice::Custom(value) => {
+                    check_value(field, value)?;
+                    false
+                }
+            };
+            if absent {
+                return Err(format!("that side has no value for {}", field.title));
+            }
+            row.choice = Some(choice.clone());
+        }
+        Ok(())
+    }
+
+    fn make_ready(&self, item: &mut Item) {
+        item.state = State::Ready;
+        item.reasons = Reasons::NONE;
+        item.decided = true;
+        item.priority = 0;
+        item.ready_at = self.now;
+        item.waits_for = None;
+        (item.attempts, item.claims) = (0, 0);
+    }
+
+    fn store(&mut self, mut item: Item) -> Taken {
+        let overridden = overridden(&item);
+        item.ver += 1;
+        item.updated_at = self.now;
+        item.decided_by = Some(self.decision.actor.name.clone());
+        self.record_decision(&item, Vec::new())?;
+        self.audit(&item, overridden)?;
+        Ok(Ok(item))
+    }
+
+    fn store_and_replan(&mut self, item: Item) -> Taken {
+        let item = match self.store(item)? {
+            Ok(item) => item,
+            refused @ Err(_) => return Ok(refused),
+        };
+        plan::by_key(self.core, self.tx, item.module, &item.pair, Cause::Reopened)?;
+        let mut after = self.tx.item(item.id)?.unwrap_or(item);
+        if after.state == State::New {
+            supersede(self.tx, after.clone(), self.now, "its records no longer stand")?;
+            after.state = State::Superseded;
+        }
+        Ok(Ok(after))
+    }
+
+    fn record_decision(&mut self, _item: &Item, _: Vec<()>) -> Result<(), StoreError> {
+        self.tx.put_decision(self.decision)
+    }
+
+    fn audit(&mut self, item: &Item, overridden: Vec<(String, Side, Fingerprint)>) -> Result<(), StoreError> {
+        let what = AuditEvent::Decided {
+            verb: self.decision.verb,
+            ver: self.decision.ver,
+            reason: self.decision.reason.clone(),
+            overridden,
+        };
+        put(self.tx, item, self.decision.actor.clone(), self.now, what)
+    }
+
+    /// The audit row of a decision that closes its item through another step.
+    fn audit_only(&mut self, item: &Item) -> Result<(), StoreError> {
+        let note = Note {
+            at: self.now,
+            actor: self.decision.actor.clone(),
+            module: Some(item.module),
+            item: Some(item.id),
+            link: None,
+            what: AuditEvent::Decided {
+                verb: self.decision.verb,
+                ver: self.decision.ver,
+                reason: self.decision.reason.clone(),
+                overridden: Vec::new(),
+            },
+        };
+        self.tx.audit(note).map(|_| ())
+    }
+}
+
+/// Whether the row's sides differ in a way a whole-record choice should settle.
+fn differs(row: &FieldPlan) -> bool {
+    !matches!(row.verdict, Verdict::Same | Verdict::Agree) && row.ivvy.is_some() && row.crm.is_some()
+}
+
+/// The values a decision overrides, as fingerprints: the losing side of every chosen field.
+fn overridden(item: &Item) -> Vec<(String, Side, Fingerprint)> {
+    let mut lost = Vec::new();
+    for row in &item.plan.fields {
+        let losers: &[Side] = match &row.choice {
+            Some(Choice::Ivvy) => &[Side::Crm],
+            Some(Choice::Crm) => &[Side::Ivvy],
+            Some(Choice::Custom(_)) => &Side::BOTH,
+            None => &[],
+        };
+        for side in losers {
+            if let Some(value) = row.on(*side) {
+                lost.push((row.field.clone(), *side, Fingerprint::of(value)));
+            }
+        }
+    }
+    lost
+}
+
+/// Type check of a value typed by an operator (V-19).
+fn check_value(field: &crate::model::FieldDef, value: &Value) -> Result<(), String> {
+    use crate::model::FieldKind as K;
+    let title = &field.title;
+    let wrong = |what: &str| Err(format!("{title} takes {what}"));
+    match (field.kind, value) {
+        (_, Value::Null) => Ok(()),
+        (K::Reference(_) | K::ConstantId, _) => Err(format!("{title} cannot be typed; choose a side")),
+        (K::Bool, Value::Bool(_)) | (K::Int, Value::Int(_)) | (K::Choices, Value::Set(_)) => Ok(()),
+        (K::Bool, _) => wrong("yes or no"),
+        (K::Int, Value::Text(text)) if text.trim().parse::<i64>().is_ok() => Ok(()),
+        (K::Int, _) => wrong("a whole number"),
+        (K::Email, Value::Text(text)) if !text.trim().is_empty() && !text.contains('@') => wrong("an e-mail address"),
+        (K::Date, Value::Text(text))
+            if !text.trim().is_empty() && chrono::NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").is_err() =>
+        {
+            wrong("a date as yyyy-mm-dd")
+        }
+        (K::Choices, _) => wrong("a list"),
+        (_, Value::Text(_)) => Ok(()),
+        (_, _) => wrong("text"),
+    }
+}
+
+impl ItemError {
+    /// A plain message.
+    pub fn plain(message: impl Into<String>, at: Timestamp) -> Self {
+        Self { message: message.into(), hint: None, at }
+    }
+}
+
+/// Names the engine itself as the actor of an audit row.
+pub(super) fn engine_note(what: AuditEvent, at: Timestamp, actor: Actor) -> Note {
+    Note { at, actor, module: None, item: None, link: None, what }
+}

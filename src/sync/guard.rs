@@ -1,0 +1,276 @@
+//! The bulk guard (`engine.md` 5.11): counts what is planned per window, trips before the first call,
+//! and holds until a person has looked. A module's first sync always starts tripped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::plan::Context;
+use crate::model::guard::{Guard, Trip, TripCause};
+use crate::model::{
+    Actor, AuditEvent, Fingerprint, Item, ItemId, Kind, ModuleId, Reason, Reasons, Side, State, Timestamp, Verdict,
+};
+use crate::store::{Note, Reads, StoreError, Tx};
+
+/// Items moved per transaction when a guard is released or its plan discarded.
+const CHUNK: usize = 200;
+
+/// Priority of new items: work of a first sync gives way to live changes.
+pub(super) fn priority(tx: &Tx<'_>, module: ModuleId) -> Result<u8, StoreError> {
+    Ok(if tx.guard(module)?.is_some_and(|guard| guard.first_released.is_some()) { 1 } else { 2 })
+}
+
+/// The guard of a module, made tripped on first sight.
+fn load(tx: &Tx<'_>, module: ModuleId, now: Timestamp) -> Result<Guard, StoreError> {
+    Ok(tx.guard(module)?.unwrap_or_else(|| Guard {
+        module,
+        tripped: Some(Trip {
+            cause: TripCause::FirstSync,
+            at: now,
+            message: "first sync: look at the plan, then release it".to_owned(),
+        }),
+        first_released: None,
+        window_start: now,
+        creates: 0,
+        updates: 0,
+        conflicts: 0,
+    }))
+}
+
+/// Counts one planned write and says whether it must be held.
+pub(super) fn holds(context: &Context<'_>, tx: &mut Tx<'_>, kind: Kind) -> Result<bool, StoreError> {
+    let mut guard = load(tx, context.module, context.now)?;
+    let limits = &context.core.settings.guard;
+    roll(&mut guard, context.now, limits.window);
+    if guard.tripped.is_none() {
+        let pairs = tx.counts(context.module)?.get(&State::Done).copied().unwrap_or(0);
+        let (count, limit, cause, what) = match kind {
+            Kind::Create => (&mut guard.creates, limits.creates, TripCause::Creates, "creates"),
+            _ => (&mut guard.updates, limits.updates, TripCause::Updates, "updates"),
+        };
+        *count += 1;
+        if *count > limit.allowed(pairs) {
+            trip(tx, &mut guard, context.now, cause, limit.allowed(pairs), what)?;
+        }
+    }
+    tx.put_guard(&guard)?;
+    Ok(guard.tripped.is_some())
+}
+
+/// Counts one item that needs a person.
+pub(super) fn count_conflict(context: &Context<'_>, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let mut guard = load(tx, context.module, context.now)?;
+    let limits = &context.core.settings.guard;
+    roll(&mut guard, context.now, limits.window);
+    if guard.tripped.is_none() {
+        guard.conflicts += 1;
+        let pairs = tx.counts(context.module)?.get(&State::Done).copied().unwrap_or(0);
+        let allowed = limits.conflicts.allowed(pairs);
+        if guard.conflicts > allowed {
+            trip(tx, &mut guard, context.now, TripCause::Conflicts, allowed, "conflicts")?;
+        }
+    }
+    tx.put_guard(&guard)
+}
+
+fn roll(guard: &mut Guard, now: Timestamp, window: std::time::Duration) {
+    if now.since(guard.window_start) >= window {
+        guard.window_start = now;
+        (guard.creates, guard.updates, guard.conflicts) = (0, 0, 0);
+    }
+}
+
+fn trip(
+    tx: &mut Tx<'_>,
+    guard: &mut Guard,
+    now: Timestamp,
+    cause: TripCause,
+    allowed: u64,
+    what: &str,
+) -> Result<(), StoreError> {
+    let message = format!("more than {allowed} {what} planned within the window");
+    guard.tripped = Some(Trip { cause, at: now, message: message.clone() });
+    tx.audit(note(guard.module, Actor::engine(), now, AuditEvent::GuardTripped { cause: message }))?;
+    Ok(())
+}
+
+fn note(module: ModuleId, actor: Actor, at: Timestamp, what: AuditEvent) -> Note {
+    Note { at, actor, module: Some(module), item: None, link: None, what }
+}
+
+/// Whether the guard forbids claiming this item now.
+pub(super) fn forbids(tx: &Tx<'_>, item: &Item) -> Result<bool, StoreError> {
+    let tripped = tx.guard(item.module)?.is_some_and(|guard| guard.tripped.is_some());
+    Ok(tripped && !item.guard_pass && !item.decided)
+}
+
+/// What a tripped guard holds, for a person to look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Why it is tripped; `None` when open.
+    pub tripped: Option<String>,
+    /// Items held by the guard.
+    pub held: u64,
+    /// Creates by the side they would be made on.
+    pub creates: BTreeMap<Side, u64>,
+    /// Updates by the side they would write.
+    pub updates: BTreeMap<Side, u64>,
+    /// Items held for other reasons.
+    pub conflicts: u64,
+    /// The first few.
+    pub samples: Vec<ItemId>,
+    /// Fingerprint of ids and versions, so that "release" means what was looked at.
+    pub hash: Fingerprint,
+}
+
+/// Looks through everything the guard of `module` holds.
+pub(super) fn held(view: &impl Reads, module: ModuleId) -> Result<Held, StoreError> {
+    let mut found = Held {
+        tripped: view.guard(module)?.and_then(|guard| guard.tripped).map(|trip| trip.message),
+        ..Held::default()
+    };
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = view.held_by(module, Reason::Guard, after, CHUNK)?;
+        let Some(last) = page.last().copied() else {
+            break;
+        };
+        for id in page {
+            let Some(item) = view.item(id)? else {
+                continue;
+            };
+            found.held += 1;
+            seen.push((id, item.ver));
+            if found.samples.len() < 10 {
+                found.samples.push(id);
+            }
+            for side in written_sides(&item) {
+                let by_side = if item.kind == Kind::Create { &mut found.creates } else { &mut found.updates };
+                *by_side.entry(side).or_default() += 1;
+            }
+        }
+        after = Some(last);
+    }
+    let all = view.counts(module)?.get(&State::Held).copied().unwrap_or(0);
+    found.conflicts = all.saturating_sub(found.held);
+    found.hash = Fingerprint::of(&seen);
+    Ok(found)
+}
+
+fn written_sides(item: &Item) -> Vec<Side> {
+    let goes = |verdict: Verdict| item.plan.fields.iter().any(|row| row.verdict == verdict);
+    let mut sides = Vec::new();
+    if goes(Verdict::ToIvvy) {
+        sides.push(Side::Ivvy);
+    }
+    if goes(Verdict::ToCrm) {
+        sides.push(Side::Crm);
+    }
+    sides
+}
+
+/// Opens the guard, or lets a sample through.
+pub(super) async fn release(
+    core: &Arc<Core>,
+    module: ModuleId,
+    sample: Option<u64>,
+    actor: Actor,
+) -> Result<u64, StoreError> {
+    let now = core.now();
+    let who = actor.clone();
+    core.store
+        .write(move |tx| {
+            let mut guard = load(tx, module, now)?;
+            let scope = sample.map_or_else(|| "all".to_owned(), |n| format!("a sample of {n}"));
+            if sample.is_none() {
+                guard.tripped = None;
+                guard.first_released.get_or_insert_with(|| (now, who.name.clone()));
+                guard.window_start = now;
+                (guard.creates, guard.updates, guard.conflicts) = (0, 0, 0);
+            }
+            tx.put_guard(&guard)?;
+            tx.audit(note(module, who.clone(), now, AuditEvent::GuardReleased { scope })).map(|_| ())
+        })
+        .await?;
+    let released = move_held(core, module, sample, |item| {
+        item.guard_pass = sample.is_some();
+        item.reasons = item.reasons.without(Reason::Guard);
+        if item.reasons.is_empty() { (State::Ready, "released by the guard") } else { (State::Held, "released by the guard") }
+    })
+    .await?;
+    core.signals.push.notify_one();
+    Ok(released)
+}
+
+/// Finishes a release that a crash interrupted: the guard is open, yet items are still held by it.
+pub(super) async fn finish_release(core: &Arc<Core>, module: ModuleId) -> Result<(), StoreError> {
+    let open = core.store.read(|view| Ok(view.guard(module)?.is_some_and(|guard| guard.tripped.is_none())))?;
+    if open {
+        move_held(core, module, None, |item| {
+            item.reasons = item.reasons.without(Reason::Guard);
+            if item.reasons.is_empty() { (State::Ready, "released by the guard") } else { (State::Held, "released by the guard") }
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Leaves every held difference as it is; each comes back when its records change.
+pub(super) async fn discard(core: &Arc<Core>, module: ModuleId, actor: Actor) -> Result<u64, StoreError> {
+    let now = core.now();
+    core.store
+        .write(move |tx| {
+            let event = AuditEvent::GuardReleased { scope: "none: the plan was discarded".to_owned() };
+            tx.audit(note(module, actor.clone(), now, event)).map(|_| ())
+        })
+        .await?;
+    move_held(core, module, None, |item| {
+        item.skipped_seen = Some(item.seen);
+        item.reasons = Reasons::NONE;
+        (State::Skipped, "the guard's plan was discarded")
+    })
+    .await
+}
+
+/// Moves items held by the guard, oldest first, in chunks.
+async fn move_held(
+    core: &Arc<Core>,
+    module: ModuleId,
+    limit: Option<u64>,
+    change: impl Fn(&mut Item) -> (State, &'static str) + Send + Sync + Clone + 'static,
+) -> Result<u64, StoreError> {
+    let mut moved = 0;
+    loop {
+        let left = limit.map_or(u64::MAX, |limit| limit - moved);
+        let take = CHUNK.min(usize::try_from(left).unwrap_or(CHUNK));
+        if take == 0 {
+            return Ok(moved);
+        }
+        let now = core.now();
+        let change = change.clone();
+        let count = core
+            .store
+            .write(move |tx| {
+                let ids = tx.held_by(module, Reason::Guard, None, take)?;
+                for id in &ids {
+                    let Some(mut item) = tx.item(*id)? else {
+                        continue;
+                    };
+                    let (state, cause) = change(&mut item);
+                    item.state = state;
+                    item.ver += 1;
+                    item.updated_at = now;
+                    item.ready_at = now;
+                    let what = AuditEvent::Moved { state, cause: cause.to_owned() };
+                    super::plan::put(tx, &item, Actor::engine(), now, what)?;
+                }
+                Ok(ids.len() as u64)
+            })
+            .await?;
+        if count == 0 {
+            return Ok(moved);
+        }
+        moved += count;
+    }
+}

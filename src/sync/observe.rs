@@ -1,0 +1,177 @@
+//! Taking note of what a remote shows: the only way an observation enters the store.
+//!
+//! A listing may lag behind our own writes and behind direct reads, and stamps are coarse. So a row
+//! that could be older than what we know is never believed: it is ignored when its stamp is older,
+//! and read again directly when the stamps are equal and the contents differ (`engine.md` 5.6).
+
+use super::core::Core;
+use crate::merge::matching;
+use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
+use crate::model::record::Source;
+use crate::model::{ModuleId, Observation, Record, RecordId, Side, Timestamp, Value};
+use crate::store::{Reads, StoreError, Tx};
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nothing new.
+    Unchanged,
+    /// New or changed content; the record is marked for planning.
+    Changed,
+    /// Could be older than what we know: must be read directly.
+    Recheck,
+}
+
+/// Compares a row with what is known, without writing.
+pub(super) fn weigh(known: Option<&Observation>, record: &Record, source: Source, asked_at: Timestamp) -> Seen {
+    let Some(known) = known else {
+        return Seen::Changed;
+    };
+    if known.hash == record.fingerprint() && !known.absent {
+        return Seen::Unchanged;
+    }
+    match (known.record.modified, record.modified) {
+        (Some(then), Some(now)) if now < then => Seen::Unchanged,
+        // Strictly newer by the remote's own stamp: whatever else was read meanwhile was older.
+        (Some(then), Some(now)) if now > then => Seen::Changed,
+        // Equal or unknown stamps cannot order the two: only a direct read that began after we last
+        // looked can.
+        _ if source != Source::Poll && asked_at > known.seen_at => Seen::Changed,
+        _ => Seen::Recheck,
+    }
+}
+
+/// Stores a row that was weighed as changed (or confirmed), and marks it for planning if it changed.
+/// `asked_at` is when the call that showed it was made.
+pub(super) fn observe(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    module: ModuleId,
+    side: Side,
+    record: &Record,
+    source: Source,
+    asked_at: Timestamp,
+) -> Result<Seen, StoreError> {
+    let known = tx.observation(module, side, &record.id)?;
+    let seen = weigh(known.as_ref(), record, source, asked_at);
+    match seen {
+        Seen::Changed => {
+            tx.put_observation(&observation(core, module, side, record.clone(), source))?;
+            if wanted(core, tx, module, side, record)? {
+                tx.mark_dirty(module, side, &record.id)?;
+            }
+        }
+        Seen::Unchanged => refresh_stamp(tx, known, record)?,
+        Seen::Recheck => {}
+    }
+    Ok(seen)
+}
+
+/// A remote may move stamp and version without changing anything; the next conditional write and the
+/// next comparison need the newest.
+fn refresh_stamp(tx: &mut Tx<'_>, known: Option<Observation>, record: &Record) -> Result<(), StoreError> {
+    let Some(mut known) = known else {
+        return Ok(());
+    };
+    let newer = record.modified > known.record.modified && known.hash == record.fingerprint();
+    if newer || known.missed_sweeps > 0 {
+        if newer {
+            known.record.modified = record.modified;
+            known.record.version.clone_from(&record.version);
+            known.record.author.clone_from(&record.author);
+        }
+        known.missed_sweeps = 0;
+        tx.put_observation(&known)?;
+    }
+    Ok(())
+}
+
+/// Builds the observation of a record as seen now.
+pub(super) fn observation(core: &Core, module: ModuleId, side: Side, record: Record, source: Source) -> Observation {
+    let key_field = if side == Side::Ivvy { EXTERNAL_ID } else { IVVY_KEY };
+    let external_key =
+        record.fields.get(key_field).and_then(Value::as_text).map(str::trim).filter(|key| !key.is_empty());
+    Observation {
+        module,
+        side,
+        hash: record.fingerprint(),
+        seen_at: core.now(),
+        source,
+        identity: matching::identity(module, &record.fields),
+        external_key: external_key.map(str::to_owned),
+        missed_sweeps: 0,
+        absent: false,
+        record,
+    }
+}
+
+/// Whether the record takes part: linked ones always, others from the first-sync date on.
+fn wanted(core: &Core, tx: &Tx<'_>, module: ModuleId, side: Side, record: &Record) -> Result<bool, StoreError> {
+    let old = match (core.settings.first_sync, record.modified) {
+        (Some(first), Some(modified)) => modified < first,
+        _ => false,
+    };
+    Ok(!old || tx.link_of(module, side, &record.id)?.is_some())
+}
+
+/// Notes that a direct read answered "no such record".
+pub(super) fn observe_missing(
+    tx: &mut Tx<'_>,
+    module: ModuleId,
+    side: Side,
+    id: &RecordId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if let Some(mut known) = tx.observation(module, side, id)?
+        && !known.absent
+    {
+        known.absent = true;
+        known.seen_at = now;
+        tx.put_observation(&known)?;
+        tx.mark_dirty(module, side, id)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(phone: &str, second: i64) -> Record {
+        Record {
+            id: "1".into(),
+            fields: [("phone".to_owned(), Value::text(phone))].into(),
+            modified: Some(Timestamp::from_secs(second)),
+            ..Record::default()
+        }
+    }
+
+    fn known(phone: &str, second: i64, seen_at: i64) -> Observation {
+        let record = record(phone, second);
+        Observation {
+            module: ModuleId::Contacts,
+            side: Side::Ivvy,
+            hash: record.fingerprint(),
+            seen_at: Timestamp::from_secs(seen_at),
+            source: Source::ReadBack,
+            identity: None,
+            external_key: None,
+            missed_sweeps: 0,
+            absent: false,
+            record,
+        }
+    }
+
+    #[test]
+    fn a_listing_that_lags_behind_our_own_write_is_not_believed() {
+        let ours = known("new", 10, 12);
+        let at = Timestamp::from_secs(20);
+        assert_eq!(weigh(Some(&ours), &record("old", 9), Source::Poll, at), Seen::Unchanged);
+        assert_eq!(weigh(Some(&ours), &record("old", 10), Source::Poll, at), Seen::Recheck, "same second");
+        assert_eq!(weigh(Some(&ours), &record("old", 10), Source::Read, at), Seen::Changed, "read after");
+        assert_eq!(weigh(Some(&ours), &record("x", 10), Source::Read, Timestamp::from_secs(12)), Seen::Recheck);
+        assert_eq!(weigh(Some(&ours), &record("x", 11), Source::Poll, Timestamp::from_secs(1)), Seen::Changed);
+        assert_eq!(weigh(Some(&ours), &record("new", 30), Source::Poll, at), Seen::Unchanged, "only the stamp");
+        assert_eq!(weigh(None, &record("x", 1), Source::Poll, at), Seen::Changed);
+    }
+}

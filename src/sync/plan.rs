@@ -1,0 +1,288 @@
+//! The planner: turns "this record changed" into links, plans and items (`engine.md` 5.2 to 5.4).
+//!
+//! Runs entirely inside store transactions: it reads observations, bases and links, decides with
+//! `merge`, and writes items. It never calls a remote.
+
+mod item;
+mod lone;
+mod pair;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::wait::{self, Outcome};
+use crate::merge::References;
+use crate::merge::canonical::canonical;
+use crate::model::{FieldKind, LinkId, LinkState, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State, Timestamp, Value};
+use crate::store::{Reads, StoreError, Tx};
+
+pub(super) use item::{put, seen_of, supersede};
+pub(super) use lone::{Counterpart, counterpart};
+pub(super) use pair::{link_records, view_of_link};
+
+/// Records planned per transaction.
+const BATCH: usize = 64;
+
+/// Why a plan is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A record was seen to change. A decision made on other values does not survive.
+    Seen,
+    /// Our own push was confirmed: what remains of the decision goes on by itself.
+    Confirmed,
+    /// An operator asked to look again.
+    Reopened,
+}
+
+/// Plans whatever stands for this record now: its link, or the record alone.
+pub(super) fn record(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    module: ModuleId,
+    side: Side,
+    id: &RecordId,
+    cause: Cause,
+) -> Result<Planned, StoreError> {
+    match tx.link_of(module, side, id)? {
+        Some(link) => pair::plan(core, tx, module, link, cause),
+        None => lone::plan(core, tx, module, side, id, cause),
+    }
+}
+
+/// Plans a pair by its key.
+pub(super) fn by_key(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    module: ModuleId,
+    key: &PairKey,
+    cause: Cause,
+) -> Result<Planned, StoreError> {
+    match key {
+        PairKey::Link(link) => pair::plan(core, tx, module, *link, cause),
+        PairKey::Lone(side, id) => record(core, tx, module, *side, id, cause),
+    }
+}
+
+/// What became of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Planned {
+    /// Its item, if it needs one, is up to date.
+    Settled,
+    /// A write that concerns it is under way; it must be looked at again afterwards.
+    Deferred,
+}
+
+/// Plans dirty records, parents first, until shutdown.
+pub(super) async fn run(core: &Arc<Core>, shutdown: &wait::Shutdown) -> Result<(), StoreError> {
+    loop {
+        let mut progressed = false;
+        for module in core.modules().collect::<Vec<_>>() {
+            if shutdown.is_cancelled() {
+                return Ok(());
+            }
+            progressed |= batch(core, module).await?;
+        }
+        if progressed {
+            core.signals.push.notify_one();
+            core.signals.due.notify_one();
+        } else if wait::for_signal(&core.signals.plan, shutdown).await == Outcome::Shutdown {
+            return Ok(());
+        }
+    }
+}
+
+/// Plans up to a batch of dirty records of one module. Waits for the baselines: before both sides
+/// have been read whole once, "has no counterpart" cannot be known. Returns whether anything moved.
+async fn batch(core: &Arc<Core>, module: ModuleId) -> Result<bool, StoreError> {
+    if !core.store.read(|view| baselines_stand(core, view, module))? {
+        return Ok(false);
+    }
+    if core.store.read(|view| view.dirty(module, 1))?.is_empty() {
+        return Ok(false);
+    }
+    let shared = Arc::clone(core);
+    let settled = core
+        .store
+        .write(move |tx| {
+            let mut settled = 0;
+            for (side, id) in tx.dirty(module, BATCH)? {
+                tx.clear_dirty(module, side, &id)?;
+                match record(&shared, tx, module, side, &id, Cause::Seen)? {
+                    Planned::Settled => settled += 1,
+                    // Back to the end of the line; the push that is under way will wake us.
+                    Planned::Deferred => tx.mark_dirty(module, side, &id)?,
+                }
+            }
+            Ok(settled)
+        })
+        .await?;
+    Ok(settled > 0)
+}
+
+/// Whether this module and every module it refers to have been read whole on both sides.
+fn baselines_stand(core: &Core, view: &impl Reads, module: ModuleId) -> Result<bool, StoreError> {
+    let mut needed = vec![module];
+    if let Some(def) = core.def(module) {
+        needed.extend(def.fields.iter().filter_map(|field| match field.kind {
+            FieldKind::Reference(parent) => Some(parent),
+            _ => None,
+        }));
+    }
+    for module in needed {
+        for side in Side::BOTH {
+            if view.cursor(module, side)?.last_full.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// The counterparts of everything a pair of records refers to, looked up before the pure merge.
+#[derive(Debug, Default)]
+pub(super) struct Counterparts(BTreeMap<(ModuleId, Side, String), String>);
+
+impl Counterparts {
+    /// Looks up every reference of the given records.
+    pub fn of(
+        reads: &impl Reads,
+        def: &ModuleDef,
+        ivvy: Option<&Record>,
+        crm: Option<&Record>,
+    ) -> Result<Self, StoreError> {
+        let mut found = BTreeMap::new();
+        for field in &def.fields {
+            let FieldKind::Reference(parent) = field.kind else {
+                continue;
+            };
+            for (side, record) in [(Side::Ivvy, ivvy), (Side::Crm, crm)] {
+                let value = record.and_then(|record| record.fields.get(field.name.as_ref()));
+                let Some(Value::Text(id)) = value.map(|value| canonical(field.kind, value)) else {
+                    continue;
+                };
+                if let Some(there) = linked(reads, parent, side, &RecordId::from(id.as_str()))? {
+                    found.insert((parent, side, id), there.0);
+                }
+            }
+        }
+        Ok(Self(found))
+    }
+}
+
+impl References for Counterparts {
+    fn counterpart(&self, module: ModuleId, from: Side, id: &str) -> Option<String> {
+        self.0.get(&(module, from, id.to_owned())).cloned()
+    }
+}
+
+/// The counterpart of a linked record.
+fn linked(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId) -> Result<Option<RecordId>, StoreError> {
+    let Some(link) = reads.link_of(module, side, id)? else {
+        return Ok(None);
+    };
+    Ok(reads.link(link)?.filter(|link| link.state == LinkState::Linked).map(|link| link.on(side.other()).clone()))
+}
+
+/// What stands between a record and the parents it refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Parent {
+    /// It will be linked: wait for it.
+    Coming(ModuleId, PairKey),
+    /// It will not be linked by itself: a person must decide.
+    Unmatched,
+}
+
+/// Judges the first unlinked reference among the named fields.
+fn missing_parent(
+    reads: &impl Reads,
+    def: &ModuleDef,
+    rows: &[crate::model::FieldPlan],
+) -> Result<Option<Parent>, StoreError> {
+    for row in rows.iter().filter(|row| row.why == crate::model::Why::ReferenceUnlinked && row.choice.is_none()) {
+        let Some(FieldKind::Reference(parent)) = def.field(&row.field).map(|field| field.kind) else {
+            continue;
+        };
+        for side in Side::BOTH {
+            let value = row.on(side).map(|value| canonical(FieldKind::Text, value));
+            let Some(Value::Text(id)) = value else {
+                continue;
+            };
+            let id = RecordId::from(id);
+            if linked(reads, parent, side, &id)?.is_some() {
+                continue;
+            }
+            return judge_parent(reads, parent, side, id).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn judge_parent(reads: &impl Reads, parent: ModuleId, side: Side, id: RecordId) -> Result<Parent, StoreError> {
+    let known = reads.observation(parent, side, &id)?.is_some_and(|known| !known.absent && !known.record.archived);
+    let key = PairKey::Lone(side, id);
+    let refused = match reads.last_item(parent, &key)? {
+        Some(item) => reads.item(item)?.is_some_and(|item| item.state == State::Skipped),
+        None => false,
+    };
+    Ok(if known && !refused { Parent::Coming(parent, key) } else { Parent::Unmatched })
+}
+
+/// Marks every record that waits for this one.
+pub(super) fn wake_children(tx: &mut Tx<'_>, module: ModuleId, keys: &[PairKey]) -> Result<(), StoreError> {
+    for key in keys {
+        loop {
+            let waiting = tx.waiting_on(module, key, BATCH)?;
+            let mut marked = false;
+            for id in waiting {
+                let Some(item) = tx.item(id)? else {
+                    continue;
+                };
+                let (side, record) = match &item.pair {
+                    PairKey::Lone(side, record) => (*side, record.clone()),
+                    PairKey::Link(link) => match tx.link(*link)? {
+                        Some(link) => (Side::Ivvy, link.ivvy),
+                        None => continue,
+                    },
+                };
+                if !tx.is_dirty(item.module, side, &record)? {
+                    tx.mark_dirty(item.module, side, &record)?;
+                    marked = true;
+                }
+            }
+            // The list is bounded; go on only while it still brought something new.
+            if !marked {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything a planning step needs to name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub core: &'a Core,
+    pub def: &'a ModuleDef,
+    pub module: ModuleId,
+    pub now: Timestamp,
+    pub cause: Cause,
+}
+
+impl<'a> Context<'a> {
+    /// `None` when the module is switched off.
+    fn new(core: &'a Core, module: ModuleId, cause: Cause) -> Option<Self> {
+        core.def(module).map(|def| Self { core, def, module, now: core.now(), cause })
+    }
+}
+
+/// A pair as the planner sees it.
+pub(super) struct LinkedView {
+    pub ivvy: Record,
+    pub crm: Record,
+    pub ivvy_hash: crate::model::Fingerprint,
+    pub crm_hash: crate::model::Fingerprint,
+    /// One of the two is known to be gone.
+    pub gone: Option<Side>,
+    pub link: LinkId,
+}

@@ -1,0 +1,176 @@
+//! Writing a plan into its item: what survives of the item before, and what the guard says.
+
+use super::{Cause, Context, wake_children};
+use crate::model::{
+    Actor, AuditEvent, Base, Fingerprint, Item, ItemError, Kind, ModuleId, PairKey, Plan, Reason, Reasons, State, Timestamp,
+};
+use crate::store::{Note, Reads as _, StoreError, Tx};
+use crate::sync::guard;
+
+/// What a plan wants its item to be.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub pair: PairKey,
+    pub kind: Kind,
+    pub state: State,
+    pub reasons: Reasons,
+    pub seen: Fingerprint,
+    pub title: String,
+    pub plan: Plan,
+    pub error: Option<ItemError>,
+    pub waits_for: Option<(ModuleId, PairKey)>,
+}
+
+/// Fingerprint of everything a plan was made from (`engine.md` 5.2, I8).
+pub(in crate::sync) fn seen_of(ivvy: Fingerprint, crm: Fingerprint, base: &Base, mapping_version: u32) -> Fingerprint {
+    Fingerprint::of(&(ivvy, crm, &base.fields, mapping_version))
+}
+
+/// Brings the pair's item in line with a fresh plan.
+pub(super) fn upsert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), StoreError> {
+    let existing = match tx.last_item(context.module, &draft.pair)? {
+        Some(id) => tx.item(id)?.filter(|item| item.state.is_open() || item.state == State::Skipped),
+        None => None,
+    };
+    match existing {
+        None if draft.state == State::Done => Ok(()),
+        None => insert(context, tx, draft),
+        Some(item) => replan(context, tx, item, draft),
+    }
+}
+
+fn insert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), StoreError> {
+    let id = tx.new_item_id()?;
+    let mut item = Item {
+        id,
+        module: context.module,
+        pair: draft.pair.clone(),
+        kind: draft.kind,
+        state: State::New,
+        reasons: Reasons::NONE,
+        ver: 0,
+        seen: draft.seen,
+        priority: guard::priority(tx, context.module)?,
+        ready_at: context.now,
+        created_at: context.now,
+        updated_at: context.now,
+        attempts: 0,
+        claims: 0,
+        title: String::new(),
+        plan: Plan::default(),
+        decided: false,
+        forced: None,
+        decided_by: None,
+        guard_pass: false,
+        pushed: Vec::new(),
+        error: None,
+        skipped_seen: None,
+        assigned: None,
+        waits_for: None,
+        successor: None,
+    };
+    apply(context, tx, &mut item, draft)?;
+    store(context, tx, &item)
+}
+
+fn replan(context: &Context<'_>, tx: &mut Tx<'_>, mut item: Item, draft: Draft) -> Result<(), StoreError> {
+    let same_data = item.seen == draft.seen && item.kind == draft.kind;
+    if context.cause == Cause::Seen && same_data {
+        // Same data never reopens a skip (I26), resets a wait, or takes a decision back. Only an item
+        // that was waiting for its parent may have something new to do.
+        let waiting = item.state == State::Blocked || item.state == State::New;
+        let released = item.state == State::Held && item.reasons == Reasons::one(Reason::UnmatchedRef);
+        if !waiting && !(released && draft.state != State::Held) {
+            return Ok(());
+        }
+    }
+    if item.state == State::Skipped && context.cause == Cause::Seen && item.skipped_seen == Some(draft.seen) {
+        return Ok(());
+    }
+    let stands = same_data
+        && item.state == draft.state
+        && item.reasons == draft.reasons
+        && item.waits_for == draft.waits_for
+        && item.plan == draft.plan;
+    if context.cause != Cause::Confirmed && stands {
+        return Ok(());
+    }
+    let was_decided = item.decided;
+    let changed = !same_data;
+    apply(context, tx, &mut item, draft)?;
+    if context.cause == Cause::Seen && was_decided && changed && item.state == State::Ready {
+        // Somebody approved other values than these: show them again, with what moved marked.
+        item.state = State::Held;
+        item.reasons = Reasons::one(Reason::Conflict);
+    }
+    if context.cause != Cause::Confirmed || item.state != State::Ready {
+        item.decided = false;
+        item.forced = None;
+    }
+    store(context, tx, &item)
+}
+
+/// Copies the draft into the item, with the guard's word on it.
+fn apply(context: &Context<'_>, tx: &mut Tx<'_>, item: &mut Item, draft: Draft) -> Result<(), StoreError> {
+    item.pair = draft.pair;
+    item.kind = draft.kind;
+    item.state = draft.state;
+    item.reasons = draft.reasons;
+    item.seen = draft.seen;
+    item.title = draft.title;
+    item.plan = draft.plan;
+    item.error = draft.error;
+    item.waits_for = draft.waits_for;
+    item.skipped_seen = None;
+    item.ready_at = context.now;
+    item.attempts = 0;
+    if context.cause == Cause::Confirmed {
+        item.claims = 0;
+    }
+    let passes = item.guard_pass || (item.decided && context.cause == Cause::Confirmed);
+    if item.state == State::Ready && !passes && guard::holds(context, tx, item.kind)? {
+        item.state = State::Held;
+        item.reasons = Reasons::one(Reason::Guard);
+    } else if item.state == State::Held {
+        guard::count_conflict(context, tx)?;
+    }
+    Ok(())
+}
+
+fn store(context: &Context<'_>, tx: &mut Tx<'_>, item: &Item) -> Result<(), StoreError> {
+    let mut item = item.clone();
+    item.ver += 1;
+    item.updated_at = context.now;
+    let what = AuditEvent::Planned { state: item.state, summary: item.plan.summary.clone() };
+    put(tx, &item, Actor::engine(), context.now, what)
+}
+
+/// Stores an item with an audit row, and wakes its children when it will not bring their parent.
+pub(in crate::sync) fn put(
+    tx: &mut Tx<'_>,
+    item: &Item,
+    actor: Actor,
+    at: Timestamp,
+    what: AuditEvent,
+) -> Result<(), StoreError> {
+    let link = match item.pair {
+        PairKey::Link(link) => Some(link),
+        PairKey::Lone(..) => None,
+    };
+    let note = Note { at, actor, module: Some(item.module), item: Some(item.id), link, what };
+    tx.put_item(item, note)?;
+    if item.state == State::Skipped && matches!(item.pair, PairKey::Lone(..)) {
+        wake_children(tx, item.module, std::slice::from_ref(&item.pair))?;
+    }
+    Ok(())
+}
+
+/// Closes an item that no longer stands for anything.
+pub(in crate::sync) fn supersede(tx: &mut Tx<'_>, mut item: Item, now: Timestamp, cause: &str) -> Result<(), StoreError> {
+    item.state = State::Superseded;
+    item.reasons = Reasons::NONE;
+    item.ver += 1;
+    item.updated_at = now;
+    item.waits_for = None;
+    put(tx, &item, Actor::engine(), now, AuditEvent::Moved { state: State::Superseded, cause: cause.to_owned() })
+}

@@ -1,0 +1,272 @@
+//! Planning a record that has no counterpart yet: pair it once, by constant id, by our key, or by
+//! identity (V-11 to V-13); otherwise create it on the other side.
+
+use super::item::{Draft, supersede, upsert};
+use super::pair::link_records;
+use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent};
+use crate::merge::{matching, plan as merge_plan};
+use crate::model::plan::Candidate;
+use crate::model::{
+    Base, Fingerprint, FieldPlan, ItemError, Kind, ModuleId, Observation, PairKey, Plan, Reason, Reasons, RecordId, Side,
+    State, Verdict,
+};
+use crate::store::{Reads, StoreError, Tx};
+use crate::sync::core::Core;
+
+/// How many records of one identity are looked at; more than a person can choose from is "many".
+const CANDIDATES: usize = 12;
+
+/// What the store says about a record's counterpart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::sync) enum Counterpart {
+    /// This one, and why.
+    One(RecordId, &'static str),
+    /// One of these, or none: a person chooses. With the sentence that says why.
+    Choose(Vec<RecordId>, &'static str),
+    /// A write that could bring it is under way.
+    UnderWay,
+    /// None.
+    None,
+}
+
+/// Plans a record without a link.
+pub(super) fn plan(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    module: ModuleId,
+    side: Side,
+    id: &RecordId,
+    cause: Cause,
+) -> Result<Planned, StoreError> {
+    let (Some(context), Some(seen)) = (Context::new(core, module, cause), tx.observation(module, side, id)?) else {
+        return Ok(Planned::Settled);
+    };
+    let pair = PairKey::Lone(side, id.clone());
+    let open = match tx.open_item(module, &pair)? {
+        Some(open) => tx.item(open)?,
+        None => None,
+    };
+    if open.as_ref().is_some_and(|item| item.state.has_intent()) {
+        return Ok(Planned::Settled);
+    }
+    if seen.absent || seen.record.archived || seen.record.anonymised {
+        if let Some(item) = open {
+            supersede(tx, item, context.now, "the record is gone, archived or anonymised")?;
+        }
+        return Ok(Planned::Settled);
+    }
+    match counterpart(core, tx, &seen)? {
+        Counterpart::One(other, reason) => {
+            let (ivvy, crm) = if side == Side::Ivvy { (id, &other) } else { (&other, id) };
+            let link = link_records(tx, module, ivvy, crm, reason, context.now)?;
+            super::pair::plan(core, tx, module, link, Cause::Seen)
+        }
+        Counterpart::Choose(candidates, why) => {
+            let drafts = open.map(|item| item.plan.fields).unwrap_or_default();
+            ask_which(&context, tx, &seen, pair, &candidates, why, &drafts)?;
+            Ok(Planned::Settled)
+        }
+        Counterpart::UnderWay => Ok(Planned::Deferred),
+        Counterpart::None => {
+            let drafts = open.map(|item| item.plan.fields).unwrap_or_default();
+            create(&context, tx, &seen, pair, &drafts)?;
+            Ok(Planned::Settled)
+        }
+    }
+}
+
+/// Looks for the counterpart of an unlinked record.
+pub(in crate::sync) fn counterpart(core: &Core, tx: &Tx<'_>, seen: &Observation) -> Result<Counterpart, StoreError> {
+    let named = by_constant_id(core, tx, seen)?;
+    if named != Counterpart::None {
+        return Ok(named);
+    }
+    by_identity(core, tx, seen)
+}
+
+/// The constant ids: the one the record carries, then the ones others carry that name it.
+fn by_constant_id(core: &Core, tx: &Tx<'_>, seen: &Observation) -> Result<Counterpart, StoreError> {
+    let (module, side, other) = (seen.module, seen.side, seen.side.other());
+    let carried = seen.external_key.as_deref().and_then(|key| match side {
+        Side::Ivvy => Some(RecordId::from(key)),
+        Side::Crm => core.ivvy_id_in(module, key),
+    });
+    if let Some(id) = carried {
+        return match tx.observation(module, other, &id)?.filter(|known| !known.absent) {
+            None => Ok(Counterpart::Choose(Vec::new(), "its constant id names a record that does not exist there")),
+            Some(_) if tx.link_of(module, other, &id)?.is_some() => {
+                Ok(Counterpart::Choose(Vec::new(), "its constant id names a record that is paired already"))
+            }
+            Some(_) if busy(tx, module, other, &id)? => Ok(Counterpart::UnderWay),
+            Some(_) => Ok(Counterpart::One(id, "its constant id names the record")),
+        };
+    }
+    let ours = match side {
+        Side::Ivvy => core.key(module, &seen.record.id),
+        Side::Crm => seen.record.id.0.clone(),
+    };
+    let naming = free(tx, module, other, tx.by_external_key(module, other, &ours, CANDIDATES)?)?;
+    match naming.as_slice() {
+        [] => Ok(Counterpart::None),
+        [only] if busy(tx, module, other, only)? => Ok(Counterpart::UnderWay),
+        [only] => Ok(Counterpart::One(only.clone(), "the record's constant id names it")),
+        _ => Ok(Counterpart::Choose(naming, "several records carry its constant id")),
+    }
+}
+
+/// Identity: exactly one on each side is a pair; anything else is for a person.
+fn by_identity(core: &Core, tx: &Tx<'_>, seen: &Observation) -> Result<Counterpart, StoreError> {
+    let (module, side, other) = (seen.module, seen.side, seen.side.other());
+    let Some(identity) = seen.identity.as_deref() else {
+        return Ok(Counterpart::None);
+    };
+    let candidates = free(tx, module, other, tx.by_identity(module, other, identity, CANDIDATES)?)?;
+    let Some(first) = candidates.first() else {
+        return Ok(Counterpart::None);
+    };
+    for candidate in &candidates {
+        if busy(tx, module, other, candidate)? {
+            return Ok(Counterpart::UnderWay);
+        }
+    }
+    let twins = free(tx, module, side, tx.by_identity(module, side, identity, CANDIDATES)?)?;
+    if candidates.len() > 1 || twins.len() > 1 {
+        return Ok(Counterpart::Choose(candidates, "several records have the same name and e-mail"));
+    }
+    let named = tx.observation(module, other, first)?.and_then(|known| known.external_key);
+    let names_us = named.as_deref().is_none_or(|key| match other {
+        Side::Ivvy => key == seen.record.id.as_str(),
+        Side::Crm => core.key(module, &seen.record.id) == key,
+    });
+    if names_us {
+        Ok(Counterpart::One(first.clone(), "same name and e-mail, the only one on each side"))
+    } else {
+        Ok(Counterpart::Choose(candidates, "the record with the same name and e-mail already names another"))
+    }
+}
+
+/// The ids that are neither linked nor gone.
+fn free(reads: &impl Reads, module: ModuleId, side: Side, ids: Vec<RecordId>) -> Result<Vec<RecordId>, StoreError> {
+    let mut free = Vec::new();
+    for id in ids {
+        let usable = reads
+            .observation(module, side, &id)?
+            .is_some_and(|known| !known.absent && !known.record.archived && !known.record.anonymised);
+        if usable && reads.link_of(module, side, &id)?.is_none() {
+            free.push(id);
+        }
+    }
+    Ok(free)
+}
+
+/// Whether a write that starts from this record is under way.
+fn busy(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId) -> Result<bool, StoreError> {
+    match reads.open_item(module, &PairKey::Lone(side, id.clone()))? {
+        Some(item) => Ok(reads.item(item)?.is_some_and(|item| item.state.has_intent())),
+        None => Ok(false),
+    }
+}
+
+fn ask_which(
+    context: &Context<'_>,
+    tx: &mut Tx<'_>,
+    seen: &Observation,
+    pair: PairKey,
+    candidates: &[RecordId],
+    why: &str,
+    drafts: &[FieldPlan],
+) -> Result<(), StoreError> {
+    let mut plan = create_plan(context, tx, seen, drafts)?;
+    for id in candidates {
+        if let Some(known) = tx.observation(context.module, seen.side.other(), id)? {
+            let title = matching::title(context.module, &known.record.fields);
+            plan.candidates.push(Candidate { side: seen.side.other(), id: id.clone(), title });
+        }
+    }
+    plan.summary = format!("{why}: pair with one, or approve to create a new record");
+    let draft = Draft {
+        pair,
+        kind: Kind::Link,
+        state: State::Held,
+        reasons: Reasons::one(Reason::Ambiguous),
+        seen: seen_alone(seen, &plan, candidates),
+        title: matching::title(context.module, &seen.record.fields),
+        plan,
+        error: None,
+        waits_for: None,
+    };
+    upsert(context, tx, draft)
+}
+
+fn create(
+    context: &Context<'_>,
+    tx: &mut Tx<'_>,
+    seen: &Observation,
+    pair: PairKey,
+    drafts: &[FieldPlan],
+) -> Result<(), StoreError> {
+    let plan = create_plan(context, tx, seen, drafts)?;
+    let parent = missing_parent(tx, context.def, &plan.fields)?;
+    let missing = missing_fields(context, seen.side.other(), &plan);
+    let (state, reasons, error) = match (&parent, missing.is_empty()) {
+        (_, false) => {
+            let error = ItemError {
+                message: format!("incomplete: {} needed in {}", missing.join(", "), seen.side.other().title()),
+                hint: Some("complete the record, or set the fields in the diff pane".to_owned()),
+                at: context.now,
+            };
+            (State::Held, Reasons::one(Reason::Validation), Some(error))
+        }
+        (Some(Parent::Coming(..)), true) => (State::Blocked, Reasons::NONE, None),
+        (Some(Parent::Unmatched), true) => (State::Held, Reasons::one(Reason::UnmatchedRef), None),
+        (None, true) => (State::Ready, Reasons::NONE, None),
+    };
+    let waits_for = match parent {
+        Some(Parent::Coming(module, key)) if state == State::Blocked => Some((module, key)),
+        _ => None,
+    };
+    let draft = Draft {
+        pair,
+        kind: Kind::Create,
+        state,
+        reasons,
+        seen: seen_alone(seen, &plan, &[]),
+        title: matching::title(context.module, &seen.record.fields),
+        plan,
+        error,
+        waits_for,
+    };
+    upsert(context, tx, draft)
+}
+
+fn create_plan(context: &Context<'_>, tx: &Tx<'_>, seen: &Observation, drafts: &[FieldPlan]) -> Result<Plan, StoreError> {
+    let source = context.core.view(context.module, seen.side, &seen.record);
+    let (ivvy, crm) = if seen.side == Side::Ivvy { (Some(&source), None) } else { (None, Some(&source)) };
+    let counterparts = Counterparts::of(tx, context.def, ivvy, crm)?;
+    let target_fields = context.core.remotes.on(seen.side.other()).fields(context.module);
+    Ok(merge_plan::of_create(context.def, seen.side, &source, &target_fields, &counterparts, drafts))
+}
+
+/// Titles of fields without which the target refuses to create (V-11).
+fn missing_fields(context: &Context<'_>, target: Side, plan: &Plan) -> Vec<String> {
+    context
+        .def
+        .fields
+        .iter()
+        .filter(|field| field.required_on == Some(target))
+        .filter(|field| {
+            plan.field(&field.name).is_none_or(|row| {
+                let given = row.verdict != Verdict::Same || row.choice.is_some();
+                !given || row.result().is_none_or(crate::model::Value::is_empty)
+            })
+        })
+        .map(|field| field.title.clone().into_owned())
+        .collect()
+}
+
+/// What an operator sees of a record alone: the record, which references resolve, and the candidates.
+fn seen_alone(seen: &Observation, plan: &Plan, candidates: &[RecordId]) -> Fingerprint {
+    let rows: Vec<_> = plan.fields.iter().map(|row| (&row.field, row.verdict, row.why)).collect();
+    let alone = Fingerprint::of(&(seen.hash, &rows, candidates));
+    super::seen_of(alone, Fingerprint::default(), &Base::default(), plan.mapping_version)
+}

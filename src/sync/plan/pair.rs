@@ -1,0 +1,190 @@
+//! Planning a linked pair, and making links.
+
+use super::item::{Draft, upsert};
+use super::{Cause, Context, Counterparts, LinkedView, Parent, Planned, missing_parent, wake_children};
+use crate::merge::{matching, plan as merge_plan};
+use crate::model::{
+    Actor, AuditEvent, Kind, Link, LinkId, LinkState, ModuleId, PairKey, Plan, Reason, Reasons, RecordId, Side, State,
+    Timestamp, Verdict, Why,
+};
+use crate::store::{Note, Reads, StoreError, Tx};
+use crate::sync::core::Core;
+
+/// Plans a linked pair.
+pub(super) fn plan(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    module: ModuleId,
+    link: LinkId,
+    cause: Cause,
+) -> Result<Planned, StoreError> {
+    let Some(context) = Context::new(core, module, cause) else {
+        return Ok(Planned::Settled);
+    };
+    let pair = PairKey::Link(link);
+    let open = match tx.open_item(module, &pair)? {
+        Some(id) => tx.item(id)?,
+        None => None,
+    };
+    // A write is under way: its confirmation plans again with whatever was observed meanwhile.
+    if cause != Cause::Confirmed && open.as_ref().is_some_and(|item| item.state.has_intent()) {
+        return Ok(Planned::Settled);
+    }
+    let Some(view) = view_of_link(core, tx, module, link)? else {
+        return Ok(Planned::Settled);
+    };
+    if let Some(side) = view.gone {
+        return propose_delete(&context, tx, &view, side);
+    }
+    let counterparts = Counterparts::of(tx, context.def, Some(&view.ivvy), Some(&view.crm))?;
+    let mut base = tx.base(link)?;
+    let drafts = open.as_ref().map(|item| item.plan.fields.clone()).unwrap_or_default();
+    let mut plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
+    if merge_plan::settle_agreements(&mut base, &plan) {
+        base.agreed_at = context.now;
+        tx.put_base(link, &base)?;
+        plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
+    }
+    let parent = missing_parent(tx, context.def, &plan.fields)?;
+    let writes = Side::BOTH
+        .into_iter()
+        .any(|side| !merge_plan::patch(context.def, &plan, side, &counterparts).is_empty());
+    let (state, reasons) = judge(&plan, &view, parent.as_ref(), writes);
+    let draft = Draft {
+        pair,
+        kind: Kind::Update,
+        state,
+        reasons,
+        seen: super::seen_of(view.ivvy_hash, view.crm_hash, &base, context.def.mapping_version),
+        title: matching::title(module, &view.ivvy.fields),
+        plan,
+        error: None,
+        waits_for: match parent {
+            Some(Parent::Coming(module, key)) => Some((module, key)),
+            _ => None,
+        },
+    };
+    upsert(&context, tx, draft)?;
+    Ok(Planned::Settled)
+}
+
+/// Where a plan puts its item.
+fn judge(plan: &Plan, view: &LinkedView, parent: Option<&Parent>, writes: bool) -> (State, Reasons) {
+    if view.ivvy.anonymised {
+        // Nothing is ever written back; a person is told once that the pair has stopped (V-21).
+        return (State::Held, Reasons::one(Reason::Anonymised));
+    }
+    match parent {
+        Some(Parent::Coming(..)) => return (State::Blocked, Reasons::NONE),
+        Some(Parent::Unmatched) => return (State::Held, Reasons::one(Reason::UnmatchedRef)),
+        None => {}
+    }
+    let unsolved: Vec<Why> =
+        plan.fields.iter().filter(|row| row.verdict == Verdict::Conflict && row.choice.is_none()).map(|row| row.why).collect();
+    if unsolved.is_empty() {
+        return (if writes { State::Ready } else { State::Done }, Reasons::NONE);
+    }
+    let reasons = unsolved.into_iter().map(|why| match why {
+        Why::NeverAgreed => Reason::FirstSync,
+        _ => Reason::Conflict,
+    });
+    (State::Held, reasons.collect())
+}
+
+/// Both records of a link with their virtual fields; `None` while one has never been seen.
+pub(in crate::sync) fn view_of_link(
+    core: &Core,
+    reads: &impl Reads,
+    module: ModuleId,
+    link: LinkId,
+) -> Result<Option<LinkedView>, StoreError> {
+    let Some(link) = reads.link(link)?.filter(|link| link.state == LinkState::Linked) else {
+        return Ok(None);
+    };
+    let ivvy = reads.observation(module, Side::Ivvy, &link.ivvy)?;
+    let crm = reads.observation(module, Side::Crm, &link.crm)?;
+    let (Some(ivvy), Some(crm)) = (ivvy, crm) else {
+        return Ok(None);
+    };
+    let gone = if ivvy.absent {
+        Some(Side::Ivvy)
+    } else if crm.absent {
+        Some(Side::Crm)
+    } else {
+        None
+    };
+    Ok(Some(LinkedView {
+        ivvy: core.view(module, Side::Ivvy, &ivvy.record),
+        crm: core.view(module, Side::Crm, &crm.record),
+        ivvy_hash: ivvy.hash,
+        crm_hash: crm.hash,
+        gone,
+        link: link.id,
+    }))
+}
+
+/// A counterpart is gone: nothing is deleted or re-created unasked; a person closes the pair.
+fn propose_delete(context: &Context<'_>, tx: &mut Tx<'_>, view: &LinkedView, gone: Side) -> Result<Planned, StoreError> {
+    let base = tx.base(view.link)?;
+    let counterparts = Counterparts::default();
+    let mut plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &[]);
+    for row in &mut plan.fields {
+        row.verdict = Verdict::Same;
+        row.why = Why::Absent;
+    }
+    plan.summary = format!("gone from {}: approve closes the pair, both records stay as they are", gone.title());
+    let draft = Draft {
+        pair: PairKey::Link(view.link),
+        kind: Kind::Delete,
+        state: State::Held,
+        reasons: Reasons::one(Reason::Delete),
+        seen: super::seen_of(view.ivvy_hash, view.crm_hash, &base, context.def.mapping_version),
+        title: matching::title(context.module, if gone == Side::Ivvy { &view.crm.fields } else { &view.ivvy.fields }),
+        plan,
+        error: None,
+        waits_for: None,
+    };
+    upsert(context, tx, draft)?;
+    Ok(Planned::Settled)
+}
+
+/// Makes a link, closes what was open on either record alone, and wakes whoever waited for it.
+pub(in crate::sync) fn link_records(
+    tx: &mut Tx<'_>,
+    module: ModuleId,
+    ivvy: &RecordId,
+    crm: &RecordId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<LinkId, StoreError> {
+    let id = tx.new_link_id()?;
+    let link = Link {
+        id,
+        module,
+        ivvy: ivvy.clone(),
+        crm: crm.clone(),
+        state: LinkState::Linked,
+        created_at: now,
+        reason: reason.to_owned(),
+    };
+    let keys = [PairKey::Lone(Side::Ivvy, ivvy.clone()), PairKey::Lone(Side::Crm, crm.clone())];
+    let note = Note {
+        at: now,
+        actor: Actor::engine(),
+        module: Some(module),
+        item: None,
+        link: Some(id),
+        what: AuditEvent::Linked { reason: reason.to_owned() },
+    };
+    tx.put_link(&link, note)?;
+    for key in &keys {
+        if let Some(open) = tx.open_item(module, key)?
+            && let Some(item) = tx.item(open)?
+            && !item.state.has_intent()
+        {
+            super::item::supersede(tx, item, now, "the record was paired")?;
+        }
+    }
+    wake_children(tx, module, &keys)?;
+    Ok(id)
+}

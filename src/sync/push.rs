@@ -1,0 +1,381 @@
+//! Pushing: carrying out a claimed write (`engine.md` 5.5).
+//!
+//! Freshness read, one call, read-back, one transaction. A call is never repeated here: an outcome
+//! that is not known goes to [`super::prove`].
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+
+use super::claim::{self, Claimed};
+use super::core::Core;
+use super::observe::{observe, observe_missing};
+use super::plan::{self, Cause, put};
+use super::settle::{self, Applied};
+use super::wait::Shutdown;
+use crate::merge::canonical::same;
+use crate::model::record::Source;
+use crate::model::{
+    Actor, AuditEvent, Fields, Intent, Item, ItemError, ItemId, ModuleDef, ModuleId, Operation, Reason, Reasons, Record,
+    RecordId, Side, State, Timestamp, Value,
+};
+use crate::remote::{Class, Read, RemoteError, Sent};
+use crate::store::{Reads as _, StoreError, Tx};
+
+/// Claims and pushes until shutdown; then lets what is under way finish.
+pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), StoreError> {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while !shutdown.is_cancelled() && under_way.len() < core.settings.concurrency {
+            let Some(claimed) = next(core).await? else {
+                break;
+            };
+            under_way.push(push(core, claimed));
+        }
+        if shutdown.is_cancelled() && under_way.is_empty() {
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            Some(pushed) = under_way.next() => pushed?,
+            () = core.signals.push.notified() => {}
+            () = shutdown.cancelled(), if !shutdown.is_cancelled() => {}
+        }
+    }
+}
+
+/// The next claim of any module, parents first; paused and stopped modules are passed over.
+async fn next(core: &Arc<Core>) -> Result<Option<Claimed>, StoreError> {
+    for module in core.modules().collect::<Vec<_>>() {
+        if core.is_paused(module) || core.stopped(module).is_some() {
+            continue;
+        }
+        if let Some(claimed) = claim::next(core, module).await? {
+            return Ok(Some(claimed));
+        }
+    }
+    Ok(None)
+}
+
+/// Carries out one claimed write and records its outcome.
+async fn push(core: &Arc<Core>, claimed: Claimed) -> Result<(), StoreError> {
+    let Claimed { item, intent, source } = claimed;
+    let outcome = attempt(core, &item, &intent, source.as_ref()).await?;
+    record(core, &item, &intent, outcome).await?;
+    core.signals.plan.notify_one();
+    core.signals.push.notify_one();
+    core.signals.due.notify_one();
+    Ok(())
+}
+
+/// What came of an attempt.
+enum Outcome {
+    /// Applied; the record as the remote shows it now, if it could be read back.
+    Applied(Applied),
+    /// Something moved since the plan: nothing was sent. What was read, with when it was asked for.
+    Moved(Vec<(Side, RecordId, Read, Timestamp)>),
+    /// The call failed.
+    Failed(RemoteError),
+}
+
+async fn attempt(
+    core: &Arc<Core>,
+    item: &Item,
+    intent: &Intent,
+    source: Option<&RecordId>,
+) -> Result<Outcome, StoreError> {
+    match &intent.operation {
+        Operation::Create { key, fields, .. } => create(core, item, intent, source, key, fields).await,
+        Operation::Update { id, patch, pre_image } => update(core, item, intent, source, id, patch, pre_image).await,
+    }
+}
+
+async fn create(
+    core: &Arc<Core>,
+    item: &Item,
+    intent: &Intent,
+    source: Option<&RecordId>,
+    key: &str,
+    fields: &Fields,
+) -> Result<Outcome, StoreError> {
+    let remote = core.remotes.on(intent.side);
+    if let Some(moved) = source_moved(core, item, intent, source).await {
+        return Ok(moved);
+    }
+    // Under our key already: an earlier create whose answer was lost, or another engine's.
+    match remote.find_by_key(intent.module, key).await {
+        Ok(Some(found)) => {
+            if let Some(record) = found.into_iter().next() {
+                return Ok(Outcome::Applied(Applied { created: false, ..applied(core, intent, record) }));
+            }
+        }
+        Ok(None) => {}
+        Err(error) => return Ok(Outcome::Failed(not_sent(error))),
+    }
+    match remote.create(intent.module, key, fields).await {
+        Ok(ack) => {
+            let created = ack.created.unwrap_or(true);
+            let shown = read_back(core, intent, &ack.id, Fields::new(), fields).await;
+            Ok(Outcome::Applied(Applied { created, ..shown }))
+        }
+        Err(error) => Ok(Outcome::Failed(error)),
+    }
+}
+
+async fn update(
+    core: &Arc<Core>,
+    item: &Item,
+    intent: &Intent,
+    source: Option<&RecordId>,
+    id: &RecordId,
+    patch: &Fields,
+    pre_image: &Fields,
+) -> Result<Outcome, StoreError> {
+    let remote = core.remotes.on(intent.side);
+    if let Some(moved) = source_moved(core, item, intent, source).await {
+        return Ok(moved);
+    }
+    let asked_at = core.now();
+    let mut expected = None;
+    let mut current = Fields::new();
+    match remote.get(intent.module, id).await {
+        Ok(Read::Found(record)) => {
+            if !fresh(core, item, intent, &record, pre_image) {
+                return Ok(Outcome::Moved(vec![(intent.side, id.clone(), Read::Found(record), asked_at)]));
+            }
+            expected.clone_from(&record.version);
+            current = record.fields;
+        }
+        Ok(gone) => return Ok(Outcome::Moved(vec![(intent.side, id.clone(), gone, asked_at)])),
+        Err(error) => return Ok(Outcome::Failed(not_sent(error))),
+    }
+    match remote.update(intent.module, id, patch, expected.as_deref()).await {
+        Ok(ack) => Ok(Outcome::Applied(read_back(core, intent, &ack.id, current, patch).await)),
+        Err(error) if error.class == Class::Conflict && error.sent == Sent::No => moved_now(core, intent, id).await,
+        Err(error) if error.class == Class::Missing && error.sent == Sent::No => {
+            Ok(Outcome::Moved(vec![(intent.side, id.clone(), Read::Missing, core.now())]))
+        }
+        Err(error) => Ok(Outcome::Failed(error)),
+    }
+}
+
+/// The remote refused a conditional write: read what it holds now.
+async fn moved_now(core: &Arc<Core>, intent: &Intent, id: &RecordId) -> Result<Outcome, StoreError> {
+    let asked_at = core.now();
+    Ok(match core.remotes.on(intent.side).get(intent.module, id).await {
+        Ok(read) => Outcome::Moved(vec![(intent.side, id.clone(), read, asked_at)]),
+        Err(error) => Outcome::Failed(not_sent(error)),
+    })
+}
+
+/// A failed read sent nothing that could have had an effect.
+fn not_sent(mut error: RemoteError) -> RemoteError {
+    error.sent = Sent::No;
+    error
+}
+
+/// For a decision by a person: reads the side that is not written, and reports it if it no longer
+/// shows what the person saw (I8).
+async fn source_moved(core: &Arc<Core>, item: &Item, intent: &Intent, source: Option<&RecordId>) -> Option<Outcome> {
+    let source = source.filter(|_| intent.decided)?;
+    let side = intent.side.other();
+    let asked_at = core.now();
+    match core.remotes.on(side).get(intent.module, source).await {
+        Ok(Read::Found(record)) if shows_plan(core, item, side, &record) => None,
+        Ok(read) => Some(Outcome::Moved(vec![(side, source.clone(), read, asked_at)])),
+        Err(error) => Some(Outcome::Failed(not_sent(error))),
+    }
+}
+
+/// Whether the target still is what the plan was made on: the patched fields always, and every field
+/// when a person decided.
+fn fresh(core: &Core, item: &Item, intent: &Intent, record: &Record, pre_image: &Fields) -> bool {
+    #[cfg(test)]
+    if core.ablate.no_freshness {
+        return true;
+    }
+    let Some(def) = core.def(intent.module) else {
+        return false;
+    };
+    let view = core.view(intent.module, intent.side, record);
+    let unmoved = pre_image.iter().all(|(name, then)| equal(def, name, then, view.fields.get(name)));
+    unmoved && !record.anonymised && (!intent.decided || shows_plan(core, item, intent.side, record))
+}
+
+/// Whether `record` shows the values of the plan's rows.
+fn shows_plan(core: &Core, item: &Item, side: Side, record: &Record) -> bool {
+    let Some(def) = core.def(item.module) else {
+        return false;
+    };
+    let view = core.view(item.module, side, record);
+    item.plan.fields.iter().all(|row| match row.on(side) {
+        Some(then) => equal(def, &row.field, then, view.fields.get(&row.field)),
+        None => true,
+    })
+}
+
+fn equal(def: &ModuleDef, name: &str, then: &Value, now: Option<&Value>) -> bool {
+    let null = Value::Null;
+    def.field(name).is_some_and(|field| same(field.kind, then, now.unwrap_or(&null)))
+}
+
+/// Reads what was just written. If that fails, the write is still known to have been applied; the
+/// record is put together from what was read before and what was sent, and the next sweep corrects it.
+async fn read_back(core: &Arc<Core>, intent: &Intent, id: &RecordId, before: Fields, sent: &Fields) -> Applied {
+    if let Ok(Read::Found(record)) = core.remotes.on(intent.side).get(intent.module, id).await {
+        return applied(core, intent, *record);
+    }
+    let mut fields = before;
+    fields.extend(sent.clone());
+    let record = Record { id: id.clone(), fields, ..Record::default() };
+    Applied { certain: false, ..applied(core, intent, record) }
+}
+
+fn applied(_: &Core, _: &Intent, record: Record) -> Applied {
+    Applied { record, created: false, certain: true }
+}
+
+/// Records the outcome in one transaction.
+async fn record(core: &Arc<Core>, item: &Item, intent: &Intent, outcome: Outcome) -> Result<(), StoreError> {
+    match outcome {
+        Outcome::Applied(applied) => {
+            core.answered(intent.module, intent.side);
+            core.rates.count(intent.module, core.now());
+            settle::confirm(core, intent, applied).await
+        }
+        Outcome::Moved(reads) => moved(core, item.id, intent, reads).await,
+        Outcome::Failed(error) => failed(core, item.id, intent, error).await,
+    }
+}
+
+/// Nothing was sent: take note of what was read and plan again.
+async fn moved(
+    core: &Arc<Core>,
+    id: ItemId,
+    intent: &Intent,
+    reads: Vec<(Side, RecordId, Read, Timestamp)>,
+) -> Result<(), StoreError> {
+    let (shared, module) = (Arc::clone(core), intent.module);
+    core.store
+        .write(move |tx| {
+            let now = shared.now();
+            tx.remove_intent(id)?;
+            for (side, record_id, read, asked_at) in &reads {
+                match read {
+                    Read::Found(record) => {
+                        observe(&shared, tx, module, *side, record, Source::Read, *asked_at)?;
+                    }
+                    Read::Missing | Read::MergedInto(_) => observe_missing(tx, module, *side, record_id, now)?,
+                }
+            }
+            let Some(mut item) = tx.item(id)?.filter(|item| item.state == State::Inflight) else {
+                return Ok(());
+            };
+            item.state = State::New;
+            item.claims = 0;
+            item.ver += 1;
+            item.updated_at = now;
+            let cause = "a record moved since the plan; nothing was sent".to_owned();
+            put(tx, &item, Actor::engine(), now, AuditEvent::Moved { state: State::New, cause })?;
+            plan::by_key(&shared, tx, module, &item.pair, Cause::Seen).map(|_| ())
+        })
+        .await
+}
+
+/// The call failed: certainly without effect, or perhaps with one.
+async fn failed(core: &Arc<Core>, id: ItemId, intent: &Intent, error: RemoteError) -> Result<(), StoreError> {
+    core.note_error(intent.module, error.to_string());
+    match error.class {
+        Class::Unauthorized => core.halt(intent.side, error.to_string()),
+        Class::Forbidden => core.forbid(intent.module, intent.side, error.to_string()),
+        _ => {}
+    }
+    let (shared, side, module) = (Arc::clone(core), intent.side, intent.module);
+    core.store
+        .write(move |tx| {
+            let Some(mut item) = tx.item(id)?.filter(|item| item.state == State::Inflight) else {
+                return Ok(());
+            };
+            let now = shared.now();
+            if error.sent == Sent::Maybe {
+                let settle = shared.settle_time(module, side);
+                if let Some(mut intent) = tx.intent(id)? {
+                    tx.remove_intent(id)?;
+                    intent.unknown_since = Some(now);
+                    tx.put_intent(&intent)?;
+                }
+                item.state = State::Unknown;
+                item.ready_at = now.plus(settle);
+            } else {
+                tx.remove_intent(id)?;
+                item.claims = 0;
+                after_refusal(&shared, &mut item, &error, now);
+            }
+            item.error = Some(describe(&error, now));
+            item.ver += 1;
+            item.updated_at = now;
+            let what = AuditEvent::PushFailed { side, state: item.state, error: audit_text(&error) };
+            put(tx, &item, Actor::engine(), now, what)
+        })
+        .await
+}
+
+/// Where a definite failure puts the item.
+fn after_refusal(core: &Core, item: &mut Item, error: &RemoteError, now: Timestamp) {
+    match error.class {
+        Class::Rejected | Class::Unsupported | Class::Conflict | Class::Missing => {
+            item.state = State::Held;
+            item.reasons = Reasons::one(Reason::Validation);
+            item.decided = false;
+            item.forced = None;
+        }
+        // The account or module stops; the item waits where it was.
+        Class::Unauthorized | Class::Forbidden => item.state = State::Ready,
+        Class::Unreachable | Class::Throttled | Class::Server | Class::Malformed | Class::Shifted => {
+            item.attempts += 1;
+            let counted = !matches!(error.class, Class::Unreachable | Class::Throttled);
+            if counted && item.attempts >= core.settings.retry.attempts {
+                item.state = State::Dead;
+            } else {
+                let wait = core.entropy.duration_up_to(core.settings.retry.ceiling(item.attempts));
+                item.state = State::Retry;
+                item.ready_at = now.plus(wait.max(error.retry_after.unwrap_or_default()));
+            }
+        }
+    }
+}
+
+/// The error as the diff pane shows it. Remote text: sanitised at display.
+pub(super) fn describe(error: &RemoteError, now: Timestamp) -> ItemError {
+    let mut message = error.to_string();
+    if !error.details.is_empty() {
+        message = format!("{message} ({})", error.details.join("; "));
+    }
+    let hint = match error.class {
+        Class::Rejected => "change the value in the diff pane, or skip the item",
+        Class::Unauthorized => "check the key and secret, then resume",
+        Class::Forbidden => "give the key permission for this action, then resume",
+        Class::Unreachable | Class::Throttled | Class::Server => "it is tried again by itself",
+        _ => "see the log for details",
+    };
+    ItemError { message, hint: Some(hint.to_owned()), at: now }
+}
+
+/// For the audit: class and code only, because a remote's message can quote a value.
+fn audit_text(error: &RemoteError) -> String {
+    match &error.code {
+        Some(code) => format!("{} {}: {} ({code})", error.system, error.action, error.class),
+        None => format!("{} {}: {}", error.system, error.action, error.class),
+    }
+}
+
+/// Shared with [`super::prove`]: the item of an intent, if its outcome is still open.
+pub(super) fn open_outcome(tx: &Tx<'_>, id: ItemId) -> Result<Option<Item>, StoreError> {
+    Ok(tx.item(id)?.filter(|item| item.state.has_intent()))
+}
+
+/// What the console calls a module's record; used in log lines, never values.
+pub(super) fn label(module: ModuleId, id: ItemId) -> String {
+    format!("{} item {id}", module.singular())
+}

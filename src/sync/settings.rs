@@ -1,0 +1,130 @@
+//! What the engine is told: modules, schedule, retry and guard limits. Pure data.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::{ModuleDef, ModuleId, Timestamp};
+
+/// Everything the engine needs to know besides its remotes and its store.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Prefix of our keys in the CRM when several accounts share one.
+    pub key_scope: Option<String>,
+    /// Modules that are switched on, with their whole field map.
+    pub modules: BTreeMap<ModuleId, ModuleDef>,
+    /// Time between two incremental sweeps of a module (V-14; 15 minutes unless configured).
+    pub interval: Duration,
+    /// Time between two sweeps over everything, which find deletions and drift.
+    pub full_interval: Duration,
+    /// Records last modified before this are not carried over by themselves.
+    pub first_sync: Option<Timestamp>,
+    /// Writes in flight at most, over all modules.
+    pub concurrency: usize,
+    /// Retry limits.
+    pub retry: Retry,
+    /// Guard limits.
+    pub guard: GuardLimits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            key_scope: None,
+            modules: ModuleId::ALL.into_iter().map(|id| (id, id.def())).collect(),
+            interval: Duration::from_secs(15 * 60),
+            full_interval: Duration::from_secs(24 * 60 * 60),
+            first_sync: None,
+            concurrency: 8,
+            retry: Retry::default(),
+            guard: GuardLimits::default(),
+        }
+    }
+}
+
+/// Full-jitter back-off: `rand(0, min(cap, base · 2ⁿ))` (`engine.md` 5.10, I20).
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// First ceiling.
+    pub base: Duration,
+    /// Largest ceiling.
+    pub cap: Duration,
+    /// Attempts before an item is dead. Waiting for an unreachable remote does not count.
+    pub attempts: u32,
+    /// Claims without a recorded outcome before an item is taken for poison.
+    pub claims: u32,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { base: Duration::from_secs(2), cap: Duration::from_secs(15 * 60), attempts: 8, claims: 3 }
+    }
+}
+
+impl Retry {
+    /// The ceiling before attempt `attempt` (from 1); the wait is uniform below it.
+    pub fn ceiling(&self, attempt: u32) -> Duration {
+        let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.base.saturating_mul(factor).min(self.cap)
+    }
+}
+
+/// When the guard of a module trips (`engine.md` 5.11). Each limit is the larger of a count and a
+/// share, in per mille, of the linked pairs.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardLimits {
+    /// Creates in one window.
+    pub creates: Limit,
+    /// Updates in one window.
+    pub updates: Limit,
+    /// Conflicts in one window.
+    pub conflicts: Limit,
+    /// Length of the window.
+    pub window: Duration,
+}
+
+impl Default for GuardLimits {
+    fn default() -> Self {
+        Self {
+            creates: Limit { count: 200, per_mille: 50 },
+            updates: Limit { count: 500, per_mille: 100 },
+            conflicts: Limit { count: 100, per_mille: 50 },
+            window: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// The larger of a count and a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// At least this many are always allowed.
+    pub count: u64,
+    /// Share of the pairs, in per mille.
+    pub per_mille: u64,
+}
+
+impl Limit {
+    /// How many are allowed with `pairs` linked pairs.
+    pub fn allowed(self, pairs: u64) -> u64 {
+        self.count.max(pairs.saturating_mul(self.per_mille) / 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_ceilings_grow_and_stay_under_the_cap_i20() {
+        let retry = Retry::default();
+        assert_eq!(retry.ceiling(1), Duration::from_secs(2));
+        assert_eq!(retry.ceiling(4), Duration::from_secs(16));
+        assert!((1..200).all(|attempt| retry.ceiling(attempt) <= retry.cap));
+    }
+
+    #[test]
+    fn guard_limits_take_the_larger_of_count_and_share() {
+        let limit = Limit { count: 200, per_mille: 50 };
+        assert_eq!(limit.allowed(100), 200);
+        assert_eq!(limit.allowed(100_000), 5_000);
+    }
+}

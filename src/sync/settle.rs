@@ -1,0 +1,198 @@
+//! Confirming a write: link, base, observation, audit and the item's next state in one transaction
+//! (`engine.md` 5.5 step 4, 5.6).
+
+use std::sync::Arc;
+
+use super::core::Core;
+use super::observe::observation;
+use super::plan::{self, Cause, link_records, put};
+use super::push::open_outcome;
+use crate::merge::canonical::same;
+use crate::merge::compare::equal_across;
+use crate::model::item::PushedField;
+use crate::model::record::Source;
+use crate::model::{
+    Actor, AuditEvent, Base, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef, Operation, PairKey, Record, RecordId, Side,
+    State, Timestamp, Value,
+};
+use crate::store::{Reads as _, StoreError, Tx};
+
+/// A write that is known to have been applied.
+#[derive(Clone, Debug)]
+pub(super) struct Applied {
+    /// The record as the remote shows it now.
+    pub record: Record,
+    /// Whether this very write created it.
+    pub created: bool,
+    /// Whether `record` was read back, rather than put together from what was sent.
+    pub certain: bool,
+}
+
+/// Records that the intent's write was applied.
+pub(super) async fn confirm(core: &Arc<Core>, intent: &Intent, applied: Applied) -> Result<(), StoreError> {
+    let (shared, intent) = (Arc::clone(core), intent.clone());
+    core.store.write(move |tx| confirm_in(&shared, tx, &intent, &applied)).await
+}
+
+/// The same inside a transaction.
+pub(super) fn confirm_in(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied: &Applied) -> Result<(), StoreError> {
+    let (Some(mut item), Some(def)) = (open_outcome(tx, intent.item)?, core.def(intent.module)) else {
+        return Ok(());
+    };
+    let now = core.now();
+    tx.remove_intent(intent.item)?;
+    note_shown(core, tx, intent, applied)?;
+    let Some(link) = link_of(tx, intent, &item, &applied.record.id, now)? else {
+        // The record we wrote is paired with another one: a person must look.
+        return plan_again(core, tx, item, intent, now);
+    };
+    let base = tx.base(link)?;
+    let moved = agree(core, tx, def, base, intent, applied, now)?;
+    tx.put_base(link, &moved)?;
+
+    let pair = PairKey::Link(link);
+    if tx.open_item(intent.module, &pair)?.is_some_and(|open| open != item.id) {
+        // The pair was made while the write was under way and has its own item: that one goes on.
+        plan::supersede(tx, item, now, "the pair was made while the write was under way")?;
+        return plan::by_key(core, tx, intent.module, &pair, Cause::Reopened).map(|_| ());
+    }
+    remember(&mut item, intent);
+    item.pair = pair;
+    item.error = None;
+    item.state = State::New;
+    item.ver += 1;
+    item.updated_at = now;
+    let what = AuditEvent::Pushed {
+        side: intent.side,
+        record: applied.record.id.clone(),
+        created: applied.created,
+        fields: fingerprints(intent),
+    };
+    put(tx, &item, Actor::engine(), now, what)?;
+    plan::by_key(core, tx, intent.module, &item.pair, Cause::Confirmed).map(|_| ())
+}
+
+/// Stores what the remote shows, unless a poll has meanwhile shown something newer.
+fn note_shown(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied: &Applied) -> Result<(), StoreError> {
+    let known = tx.observation(intent.module, intent.side, &applied.record.id)?;
+    let newer = known.as_ref().is_some_and(|known| {
+        known.record.modified > applied.record.modified && applied.record.modified.is_some() && !known.absent
+    });
+    if newer {
+        return Ok(());
+    }
+    let mut record = applied.record.clone();
+    if !applied.certain
+        && let Some(known) = known
+    {
+        record.modified = known.record.modified;
+        record.version = known.record.version;
+    }
+    tx.put_observation(&observation(core, intent.module, intent.side, record, Source::ReadBack))
+}
+
+/// The link the write belongs to: the item's own, or one made now for a create.
+fn link_of(
+    tx: &mut Tx<'_>,
+    intent: &Intent,
+    item: &Item,
+    written: &RecordId,
+    now: Timestamp,
+) -> Result<Option<LinkId>, StoreError> {
+    let Operation::Create { source, .. } = &intent.operation else {
+        return Ok(match item.pair {
+            PairKey::Link(link) => Some(link),
+            PairKey::Lone(..) => None,
+        });
+    };
+    let (ivvy, crm) = if intent.side == Side::Crm { (source, written) } else { (written, source) };
+    let existing = (tx.link_of(intent.module, Side::Ivvy, ivvy)?, tx.link_of(intent.module, Side::Crm, crm)?);
+    match existing {
+        (None, None) => link_records(tx, intent.module, ivvy, crm, "created by Tandem under its key", now).map(Some),
+        (Some(left), Some(right)) if left == right => Ok(Some(left)),
+        _ => Ok(None),
+    }
+}
+
+fn plan_again(core: &Core, tx: &mut Tx<'_>, mut item: Item, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
+    item.state = State::New;
+    item.ver += 1;
+    item.updated_at = now;
+    let cause = "the record written is paired with another one".to_owned();
+    put(tx, &item, Actor::engine(), now, AuditEvent::Moved { state: State::New, cause })?;
+    plan::by_key(core, tx, intent.module, &item.pair, Cause::Seen).map(|_| ())
+}
+
+/// Moves the base of every written field (`docs/decisions/0003`).
+///
+/// Where both sides now mean the same, they have agreed. Where the other side still differs (a value
+/// typed by an operator goes to both sides, one after the other), the written side loses its base and
+/// the other keeps what it held: that reads as "the written side changed", so the rest flows by the
+/// ordinary rules, and a new edit on the other side is still a conflict. The other side's value is
+/// the one the intent was made with, so an edit that came in meanwhile still counts as a change.
+fn agree(
+    core: &Core,
+    tx: &Tx<'_>,
+    def: &ModuleDef,
+    mut base: Base,
+    intent: &Intent,
+    applied: &Applied,
+    now: Timestamp,
+) -> Result<Base, StoreError> {
+    let side = intent.side;
+    let shown = core.view(intent.module, side, &applied.record);
+    let source = source_record(intent);
+    let (ivvy, crm) = if side == Side::Ivvy { (&shown, &source) } else { (&source, &shown) };
+    let counterparts = plan::Counterparts::of(tx, def, Some(ivvy), Some(crm))?;
+    for (name, sent) in intent.operation.written() {
+        let Some(field) = def.field(name) else {
+            continue;
+        };
+        let other = intent.source_values.get(name).cloned().unwrap_or_default();
+        let now_there = shown.fields.get(name).unwrap_or(sent);
+        let entry = base.fields.entry(name.clone()).or_default();
+        entry.set(side.other(), Some(other.clone()));
+        if !same(field.kind, sent, now_there) {
+            // Somebody changed it again right after us, or the remote altered it: that is a change.
+            entry.set(side, Some(sent.clone()));
+            continue;
+        }
+        let (x, y) = if side == Side::Ivvy { (now_there, &other) } else { (&other, now_there) };
+        let agreed = equal_across(field, x, y, &counterparts).unwrap_or(false);
+        entry.set(side, agreed.then(|| now_there.clone()));
+    }
+    base.agreed_at = now;
+    Ok(base)
+}
+
+/// The other side's written fields as a record, for looking up references.
+fn source_record(intent: &Intent) -> Record {
+    Record { fields: intent.source_values.clone(), ..Record::default() }
+}
+
+/// Keeps what was overwritten, for undo. Several pushes of one item append.
+fn remember(item: &mut Item, intent: &Intent) {
+    if let Operation::Update { patch, pre_image, .. } = &intent.operation {
+        for (field, after) in patch {
+            let before = pre_image.get(field).cloned().unwrap_or_default();
+            item.pushed.push(PushedField { side: intent.side, field: field.clone(), before, after: after.clone() });
+        }
+    }
+}
+
+fn fingerprints(intent: &Intent) -> Vec<(String, Fingerprint, Fingerprint)> {
+    let none = Fields::new();
+    let before = match &intent.operation {
+        Operation::Create { .. } => &none,
+        Operation::Update { pre_image, .. } => pre_image,
+    };
+    let null = Value::Null;
+    intent
+        .operation
+        .written()
+        .iter()
+        .map(|(name, after)| {
+            (name.clone(), Fingerprint::of(before.get(name).unwrap_or(&null)), Fingerprint::of(after))
+        })
+        .collect()
+}
