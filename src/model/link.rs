@@ -50,10 +50,10 @@ pub enum LinkState {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseField {
     /// iVvy's value at agreement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::value::present", skip_serializing_if = "Option::is_none")]
     pub ivvy: Option<Value>,
     /// The CRM's value at agreement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::value::present", skip_serializing_if = "Option::is_none")]
     pub crm: Option<Value>,
 }
 
@@ -98,4 +98,16 @@ pub enum PairKey {
     Link(LinkId),
     /// A record on one side only.
     Lone(Side, RecordId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agreed_null_survives_json_and_is_not_taken_for_never_agreed_i27() {
+        let base = BaseField { ivvy: Some(Value::Null), crm: None };
+        let json = serde_json::to_string(&base).unwrap();
+        assert_eq!(serde_json::from_str::<BaseField>(&json).unwrap(), base);
+    }
 }

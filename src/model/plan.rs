@@ -65,16 +65,16 @@ pub struct FieldPlan {
     /// Field name from the catalogue.
     pub field: String,
     /// Last agreed value on the iVvy side, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::value::present", skip_serializing_if = "Option::is_none")]
     pub base_ivvy: Option<Value>,
     /// Last agreed value on the CRM side, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::value::present", skip_serializing_if = "Option::is_none")]
     pub base_crm: Option<Value>,
     /// iVvy's value now; `None` when the payload did not speak of it or the record does not exist.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::value::present", skip_serializing_if = "Option::is_none")]
     pub ivvy: Option<Value>,
     /// The CRM's value now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::value::present", skip_serializing_if = "Option::is_none")]
     pub crm: Option<Value>,
     /// What the rules say.
     pub verdict: Verdict,

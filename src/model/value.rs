@@ -76,6 +76,12 @@ impl fmt::Display for Value {
     }
 }
 
+/// For `Option<Value>` fields: a key that is there holds a value, even when that value is null. Without
+/// it serde reads `null` as `None`, and an agreed null would come back as "never agreed" (I27).
+pub(super) fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())

@@ -1,0 +1,229 @@
+//! Every question that can be put to the store, answered the same from a snapshot and from inside a
+//! transaction. The answers live in the files named after what they are about.
+
+use std::collections::BTreeMap;
+
+use super::error::Result;
+use super::meta;
+use super::source::{Source, View};
+use super::tx::Tx;
+use super::{audit, intents, items, links, page, records};
+use crate::model::guard::Guard;
+use crate::model::{
+    AuditRow, Base, Cursor, Decision, Intent, Item, ItemId, Link, LinkId, ModuleId, Observation, PairKey, Reason,
+    RecordId, Seq, Side, State, Timestamp,
+};
+use crate::wire::{AuditQuery, PageQuery, Rows};
+
+/// Read access. Implemented by [`View`] (a snapshot) and [`Tx`] (which sees its own writes). Every
+/// method can fail on damage or a dead disk.
+pub trait Reads {
+    /// The tables behind it.
+    #[doc(hidden)]
+    fn source(&self) -> &dyn Source;
+
+    /// The item with this id.
+    fn item(&self, id: ItemId) -> Result<Option<Item>> {
+        items::item(self.source(), id)
+    }
+
+    /// The open item of a pair (I3).
+    fn open_item(&self, module: ModuleId, pair: &PairKey) -> Result<Option<ItemId>> {
+        items::open_item(self.source(), module, pair)
+    }
+
+    /// The newest item of a pair, open or closed.
+    fn last_item(&self, module: ModuleId, pair: &PairKey) -> Result<Option<ItemId>> {
+        items::last_item(self.source(), module, pair)
+    }
+
+    /// The link with this id.
+    fn link(&self, id: LinkId) -> Result<Option<Link>> {
+        links::link(self.source(), id)
+    }
+
+    /// The link a record belongs to; an id that was merged away leads to the survivor's link.
+    fn link_of(&self, module: ModuleId, side: Side, record: &RecordId) -> Result<Option<LinkId>> {
+        links::link_of(self.source(), module, side, record)
+    }
+
+    /// Links of a module in id order, from the one after `after`.
+    fn links(&self, module: ModuleId, after: Option<LinkId>, limit: usize) -> Result<Vec<Link>> {
+        links::links(self.source(), module, after, limit)
+    }
+
+    /// What a link last agreed on; empty when it never has.
+    fn base(&self, link: LinkId) -> Result<Base> {
+        links::base(self.source(), link)
+    }
+
+    /// The last thing seen of a record.
+    fn observation(&self, module: ModuleId, side: Side, record: &RecordId) -> Result<Option<Observation>> {
+        records::observation(self.source(), module, side, record)
+    }
+
+    /// Observed records in id order (by bytes), from the one after `after`.
+    fn observed_ids(
+        &self,
+        module: ModuleId,
+        side: Side,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<RecordId>> {
+        records::observed_ids(self.source(), module, side, after, limit)
+    }
+
+    /// Records whose folded identity is this, in id order.
+    fn by_identity(&self, module: ModuleId, side: Side, identity: &str, limit: usize) -> Result<Vec<RecordId>> {
+        records::by_identity(self.source(), module, side, identity, limit)
+    }
+
+    /// Records that name this counterpart, in id order.
+    fn by_external_key(&self, module: ModuleId, side: Side, key: &str, limit: usize) -> Result<Vec<RecordId>> {
+        records::by_external_key(self.source(), module, side, key, limit)
+    }
+
+    /// Records to look at, oldest mark first, each at most once.
+    fn dirty(&self, module: ModuleId, limit: usize) -> Result<Vec<(Side, RecordId)>> {
+        records::dirty(self.source(), module, limit)
+    }
+
+    /// Whether a record is marked.
+    fn is_dirty(&self, module: ModuleId, side: Side, record: &RecordId) -> Result<bool> {
+        records::is_dirty(self.source(), module, side, record)
+    }
+
+    /// The intent of an item.
+    fn intent(&self, item: ItemId) -> Result<Option<Intent>> {
+        intents::intent(self.source(), item)
+    }
+
+    /// Every intent, in item order. There are never more than pushes in flight or unproven.
+    fn intents(&self) -> Result<Vec<Intent>> {
+        intents::intents(self.source())
+    }
+
+    /// The item whose intent writes this record, or creates one under this key.
+    fn intent_on(&self, module: ModuleId, side: Side, record: &RecordId) -> Result<Option<ItemId>> {
+        intents::intent_on(self.source(), module, side, record)
+    }
+
+    /// How far one side of a module has been read; the default before the first page.
+    fn cursor(&self, module: ModuleId, side: Side) -> Result<Cursor> {
+        records::cursor(self.source(), module, side)
+    }
+
+    /// The guard of a module, once there is one.
+    fn guard(&self, module: ModuleId) -> Result<Option<Guard>> {
+        records::guard(self.source(), module)
+    }
+
+    /// Ready items whose time has come, by priority, then time, then id: the claim order.
+    fn ready(&self, module: ModuleId, now: Timestamp, limit: usize) -> Result<Vec<ItemId>> {
+        items::ready(self.source(), module, now, limit)
+    }
+
+    /// The earliest time after `now` at which a ready item of the module may be claimed.
+    fn next_ready(&self, module: ModuleId, now: Timestamp) -> Result<Option<Timestamp>> {
+        items::next_ready(self.source(), module, now)
+    }
+
+    /// Items the clock moves on (retry, unknown, and parked with a time) whose time has come, earliest first.
+    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<ItemId>> {
+        items::due(self.source(), now, limit)
+    }
+
+    /// When the next of those is due.
+    fn next_due(&self) -> Result<Option<Timestamp>> {
+        items::next_due(self.source())
+    }
+
+    /// Open items that wait for this parent, in id order.
+    fn waiting_on(&self, module: ModuleId, pair: &PairKey, limit: usize) -> Result<Vec<ItemId>> {
+        items::waiting_on(self.source(), module, pair, limit)
+    }
+
+    /// Held items with this reason, in queue order.
+    ///
+    /// `after` is the last id of the call before. If it has left the state meanwhile, the walk goes on
+    /// where it stood.
+    fn held_by(&self, module: ModuleId, reason: Reason, after: Option<ItemId>, limit: usize) -> Result<Vec<ItemId>> {
+        items::held_by(self.source(), module, reason, after, limit)
+    }
+
+    /// Items in this state, in queue order.
+    ///
+    /// `after` is the last id of the call before. If it has left the state meanwhile and the state
+    /// sorts by a time that moves (ready, retry, closed states), the walk starts again: rows may be
+    /// seen twice, none is skipped.
+    fn in_state(&self, module: ModuleId, state: State, after: Option<ItemId>, limit: usize) -> Result<Vec<ItemId>> {
+        items::in_state(self.source(), module, state, after, limit)
+    }
+
+    /// How many items are in each state. Exact, and no more work with more items; empty states are left out.
+    fn counts(&self, module: ModuleId) -> Result<BTreeMap<State, u64>> {
+        items::counts(self.source(), module)
+    }
+
+    /// How many held items have each reason. Exact; reasons without items are left out.
+    fn reason_counts(&self, module: ModuleId) -> Result<BTreeMap<Reason, u64>> {
+        items::reason_counts(self.source(), module)
+    }
+
+    /// A window of the queue; see [`Reads::page_at`]. Advisory claims are shown even when run out.
+    fn page(&self, query: &PageQuery) -> Result<Rows> {
+        self.page_at(query, Timestamp::EPOCH)
+    }
+
+    /// A window of the queue as seen at `now`: advisory claims that have run out are left out.
+    ///
+    /// Order: state as in the list (held, dead, unknown, inflight, retry, ready, blocked, new; then
+    /// skipped, done, superseded), then priority, then the state's own time (newest last), then id.
+    /// Work is proportional to the window. A text filter looks at 5,000 rows at most and then says
+    /// where to go on; until then "more" may mean "maybe more".
+    fn page_at(&self, query: &PageQuery, now: Timestamp) -> Result<Rows> {
+        page::page(self.source(), query, now)
+    }
+
+    /// Decisions on an item, by version.
+    fn decisions(&self, item: ItemId) -> Result<Vec<Decision>> {
+        intents::decisions(self.source(), item)
+    }
+
+    /// Audit rows, newest first.
+    fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>> {
+        audit::rows(self.source(), query)
+    }
+
+    /// Checks the audit chain: how many rows were checked, and the first that does not fit.
+    fn audit_verify(&self) -> Result<(u64, Option<Seq>)> {
+        audit::verify(self.source())
+    }
+
+    /// A free-form value.
+    fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        meta::get(self.source(), key)
+    }
+
+    /// The writer epoch in force; zero before the first.
+    fn epoch(&self) -> Result<u64> {
+        meta::epoch(self.source())
+    }
+
+    /// Newest audit position; zero before the first row.
+    fn seq(&self) -> Result<Seq> {
+        audit::newest(self.source())
+    }
+}
+
+impl Reads for View {
+    fn source(&self) -> &dyn Source {
+        self
+    }
+}
+
+impl Reads for Tx<'_> {
+    fn source(&self) -> &dyn Source {
+        self
+    }
+}

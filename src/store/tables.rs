@@ -1,0 +1,98 @@
+//! The tables of the file. Keys are big-endian, so that byte order is sort order; keys and values
+//! are plain bytes for redb, because its typed keys tie the file to type names.
+
+use redb::TableDefinition;
+use strum::{EnumCount, EnumIter, IntoStaticStr};
+
+/// A table as redb sees it.
+pub(super) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Every table. `·` joins parts of a key; `text` is length-prefixed, `id` a bare record id at a key's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumCount, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Tab {
+    /// name → bytes.
+    Meta,
+    /// item → packed header ([`super::header`]).
+    Items,
+    /// item → whole item.
+    Bodies,
+    /// module·rank·priority·sort·item → (). The queue, and the claim order. Derived.
+    Queue,
+    /// module·reason·rank·priority·sort·item → (). Derived.
+    Reasons,
+    /// module·state·reason (255: any) → number of items. Derived.
+    Counters,
+    /// module·pair → its open item. Derived.
+    OpenPairs,
+    /// module·pair·item → (). Derived.
+    PairItems,
+    /// time·item → (). Derived.
+    Due,
+    /// module·pair·item that waits for it → (). Derived.
+    Waiting,
+    /// link → link.
+    Links,
+    /// module·side·id → link. Derived.
+    LinkSides,
+    /// module·link → (). Derived.
+    ModuleLinks,
+    /// module·side·id that was merged away → link.
+    Aliases,
+    /// link → last agreement.
+    Bases,
+    /// module·side·id → index parts + observation.
+    Observations,
+    /// module·side·text·id → (). Derived.
+    Identities,
+    /// module·side·text·id → (). Derived.
+    ExternalKeys,
+    /// module·number·side·id → (). Records to look at, oldest first.
+    Dirty,
+    /// module·side·id → number. Derived.
+    DirtyAt,
+    /// item → intent.
+    Intents,
+    /// module·side·record key → item. Derived.
+    IntentRecords,
+    /// item·version → decision.
+    Decisions,
+    /// position → hash + row.
+    Audit,
+    /// item·position → (). Derived.
+    ItemAudit,
+    /// module·side → cursor.
+    Cursors,
+    /// module → guard.
+    Guards,
+}
+
+impl Tab {
+    /// What can be computed again from the other tables.
+    pub(super) const DERIVED: [Self; 15] = [
+        Self::Items,
+        Self::Queue,
+        Self::Reasons,
+        Self::Counters,
+        Self::OpenPairs,
+        Self::PairItems,
+        Self::Due,
+        Self::Waiting,
+        Self::LinkSides,
+        Self::ModuleLinks,
+        Self::Identities,
+        Self::ExternalKeys,
+        Self::DirtyAt,
+        Self::IntentRecords,
+        Self::ItemAudit,
+    ];
+
+    /// The table's name in the file.
+    pub(super) fn name(self) -> &'static str {
+        self.into()
+    }
+
+    pub(super) fn definition(self) -> Definition {
+        TableDefinition::new(self.name())
+    }
+}
