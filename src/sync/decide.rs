@@ -7,7 +7,7 @@ use super::core::Core;
 use super::plan::{self, Cause, link_records, put, supersede};
 use crate::merge::canonical::same;
 use crate::model::{
-    Actor, AuditEvent, Choice, Decision, FieldPlan, Fingerprint, Item, ItemError, Kind, LinkState, PairKey, Reason, Reasons, Role,
+    Actor, AuditEvent, Choice, Decision, FieldPlan, Fingerprint, Item, Kind, LinkState, PairKey, Reason, Reasons, Role,
     Side, State, Timestamp, Value, Verb, Verdict, item::Assignment,
 };
 use crate::store::{Note, Reads as _, StoreError, Tx};
@@ -256,9 +256,7 @@ impl Step<'_, '_> {
                 continue;
             };
             let kind = def.field(&pushed.field).map(|field| field.kind);
-            let untouched = kind
-                .zip(row.on(pushed.side))
-                .is_some_and(|(kind, now)| same(kind, now, &pushed.after));
+            let untouched = kind.zip(row.on(pushed.side)).is_some_and(|(kind, now)| same(kind, now, &pushed.after));
             row.verdict = Verdict::Conflict;
             row.why = crate::model::Why::BothChanged;
             row.moved = !untouched;
@@ -293,7 +291,7 @@ impl Step<'_, '_> {
             priority: 0,
             ..item
         };
-        self.record_decision(&undo, Vec::new())?;
+        self.tx.put_decision(self.decision)?;
         self.audit(&undo, Vec::new())?;
         Ok(Ok(undo))
     }
@@ -310,7 +308,7 @@ impl Step<'_, '_> {
         if self.tx.link_of(item.module, side.other(), &other)?.is_some() {
             return Ok(Err(format!("{} record {other} is paired already", side.other().title())));
         }
-        self.record_decision(&item, Vec::new())?;
+        self.tx.put_decision(self.decision)?;
         let (ivvy, crm) = if side == Side::Ivvy { (&record, &other) } else { (&other, &record) };
         let reason = format!("paired by {}", self.decision.actor.name);
         self.audit_only(&item)?;
@@ -378,7 +376,8 @@ impl Step<'_, '_> {
     // --- shared steps ---------------------------------------------------------------------------
 
     fn title(&self, item: &Item, field: &str) -> String {
-        let title = self.core.def(item.module).and_then(|def| def.field(field)).map(|def| def.title.clone().into_owned());
+        let title =
+            self.core.def(item.module).and_then(|def| def.field(field)).map(|def| def.title.clone().into_owned());
         title.unwrap_or_else(|| field.to_owned())
     }
 
@@ -427,7 +426,7 @@ impl Step<'_, '_> {
         item.ver += 1;
         item.updated_at = self.now;
         item.decided_by = Some(self.decision.actor.name.clone());
-        self.record_decision(&item, Vec::new())?;
+        self.tx.put_decision(self.decision)?;
         self.audit(&item, overridden)?;
         Ok(Ok(item))
     }
@@ -444,10 +443,6 @@ impl Step<'_, '_> {
             after.state = State::Superseded;
         }
         Ok(Ok(after))
-    }
-
-    fn record_decision(&mut self, _item: &Item, _: Vec<()>) -> Result<(), StoreError> {
-        self.tx.put_decision(self.decision)
     }
 
     fn audit(&mut self, item: &Item, overridden: Vec<(String, Side, Fingerprint)>) -> Result<(), StoreError> {
@@ -524,13 +519,6 @@ fn check_value(field: &crate::model::FieldDef, value: &Value) -> Result<(), Stri
         (K::Choices, _) => wrong("a list"),
         (_, Value::Text(_)) => Ok(()),
         (_, _) => wrong("text"),
-    }
-}
-
-impl ItemError {
-    /// A plain message.
-    pub fn plain(message: impl Into<String>, at: Timestamp) -> Self {
-        Self { message: message.into(), hint: None, at }
     }
 }
 

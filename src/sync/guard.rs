@@ -193,10 +193,14 @@ pub(super) async fn release(
             tx.audit(note(module, who.clone(), now, AuditEvent::GuardReleased { scope })).map(|_| ())
         })
         .await?;
-    let released = move_held(core, module, sample, |item| {
+    let released = move_held(core, module, sample, move |item| {
         item.guard_pass = sample.is_some();
         item.reasons = item.reasons.without(Reason::Guard);
-        if item.reasons.is_empty() { (State::Ready, "released by the guard") } else { (State::Held, "released by the guard") }
+        if item.reasons.is_empty() {
+            (State::Ready, "released by the guard")
+        } else {
+            (State::Held, "released by the guard")
+        }
     })
     .await?;
     core.signals.push.notify_one();
@@ -209,7 +213,11 @@ pub(super) async fn finish_release(core: &Arc<Core>, module: ModuleId) -> Result
     if open {
         move_held(core, module, None, |item| {
             item.reasons = item.reasons.without(Reason::Guard);
-            if item.reasons.is_empty() { (State::Ready, "released by the guard") } else { (State::Held, "released by the guard") }
+            if item.reasons.is_empty() {
+                (State::Ready, "released by the guard")
+            } else {
+                (State::Held, "released by the guard")
+            }
         })
         .await?;
     }

@@ -132,12 +132,7 @@ impl Engine {
     }
 
     /// Opens the guard of `module`, or lets only `sample` items through. Returns how many moved.
-    pub async fn guard_release(
-        &self,
-        module: ModuleId,
-        sample: Option<u64>,
-        actor: Actor,
-    ) -> Result<u64, StoreError> {
+    pub async fn guard_release(&self, module: ModuleId, sample: Option<u64>, actor: Actor) -> Result<u64, StoreError> {
         guard::release(&self.0, module, sample, actor).await
     }
 

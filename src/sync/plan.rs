@@ -14,7 +14,9 @@ use super::core::Core;
 use super::wait::{self, Outcome};
 use crate::merge::References;
 use crate::merge::canonical::canonical;
-use crate::model::{FieldKind, LinkId, LinkState, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State, Timestamp, Value};
+use crate::model::{
+    FieldKind, LinkId, LinkState, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State, Timestamp, Value,
+};
 use crate::store::{Reads, StoreError, Tx};
 
 pub(super) use item::{put, seen_of, supersede};

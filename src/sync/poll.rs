@@ -273,7 +273,8 @@ pub(super) async fn run(core: &Arc<Core>, module: ModuleId, side: Side, shutdown
         return;
     };
     while !shutdown.is_cancelled() {
-        let pause = if core.is_paused(module) { core.settings.interval } else { once(core, module, side, shutdown).await };
+        let pause =
+            if core.is_paused(module) { core.settings.interval } else { once(core, module, side, shutdown).await };
         let next_at = core.now().plus(pause);
         core.set_polling(module, side, |polling| {
             polling.progress = None;

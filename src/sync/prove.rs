@@ -15,8 +15,8 @@ use super::settle::{self, Applied};
 use crate::merge::canonical::same;
 use crate::model::record::Source;
 use crate::model::{
-    Actor, AuditEvent, Fields, Intent, ItemError, ItemId, Operation, Reason, Reasons, Record, RecordId, Side, State, Timestamp,
-    Value,
+    Actor, AuditEvent, Fields, Intent, ItemError, ItemId, Operation, Reason, Reasons, Record, RecordId, Side, State,
+    Timestamp, Value,
 };
 use crate::remote::{Class, PageRequest, Read, RemoteError};
 use crate::store::{Reads as _, StoreError};
@@ -63,7 +63,9 @@ async fn look(core: &Arc<Core>, intent: &Intent) -> Result<Proof, StoreError> {
 
 async fn look_for_create(core: &Arc<Core>, intent: &Intent, key: &str) -> Result<Proof, StoreError> {
     match core.remotes.on(intent.side).find_by_key(intent.module, key).await {
-        Ok(Some(found)) => Ok(found.into_iter().next().map_or(Proof::NotApplied, |record| Proof::Applied(Box::new(record)))),
+        Ok(Some(found)) => {
+            Ok(found.into_iter().next().map_or(Proof::NotApplied, |record| Proof::Applied(Box::new(record))))
+        }
         Ok(None) => look_in_listing(core, intent, key).await,
         Err(error) => Ok(Proof::Later(error)),
     }
@@ -104,13 +106,7 @@ async fn look_in_listing(core: &Arc<Core>, intent: &Intent, key: &str) -> Result
     }
 }
 
-async fn look_at_update(
-    core: &Arc<Core>,
-    intent: &Intent,
-    id: &RecordId,
-    patch: &Fields,
-    pre_image: &Fields,
-) -> Proof {
+async fn look_at_update(core: &Arc<Core>, intent: &Intent, id: &RecordId, patch: &Fields, pre_image: &Fields) -> Proof {
     let asked_at = core.now();
     match core.remotes.on(intent.side).get(intent.module, id).await {
         Ok(Read::Found(record)) => {

@@ -17,8 +17,8 @@ use super::wait::Shutdown;
 use crate::merge::canonical::same;
 use crate::model::record::Source;
 use crate::model::{
-    Actor, AuditEvent, Fields, Intent, Item, ItemError, ItemId, ModuleDef, ModuleId, Operation, Reason, Reasons, Record,
-    RecordId, Side, State, Timestamp, Value,
+    Actor, AuditEvent, Fields, Intent, Item, ItemError, ItemId, ModuleDef, ModuleId, Operation, Reason, Reasons,
+    Record, RecordId, Side, State, Timestamp, Value,
 };
 use crate::remote::{Class, Read, RemoteError, Sent};
 use crate::store::{Reads as _, StoreError, Tx};
@@ -107,7 +107,7 @@ async fn create(
     match remote.find_by_key(intent.module, key).await {
         Ok(Some(found)) => {
             if let Some(record) = found.into_iter().next() {
-                return Ok(Outcome::Applied(Applied { created: false, ..applied(core, intent, record) }));
+                return Ok(Outcome::Applied(Applied { created: false, ..applied(record) }));
             }
         }
         Ok(None) => {}
@@ -137,19 +137,16 @@ async fn update(
         return Ok(moved);
     }
     let asked_at = core.now();
-    let mut expected = None;
-    let mut current = Fields::new();
-    match remote.get(intent.module, id).await {
+    let (expected, current) = match remote.get(intent.module, id).await {
         Ok(Read::Found(record)) => {
             if !fresh(core, item, intent, &record, pre_image) {
                 return Ok(Outcome::Moved(vec![(intent.side, id.clone(), Read::Found(record), asked_at)]));
             }
-            expected.clone_from(&record.version);
-            current = record.fields;
+            (record.version, record.fields)
         }
         Ok(gone) => return Ok(Outcome::Moved(vec![(intent.side, id.clone(), gone, asked_at)])),
         Err(error) => return Ok(Outcome::Failed(not_sent(error))),
-    }
+    };
     match remote.update(intent.module, id, patch, expected.as_deref()).await {
         Ok(ack) => Ok(Outcome::Applied(read_back(core, intent, &ack.id, current, patch).await)),
         Err(error) if error.class == Class::Conflict && error.sent == Sent::No => moved_now(core, intent, id).await,
@@ -224,15 +221,15 @@ fn equal(def: &ModuleDef, name: &str, then: &Value, now: Option<&Value>) -> bool
 /// record is put together from what was read before and what was sent, and the next sweep corrects it.
 async fn read_back(core: &Arc<Core>, intent: &Intent, id: &RecordId, before: Fields, sent: &Fields) -> Applied {
     if let Ok(Read::Found(record)) = core.remotes.on(intent.side).get(intent.module, id).await {
-        return applied(core, intent, *record);
+        return applied(*record);
     }
     let mut fields = before;
     fields.extend(sent.clone());
     let record = Record { id: id.clone(), fields, ..Record::default() };
-    Applied { certain: false, ..applied(core, intent, record) }
+    Applied { certain: false, ..applied(record) }
 }
 
-fn applied(_: &Core, _: &Intent, record: Record) -> Applied {
+fn applied(record: Record) -> Applied {
     Applied { record, created: false, certain: true }
 }
 

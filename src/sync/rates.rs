@@ -35,7 +35,8 @@ impl Rates {
         (0..MINUTES as i64)
             .rev()
             .map(|ago| {
-                ring.and_then(|ring| ring.iter().find(|(minute, _)| *minute == this - ago)).map_or(0, |(_, count)| *count)
+                ring.and_then(|ring| ring.iter().find(|(minute, _)| *minute == this - ago))
+                    .map_or(0, |(_, count)| *count)
             })
             .collect()
     }

@@ -12,8 +12,8 @@ use crate::merge::compare::equal_across;
 use crate::model::item::PushedField;
 use crate::model::record::Source;
 use crate::model::{
-    Actor, AuditEvent, Base, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef, Operation, PairKey, Record, RecordId, Side,
-    State, Timestamp, Value,
+    Actor, AuditEvent, Base, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef, Operation, PairKey, Record,
+    RecordId, Side, State, Timestamp, Value,
 };
 use crate::store::{Reads as _, StoreError, Tx};
 
@@ -191,8 +191,6 @@ fn fingerprints(intent: &Intent) -> Vec<(String, Fingerprint, Fingerprint)> {
         .operation
         .written()
         .iter()
-        .map(|(name, after)| {
-            (name.clone(), Fingerprint::of(before.get(name).unwrap_or(&null)), Fingerprint::of(after))
-        })
+        .map(|(name, after)| (name.clone(), Fingerprint::of(before.get(name).unwrap_or(&null)), Fingerprint::of(after)))
         .collect()
 }

@@ -2,7 +2,8 @@
 
 use super::{Cause, Context, wake_children};
 use crate::model::{
-    Actor, AuditEvent, Base, Fingerprint, Item, ItemError, Kind, ModuleId, PairKey, Plan, Reason, Reasons, State, Timestamp,
+    Actor, AuditEvent, Base, Fingerprint, Item, ItemError, Kind, ModuleId, PairKey, Plan, Reason, Reasons, State,
+    Timestamp,
 };
 use crate::store::{Note, Reads as _, StoreError, Tx};
 use crate::sync::guard;
@@ -166,7 +167,12 @@ pub(in crate::sync) fn put(
 }
 
 /// Closes an item that no longer stands for anything.
-pub(in crate::sync) fn supersede(tx: &mut Tx<'_>, mut item: Item, now: Timestamp, cause: &str) -> Result<(), StoreError> {
+pub(in crate::sync) fn supersede(
+    tx: &mut Tx<'_>,
+    mut item: Item,
+    now: Timestamp,
+    cause: &str,
+) -> Result<(), StoreError> {
     item.state = State::Superseded;
     item.reasons = Reasons::NONE;
     item.ver += 1;

@@ -7,8 +7,8 @@ use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::plan::Candidate;
 use crate::model::{
-    Base, Fingerprint, FieldPlan, ItemError, Kind, ModuleId, Observation, PairKey, Plan, Reason, Reasons, RecordId, Side,
-    State, Verdict,
+    Base, FieldPlan, Fingerprint, ItemError, Kind, ModuleId, Observation, PairKey, Plan, Reason, Reasons, RecordId,
+    Side, State, Verdict,
 };
 use crate::store::{Reads, StoreError, Tx};
 use crate::sync::core::Core;
@@ -239,7 +239,12 @@ fn create(
     upsert(context, tx, draft)
 }
 
-fn create_plan(context: &Context<'_>, tx: &Tx<'_>, seen: &Observation, drafts: &[FieldPlan]) -> Result<Plan, StoreError> {
+fn create_plan(
+    context: &Context<'_>,
+    tx: &Tx<'_>,
+    seen: &Observation,
+    drafts: &[FieldPlan],
+) -> Result<Plan, StoreError> {
     let source = context.core.view(context.module, seen.side, &seen.record);
     let (ivvy, crm) = if seen.side == Side::Ivvy { (Some(&source), None) } else { (None, Some(&source)) };
     let counterparts = Counterparts::of(tx, context.def, ivvy, crm)?;

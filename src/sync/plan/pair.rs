@@ -46,9 +46,8 @@ pub(super) fn plan(
         plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     }
     let parent = missing_parent(tx, context.def, &plan.fields)?;
-    let writes = Side::BOTH
-        .into_iter()
-        .any(|side| !merge_plan::patch(context.def, &plan, side, &counterparts).is_empty());
+    let writes =
+        Side::BOTH.into_iter().any(|side| !merge_plan::patch(context.def, &plan, side, &counterparts).is_empty());
     let (state, reasons) = judge(&plan, &view, parent.as_ref(), writes);
     let draft = Draft {
         pair,
@@ -79,8 +78,12 @@ fn judge(plan: &Plan, view: &LinkedView, parent: Option<&Parent>, writes: bool) 
         Some(Parent::Unmatched) => return (State::Held, Reasons::one(Reason::UnmatchedRef)),
         None => {}
     }
-    let unsolved: Vec<Why> =
-        plan.fields.iter().filter(|row| row.verdict == Verdict::Conflict && row.choice.is_none()).map(|row| row.why).collect();
+    let unsolved: Vec<Why> = plan
+        .fields
+        .iter()
+        .filter(|row| row.verdict == Verdict::Conflict && row.choice.is_none())
+        .map(|row| row.why)
+        .collect();
     if unsolved.is_empty() {
         return (if writes { State::Ready } else { State::Done }, Reasons::NONE);
     }
@@ -124,7 +127,12 @@ pub(in crate::sync) fn view_of_link(
 }
 
 /// A counterpart is gone: nothing is deleted or re-created unasked; a person closes the pair.
-fn propose_delete(context: &Context<'_>, tx: &mut Tx<'_>, view: &LinkedView, gone: Side) -> Result<Planned, StoreError> {
+fn propose_delete(
+    context: &Context<'_>,
+    tx: &mut Tx<'_>,
+    view: &LinkedView,
+    gone: Side,
+) -> Result<Planned, StoreError> {
     let base = tx.base(view.link)?;
     let counterparts = Counterparts::default();
     let mut plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &[]);
