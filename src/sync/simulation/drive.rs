@@ -1,0 +1,375 @@
+//! One simulated life of an account: users edit on both sides, operators decide, the machine crashes;
+//! then the faults stop, everything drains, and the result is checked.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Ablation;
+use super::check::{self, Report};
+use super::disk::Disk;
+use super::remote::World;
+use crate::model::{
+    Actor, Choice, Decision, Fields, ItemId, ModuleId, Reason, RecordId, Role, Side, State, Timestamp, Value, Verb,
+};
+use crate::seam::{Clock, Entropy, TokioClock};
+use crate::store::{Options, Reads as _, Store};
+use crate::sync::core::Core;
+use crate::sync::settings::{GuardLimits, Limit};
+use crate::sync::{Ask, Engine, Remotes, Settings};
+
+/// Where simulated time begins.
+const BEGIN: i64 = 1_795_000_000;
+/// Lives of the machine: each ends with a crash.
+const LIVES: u64 = 8;
+/// Longest quiet time allowed for draining, in simulated seconds.
+const DRAIN: u64 = 4 * 60 * 60;
+
+/// Runs one seed to its report.
+pub(super) fn simulate(seed: u64, ablation: Ablation) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a current-thread runtime can be built");
+    runtime.block_on(Drive::new(seed, ablation).run())
+}
+
+pub(super) struct Drive {
+    pub entropy: Entropy,
+    pub clock: Arc<dyn Clock>,
+    pub ivvy: World,
+    pub crm: World,
+    disk: Disk,
+    ablation: Ablation,
+    /// Values users typed, each unique: (side, record, field, value).
+    pub typed: Vec<(Side, RecordId, String, Value)>,
+    pub decisions: u64,
+    counter: u64,
+}
+
+impl Drive {
+    fn new(seed: u64, ablation: Ablation) -> Self {
+        let entropy = Entropy::seeded(seed);
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(BEGIN)));
+        Self {
+            ivvy: World::new(Side::Ivvy, Arc::clone(&clock), entropy.clone()),
+            crm: World::new(Side::Crm, Arc::clone(&clock), entropy.clone()),
+            entropy,
+            clock,
+            disk: Disk::default(),
+            ablation,
+            typed: Vec::new(),
+            decisions: 0,
+            counter: 0,
+        }
+    }
+
+    fn world(&self, side: Side) -> &World {
+        match side {
+            Side::Ivvy => &self.ivvy,
+            Side::Crm => &self.crm,
+        }
+    }
+
+    async fn run(mut self) -> Report {
+        self.populate();
+        self.ivvy.set_faults(true);
+        self.crm.set_faults(true);
+        for life in 0..LIVES {
+            self.live(life).await;
+        }
+        self.ivvy.set_faults(false);
+        self.crm.set_faults(false);
+        self.drain().await
+    }
+
+    // --- the world ------------------------------------------------------------------------------
+
+    /// Some people on both sides (the same person spelled alike), some on one, companies before them.
+    fn populate(&mut self) {
+        for _ in 0..2 {
+            let name = self.token("Firm");
+            let ivvy = self.create(Side::Ivvy, ModuleId::Companies, &[("name", &name)]);
+            let crm = self.create(Side::Crm, ModuleId::Companies, &[("name", &name.to_uppercase())]);
+            self.person(&[(Side::Ivvy, Some(ivvy)), (Side::Crm, Some(crm))]);
+        }
+        let alone = self.token("Firm");
+        let alone = self.create(Side::Ivvy, ModuleId::Companies, &[("name", &alone)]);
+        self.person(&[(Side::Ivvy, Some(alone))]);
+        self.person(&[(Side::Ivvy, None)]);
+        self.person(&[(Side::Crm, None)]);
+        self.person(&[(Side::Ivvy, None), (Side::Crm, None)]);
+    }
+
+    fn person(&mut self, sides: &[(Side, Option<RecordId>)]) {
+        let last = self.token("Last");
+        let email = format!("{last}@x.example");
+        for (side, company) in sides {
+            let phone = self.token("0");
+            let company = company.as_ref().map_or("", RecordId::as_str);
+            let fields = [
+                ("first_name", "Ann"),
+                ("last_name", &last),
+                ("email", &email),
+                ("phone", &phone),
+                ("company", company),
+            ];
+            self.create(*side, ModuleId::Contacts, &fields);
+        }
+    }
+
+    fn create(&mut self, side: Side, module: ModuleId, given: &[(&str, &str)]) -> RecordId {
+        let mut fields: Fields =
+            module.def().fields.iter().map(|field| (field.name.clone().into_owned(), Value::text(""))).collect();
+        let foreign = if side == Side::Ivvy { "ivvy_key" } else { "external_id" };
+        fields.remove(foreign);
+        fields.extend(given.iter().map(|(name, value)| ((*name).to_owned(), Value::text(*value))));
+        self.world(side).user_creates(module, fields)
+    }
+
+    /// A text nobody has used before.
+    fn token(&mut self, prefix: &str) -> String {
+        self.counter += 1;
+        format!("{prefix}{}", 1000 + self.counter)
+    }
+
+    /// A user somewhere changes something.
+    fn disturb(&mut self) {
+        let side = if self.entropy.chance(1, 2) { Side::Ivvy } else { Side::Crm };
+        if self.entropy.chance(1, 6) {
+            let both = self.entropy.chance(1, 5);
+            let sides: &[(Side, Option<RecordId>)] =
+                if both { &[(Side::Ivvy, None), (Side::Crm, None)] } else { &[(side, None)] };
+            self.person(sides);
+            return;
+        }
+        let module = if self.entropy.chance(1, 5) { ModuleId::Companies } else { ModuleId::Contacts };
+        let records = self.world(side).records(module);
+        let Some(record) = records.get(self.entropy.below(records.len() as u64) as usize) else {
+            return;
+        };
+        let field = match (module, self.entropy.below(3)) {
+            (ModuleId::Companies, 0) => "city",
+            (ModuleId::Companies, _) => "phone",
+            (ModuleId::Contacts, 0) => "first_name",
+            (ModuleId::Contacts, 1) => "email",
+            (ModuleId::Contacts, _) => "phone",
+        };
+        let value = match field {
+            "phone" => self.token("0"),
+            "email" => format!("{}@Y.example", self.token("Mail")),
+            _ => self.token("Word"),
+        };
+        self.world(side).user_edits(module, &record.id, field, Value::text(&value));
+        self.typed.push((side, record.id.clone(), field.to_owned(), Value::text(value)));
+    }
+
+    // --- the machine ----------------------------------------------------------------------------
+
+    fn boot(&self) -> (Engine, Store) {
+        let store = Store::open_backend(self.disk.open(), Options::default()).expect("the store opens after a crash");
+        let remotes = Remotes { ivvy: Arc::new(self.ivvy.clone()), crm: Arc::new(self.crm.clone()) };
+        let generous = Limit { count: 10_000, per_mille: 1000 };
+        let settings = Settings {
+            interval: Duration::from_secs(20),
+            full_interval: Duration::from_secs(600),
+            concurrency: 4,
+            guard: GuardLimits { creates: generous, updates: generous, conflicts: generous, ..GuardLimits::default() },
+            ..Settings::default()
+        };
+        let mut core = Core::new(store.clone(), remotes, Arc::clone(&self.clock), self.entropy.clone(), settings);
+        core.ablate = self.ablation;
+        (Engine(Arc::new(core)), store)
+    }
+
+    /// Boots, works for a while, and crashes at an arbitrary await point.
+    async fn live(&mut self, life: u64) {
+        let (engine, store) = self.boot();
+        let polls = 50 + self.entropy.below(if life == 0 { 400 } else { 2_500 });
+        let seconds = 20 + self.entropy.below(100);
+        let running = Box::pin(engine.run(CancellationToken::new()));
+        let mut machine = Box::pin(CrashAfter { inner: running, polls });
+        let end = self.clock.now().plus(Duration::from_secs(seconds));
+        loop {
+            let pause = self.entropy.duration_up_to(Duration::from_secs(4));
+            let clock = Arc::clone(&self.clock);
+            let crashed = tokio::select! {
+                biased;
+                () = &mut machine => true,
+                () = clock.sleep(pause) => false,
+            };
+            if crashed || self.clock.now() >= end {
+                break;
+            }
+            if self.entropy.chance(2, 3) {
+                self.disturb();
+            } else {
+                self.operate(&engine, &store).await;
+            }
+        }
+        // The power goes first: what the dying store still tries to write is lost.
+        self.disk.crash(&self.entropy);
+        drop(machine);
+        drop((engine, store));
+    }
+
+    // --- the operators --------------------------------------------------------------------------
+
+    fn actor() -> Actor {
+        Actor { name: "op".to_owned(), uid: None, role: Role::Admin }
+    }
+
+    /// An operator releases a guard or decides something, sometimes on an outdated view.
+    async fn operate(&mut self, engine: &Engine, store: &Store) {
+        for module in ModuleId::ALL {
+            let tripped = store.read(|view| Ok(view.guard(module)?.is_some_and(|guard| guard.tripped.is_some())));
+            if tripped.unwrap_or(false) {
+                let _ = engine.guard_release(module, None, Self::actor()).await;
+            }
+        }
+        let module = if self.entropy.chance(1, 4) { ModuleId::Companies } else { ModuleId::Contacts };
+        for state in [State::Held, State::Dead] {
+            let ids = store.read(|view| view.in_state(module, state, None, 50)).unwrap_or_default();
+            if ids.is_empty() {
+                continue;
+            }
+            let id = ids[self.entropy.below(ids.len() as u64) as usize];
+            self.decide_on(engine, store, id).await;
+        }
+    }
+
+    async fn decide_on(&mut self, engine: &Engine, store: &Store, id: ItemId) {
+        let Ok(Some(item)) = store.read(|view| view.item(id)) else {
+            return;
+        };
+        // Thinking time, in which the world moves on.
+        self.clock.sleep(self.entropy.duration_up_to(Duration::from_secs(3))).await;
+        let mut decision = Decision {
+            item: id,
+            ver: item.ver,
+            seen: item.seen,
+            verb: Verb::Approve,
+            choices: Default::default(),
+            side: None,
+            until: None,
+            record: None,
+            reason: Some("simulated".to_owned()),
+            actor: Self::actor(),
+            at: self.clock.now(),
+        };
+        match (item.state, self.entropy.below(10)) {
+            (State::Dead, _) => decision.verb = Verb::Retry,
+            (_, 0) if item.reasons.contains(Reason::Conflict) => {
+                decision.verb = Verb::Force;
+                decision.side = Some(if self.entropy.chance(1, 2) { Side::Ivvy } else { Side::Crm });
+            }
+            (_, 1) => decision.verb = Verb::Skip,
+            _ => {
+                for row in item.plan.fields.iter().filter(|row| row.unsolved()) {
+                    let choice = match self.entropy.below(5) {
+                        0 | 1 => Choice::Ivvy,
+                        2 | 3 => Choice::Crm,
+                        _ if row.field == "email" => {
+                            Choice::Custom(Value::text(format!("{}@Z.example", self.token("Op"))))
+                        }
+                        _ if row.field == "company" || row.field.contains('_') && row.field != "first_name" => {
+                            Choice::Crm
+                        }
+                        _ => Choice::Custom(Value::text(self.token("0"))),
+                    };
+                    decision.choices.insert(row.field.clone(), choice);
+                }
+            }
+        }
+        let ask = Ask { ver: Some(item.ver), seen: Some(item.seen), decision };
+        if matches!(engine.decide(ask).await, Ok(Ok(_))) {
+            self.decisions += 1;
+        }
+    }
+
+    // --- the end --------------------------------------------------------------------------------
+
+    /// No more faults or edits: everything must come to rest, and stay there.
+    async fn drain(mut self) -> Report {
+        let (engine, store) = self.boot();
+        let mut violations = Vec::new();
+        let shutdown = CancellationToken::new();
+        let mut machine = Box::pin(engine.run(shutdown.clone()));
+        let limit = self.clock.now().plus(Duration::from_secs(DRAIN));
+        let mut quiet = 0;
+        while quiet < 30 {
+            let clock = Arc::clone(&self.clock);
+            tokio::select! {
+                biased;
+                ended = &mut machine => {
+                    violations.push(format!("the engine ended by itself: {ended:?}"));
+                    break;
+                }
+                () = clock.sleep(Duration::from_secs(5)) => {}
+            }
+            self.settle_dead(&engine, &store).await;
+            quiet = if engine.is_idle().unwrap_or(false) { quiet + 1 } else { 0 };
+            if self.clock.now() >= limit {
+                violations.push(format!("not at rest after {DRAIN} s: {}", check::describe(&store)));
+                break;
+            }
+        }
+        // I10: full sweeps at rest write nothing.
+        let before = self.ivvy.effects().len() + self.crm.effects().len();
+        for _ in 0..2 {
+            engine.sync_now(None, true);
+            let clock = Arc::clone(&self.clock);
+            tokio::select! {
+                biased;
+                _ = &mut machine => {}
+                () = clock.sleep(Duration::from_secs(60)) => {}
+            }
+        }
+        let after = self.ivvy.effects().len() + self.crm.effects().len();
+        if after != before {
+            violations.push(format!("I10: {} writes at rest", after - before));
+        }
+        shutdown.cancel();
+        let _ = machine.await;
+        check::all(&self, &store, violations)
+    }
+
+    /// Dead items and tripped guards are an operator's work; conflicts may stay open.
+    async fn settle_dead(&mut self, engine: &Engine, store: &Store) {
+        for module in ModuleId::ALL {
+            let tripped = store.read(|view| Ok(view.guard(module)?.is_some_and(|guard| guard.tripped.is_some())));
+            if tripped.unwrap_or(false) {
+                let _ = engine.guard_release(module, None, Self::actor()).await;
+            }
+            for id in store.read(|view| view.in_state(module, State::Dead, None, 50)).unwrap_or_default() {
+                self.decide_on(engine, store, id).await;
+            }
+        }
+    }
+}
+
+/// Ends after its inner future was polled a number of times: a crash between two await points.
+struct CrashAfter<F> {
+    inner: F,
+    polls: u64,
+}
+
+impl<F: Future + Unpin> Future for CrashAfter<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.polls == 0 {
+            return Poll::Ready(());
+        }
+        self.polls -= 1;
+        match Pin::new(&mut self.inner).poll(context) {
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
