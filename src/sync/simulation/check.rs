@@ -37,6 +37,9 @@ pub(super) fn all(drive: &Drive, store: &Store, mut violations: Vec<String>) -> 
         Ok(found) => violations.extend(found),
         Err(error) => violations.push(format!("the store failed: {error}")),
     }
+    if !violations.is_empty() && std::env::var_os("TANDEM_TRACE").is_some() {
+        trace(store);
+    }
     let writes = effects.iter().map(Vec::len).sum();
     let bound = 6 * (drive.typed.len() as u64 + drive.decisions) + 200;
     if writes as u64 > bound {
@@ -47,6 +50,15 @@ pub(super) fn all(drive: &Drive, store: &Store, mut violations: Vec<String>) -> 
         ));
     }
     Report { violations, writes, left: describe(store) }
+}
+
+/// Prints the audit log, for looking into a failing seed (`TANDEM_TRACE=1`).
+fn trace(store: &Store) {
+    let rows = store.read(|view| view.audit(&AuditQuery { item: None, before: None, limit: u32::MAX }));
+    for row in rows.unwrap_or_default().into_iter().rev() {
+        let pair = row.item.and_then(|id| store.read(|view| view.item(id)).ok().flatten()).map(|item| item.pair);
+        println!("{} {} item {:?} {pair:?} {:?}", row.seq, row.at, row.item.map(|id| id.0), row.what);
+    }
 }
 
 fn checks(drive: &Drive, view: &crate::store::View, effects: &[Vec<Effect>; 2]) -> Result<Vec<String>, StoreError> {

@@ -115,14 +115,14 @@ impl World {
     /// Another user creates a record.
     pub fn user_creates(&self, module: ModuleId, fields: Fields) -> RecordId {
         let mut state = self.state();
-        state.insert(self, module, fields)
+        state.insert(self, module, fields, self.clock.now())
     }
 
     /// Another user edits a record.
     pub fn user_edits(&self, module: ModuleId, id: &RecordId, field: &str, value: Value) {
         let mut state = self.state();
         let patch = [(field.to_owned(), value)].into();
-        state.change(self, module, id, &patch);
+        state.change(self, module, id, &patch, self.clock.now());
     }
 
     /// Executes every request whose time has come.
@@ -134,7 +134,7 @@ impl World {
                 return;
             };
             let request = state.in_transit.remove(index);
-            let answer = state.execute(self, request.write);
+            let answer = state.execute(self, request.write, request.arrives_at);
             state.answers.insert(request.number, answer);
         }
     }
@@ -197,48 +197,47 @@ impl World {
 }
 
 impl State {
-    fn insert(&mut self, world: &World, module: ModuleId, fields: Fields) -> RecordId {
+    fn insert(&mut self, world: &World, module: ModuleId, fields: Fields, at: Timestamp) -> RecordId {
         self.next_id += 1;
         let id = match world.side {
             Side::Ivvy => RecordId(self.next_id.to_string()),
             Side::Crm => RecordId(format!("C{:04}", self.next_id)),
         };
-        let version = self.version(world, fields, 1);
+        let version = self.version(world, fields, 1, at);
         self.rows.insert((module, id.clone()), Row { versions: vec![version] });
         id
     }
 
-    fn change(&mut self, world: &World, module: ModuleId, id: &RecordId, patch: &Fields) {
+    fn change(&mut self, world: &World, module: ModuleId, id: &RecordId, patch: &Fields, at: Timestamp) {
         let Some(row) = self.rows.get(&(module, id.clone())) else {
             return;
         };
         let mut fields = row.latest().fields.clone();
         let number = row.latest().number + 1;
         fields.extend(patch.clone());
-        let version = self.version(world, fields, number);
+        let version = self.version(world, fields, number, at);
         if let Some(row) = self.rows.get_mut(&(module, id.clone())) {
             row.versions.push(version);
         }
     }
 
     /// Stamps have one second; e-mail addresses are respelled, as many systems do.
-    fn version(&self, world: &World, mut fields: Fields, number: u64) -> Version {
+    fn version(&self, world: &World, mut fields: Fields, number: u64, at: Timestamp) -> Version {
         if let Some(Value::Text(email)) = fields.get("email") {
             let respelled = if world.side == Side::Crm { email.to_lowercase() } else { email.trim().to_owned() };
             fields.insert("email".to_owned(), Value::Text(respelled));
         }
-        let now = world.clock.now();
         let lag = if self.faults { world.entropy.duration_up_to(MAX_LAG) } else { Duration::ZERO };
-        Version { fields, modified: now.floor_second(), number, shows_at: now.plus(lag) }
+        Version { fields, modified: at.floor_second(), number, shows_at: at.plus(lag) }
     }
 
-    fn execute(&mut self, world: &World, write: Write) -> Result<WriteAck, RemoteError> {
+    fn execute(&mut self, world: &World, write: Write, at: Timestamp) -> Result<WriteAck, RemoteError> {
         match write {
             Write::Create { module, key, mut fields } => {
                 let key_field = if world.side == Side::Ivvy { EXTERNAL_ID } else { IVVY_KEY };
                 fields.insert(key_field.to_owned(), Value::Text(key));
                 let after = fields.iter().map(|(name, value)| (name.clone(), Value::Null, value.clone())).collect();
-                let id = self.insert(world, module, fields);
+                let id = self.insert(world, module, fields, at);
                 self.effects.push(Effect { module, id: id.clone(), created: true, fields: after });
                 Ok(WriteAck { id, created: Some(true) })
             }
@@ -253,7 +252,7 @@ impl State {
                 let before = |name: &String| latest.fields.get(name).cloned().unwrap_or_default();
                 let fields = patch.iter().map(|(name, value)| (name.clone(), before(name), value.clone())).collect();
                 self.effects.push(Effect { module, id: id.clone(), created: false, fields });
-                self.change(world, module, &id, &patch);
+                self.change(world, module, &id, &patch, at);
                 Ok(WriteAck { id, created: Some(false) })
             }
         }
