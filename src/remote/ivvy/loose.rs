@@ -3,7 +3,7 @@
 //! The back end is PHP: an id is a number here and a string there, a flag is `1` or `true`, a list
 //! arrives as an object keyed by integers, an empty map as `[]`. Everything of that kind is
 //! accepted. A value of a shape that makes no sense for its place reads as *absent*, because absent
-//! never counts as a change; it is not guessed at.
+//! never counts as a change; it is not guessed at, but logged (its shape, not its content).
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use serde::{Deserialize, Deserializer};
@@ -30,7 +30,7 @@ pub(super) fn as_id(json: &Json) -> Option<RecordId> {
         Json::Number(number) => digits(number),
         _ => return None,
     };
-    (!text.is_empty() && text != "0").then(|| RecordId(text))
+    (!text.is_empty() && text != "0").then_some(RecordId(text))
 }
 
 /// A whole number, also as text.
@@ -104,9 +104,27 @@ fn digits(number: &Number) -> String {
     }
 }
 
+/// `value`; a line in the log if there was something and it could not be read.
+fn noted<T>(value: Option<T>, json: &Json) -> Option<T> {
+    if value.is_none() {
+        let shape = match json {
+            Json::Null => return None,
+            Json::String(text) if text.is_empty() => return None,
+            Json::Bool(_) => "flag",
+            Json::Number(_) => "number",
+            Json::String(_) => "text",
+            Json::Array(_) => "list",
+            Json::Object(_) => "object",
+        };
+        tracing::warn!(shape, "iVvy sent a value of an unexpected shape; it is read as absent");
+    }
+    value
+}
+
 /// For `#[serde(deserialize_with)]`: a field of text. Absent needs `#[serde(default)]` beside it.
 pub(super) fn text<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Value>, D::Error> {
-    Ok(as_text(&Json::deserialize(source)?))
+    let json = Json::deserialize(source)?;
+    Ok(noted(as_text(&json), &json))
 }
 
 /// For `#[serde(deserialize_with)]`: the id of the record itself, without which a row is nothing.
@@ -117,7 +135,7 @@ pub(super) fn id<'de, D: Deserializer<'de>>(source: D) -> Result<RecordId, D::Er
 /// For `#[serde(deserialize_with)]`: a list of ids; zeros and blanks are dropped.
 pub(super) fn ids<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Vec<RecordId>>, D::Error> {
     let json = Json::deserialize(source)?;
-    Ok(as_list(&json).map(|items| items.into_iter().filter_map(as_id).collect()))
+    Ok(noted(as_list(&json), &json).map(|items| items.into_iter().filter_map(as_id).collect()))
 }
 
 /// For `#[serde(deserialize_with)]`: a flag; anything else is `false`.
@@ -127,18 +145,20 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(source: D) -> Result<bool, D::Erro
 
 /// For `#[serde(deserialize_with)]`: an instant, or none.
 pub(super) fn stamp<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Timestamp>, D::Error> {
-    Ok(as_stamp(&Json::deserialize(source)?))
+    let json = Json::deserialize(source)?;
+    Ok(noted(as_stamp(&json), &json))
 }
 
 /// For `#[serde(deserialize_with)]`: a list of anything.
 pub(super) fn list<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Json>, D::Error> {
     let json = Json::deserialize(source)?;
-    Ok(as_list(&json).map(|items| items.into_iter().cloned().collect()).unwrap_or_default())
+    Ok(noted(as_list(&json), &json).map(|items| items.into_iter().cloned().collect()).unwrap_or_default())
 }
 
 /// For `#[serde(deserialize_with)]`: an object.
 pub(super) fn object<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Map<String, Json>>, D::Error> {
-    Ok(as_object(&Json::deserialize(source)?))
+    let json = Json::deserialize(source)?;
+    Ok(noted(as_object(&json), &json))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! said and how sure we are that a write happened. iVvy has no conditional write, so `expected` is
 //! not used: the engine reads before and after ([`ConditionalWrite::VerifiedAfter`]).
 
+#![allow(clippy::result_large_err, reason = "RemoteError is the port's type, and an error ends a network call anyway")]
+
 mod action;
 mod answer;
 mod client;

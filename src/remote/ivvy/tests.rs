@@ -170,7 +170,7 @@ async fn base_urls_are_https_or_loopback_without_user_info() {
 }
 
 #[tokio::test]
-async fn neither_key_nor_secret_shows_in_debug_output() {
+async fn neither_key_nor_secret_shows_in_debug_output_i33() {
     let (ivvy, _) = ivvy([]);
     let text = format!("{ivvy:?} {:?}", settings("https://api.ap-southeast-2.ivvy.com"));
     assert!(!text.contains("key-1") && !text.contains(SECRET), "{text}");

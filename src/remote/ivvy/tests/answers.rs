@@ -196,7 +196,7 @@ async fn retry_after_is_handed_on() {
 }
 
 #[tokio::test]
-async fn remote_messages_lose_the_values_that_were_sent() {
+async fn remote_messages_lose_the_values_that_were_sent_i33() {
     let body = json!({"errorCode": 400, "specificCode": 23016, "message": "Zoë Quux has ann@example.com already",
         "additionalMessages": ["phone: +61 400 000 001 is not valid"]});
     let (ivvy, _) = ivvy([status(400, body)]);

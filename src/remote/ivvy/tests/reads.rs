@@ -118,7 +118,7 @@ fn rows(keys: &[Json], total: impl Into<Json>) -> Reply {
 }
 
 #[tokio::test]
-async fn contacts_are_looked_up_by_external_id_i2() {
+async fn contacts_are_looked_up_by_external_id_i1() {
     let (ivvy, script) = ivvy([rows(&[json!("003A"), json!("003A")], 2), rows(&[], 0), rows(&[json!(77)], 1)]);
     let found = ivvy.find_by_key(ModuleId::Contacts, "003A").await.unwrap().unwrap();
     assert_eq!(found.len(), 2, "externalId is not unique in iVvy: both are told");
@@ -129,7 +129,7 @@ async fn contacts_are_looked_up_by_external_id_i2() {
 }
 
 #[tokio::test]
-async fn a_filter_that_was_ignored_proves_no_absence_i2() {
+async fn a_filter_that_was_ignored_proves_no_absence_i1() {
     let others = [json!("x"), json!(null), json!("003A")];
     let (ivvy, _) = ivvy([rows(&others, 500), rows(&others, Json::Null), rows(&others, 3)]);
     assert_eq!(ivvy.find_by_key(ModuleId::Contacts, "003A").await.unwrap(), None);

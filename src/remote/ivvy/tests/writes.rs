@@ -21,7 +21,7 @@ async fn updated(module: ModuleId, patch: &[(&str, Value)]) -> Json {
 }
 
 #[tokio::test]
-async fn a_new_contact_carries_the_key_and_nothing_that_matches_by_name_i2() {
+async fn a_new_contact_carries_the_key_and_nothing_that_matches_by_name_i1_v13() {
     let body = created(
         ModuleId::Contacts,
         &[
