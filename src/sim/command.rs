@@ -86,13 +86,16 @@ pub async fn run_until_signalled(router: Router, listen: SocketAddr, credentials
     if let (Value::Object(line), Value::Object(credentials)) = (&mut line, credentials) {
         line.extend(credentials);
     }
-    let mut stdout = std::io::stdout().lock();
-    let printed = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-    drop(stdout);
-    printed.map_err(|error| io("cannot print the address", error))?;
+    print_line(&line).map_err(|error| io("cannot print the address", error))?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     served.stop().await.map_err(|error| io("the simulator did not stop cleanly", error))
+}
+
+fn print_line(line: &Value) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
 }
