@@ -1,12 +1,13 @@
 //! The actions, after the gate has admitted the call.
 
 use serde_json::{Map, Value, json};
-use strum::{EnumIter, EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr};
 
 use super::answer::{Refusal, plain, suffixed};
 use super::company::{self, Company};
 use super::contact::{self, Contact};
 use super::custom::{self, COMPANY_FIELDS, CONTACT_FIELDS};
+use super::directory;
 use super::listing::Query;
 use super::params::Params;
 use super::settings::{DuplicateAdd, Order, Settings};
@@ -21,7 +22,7 @@ const NAMESPACES: [&str; 9] = ["account", "batch", "contact", "crm", "event", "i
 const STEERING: &[&str] = &["id", "updateIfExists"];
 
 /// An action this simulator offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, EnumIter)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "camelCase")]
 pub(super) enum Action {
     Ping,
@@ -34,6 +35,8 @@ pub(super) enum Action {
     GetCustomFieldDefinition,
     GetCompanyCustomFieldDefinition,
     GetSubscriptionGroupList,
+    GetUserList,
+    GetLeadSourceList,
 }
 
 impl Action {
@@ -45,7 +48,12 @@ impl Action {
     /// The action of that exact name in that namespace.
     pub(super) fn find(namespace: &str, name: &str) -> Option<Self> {
         let action: Self = name.parse().ok()?;
-        let home = if action == Self::Ping { "test" } else { "contact" };
+        let home = match action {
+            Self::Ping => "test",
+            Self::GetUserList => "account",
+            Self::GetLeadSourceList => "crm",
+            _ => "contact",
+        };
         (home == namespace).then_some(action)
     }
 
@@ -96,6 +104,8 @@ pub(super) fn run(action: Action, map: &Map<String, Value>, context: Context<'_>
         Action::GetCustomFieldDefinition => Ok(custom::definitions(CONTACT_FIELDS)),
         Action::GetCompanyCustomFieldDefinition => Ok(custom::definitions(COMPANY_FIELDS)),
         Action::GetSubscriptionGroupList => Ok(groups(world)),
+        Action::GetUserList => directory::users(&params, settings, now),
+        Action::GetLeadSourceList => directory::lead_sources(&params, settings),
     }
 }
 

@@ -9,6 +9,7 @@ mod answer;
 mod company;
 mod contact;
 mod custom;
+mod directory;
 mod editor;
 mod gate;
 mod listing;

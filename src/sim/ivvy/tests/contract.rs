@@ -283,3 +283,18 @@ async fn an_anonymised_contact_refuses_writes_with_200() {
     assert_eq!(answer["success"], false);
     assert_eq!(bench.sim.ledger().count("contact", Op::Update), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn staff_and_lead_sources_are_lists_in_their_own_namespaces() {
+    let bench = Bench::new(Settings::default());
+    let users = bench.call("/api/1.0/account?action=getUserList", &json!({"perPage": 2, "start": 3}));
+    let page = bench.send(&users).await.unwrap().1;
+    assert_eq!(page["meta"], json!({"totalResults": 5, "start": 3, "perPage": 2, "count": 2}));
+    assert_eq!((&page["results"][0]["currentStatus"], &page["results"][0]["lastLoginDate"]), (&json!(2), &json!("")));
+    let users = bench.call("/api/1.0/account?action=getUserList", &json!({}));
+    assert_eq!(codes(&bench.send(&users).await.unwrap()), (400, 23017));
+    let sources = bench.call("/api/1.0/crm?action=getLeadSourceList", &json!({"perPage": 100, "start": 0}));
+    let page = bench.send(&sources).await.unwrap().1;
+    assert_eq!(page["results"][0]["defaultType"], 1);
+    assert_eq!(codes(&bench.act("getUserList", json!({})).await), (404, 0), "another namespace");
+}
