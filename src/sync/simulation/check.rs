@@ -8,7 +8,7 @@ use crate::merge::canonical::{canonical, same};
 use crate::merge::compare::equal_across;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
 use crate::model::{
-    AuditEvent, Fingerprint, LinkState, ModuleId, PairKey, RecordId, Side, State, Value, query::AuditQuery,
+    AuditEvent, AuditRow, Fingerprint, LinkState, ModuleId, PairKey, RecordId, Side, State, Value, query::AuditQuery,
 };
 use crate::store::{Reads, Store, StoreError, doctor};
 use crate::sync::plan::Counterparts;
@@ -54,10 +54,22 @@ pub(super) fn all(drive: &Drive, store: &Store, mut violations: Vec<String>) -> 
 
 /// Prints the audit log, for looking into a failing seed (`TANDEM_TRACE=1`).
 fn trace(store: &Store) {
-    let rows = store.read(|view| view.audit(&AuditQuery { item: None, before: None, limit: u32::MAX }));
-    for row in rows.unwrap_or_default().into_iter().rev() {
+    for row in store.read(|view| audit_log(view)).unwrap_or_default().into_iter().rev() {
         let pair = row.item.and_then(|id| store.read(|view| view.item(id)).ok().flatten()).map(|item| item.pair);
         println!("{} {} item {:?} {pair:?} {:?}", row.seq, row.at, row.item.map(|id| id.0), row.what);
+    }
+}
+
+/// The whole audit log, newest first.
+fn audit_log(view: &impl Reads) -> Result<Vec<AuditRow>, StoreError> {
+    let mut rows: Vec<AuditRow> = Vec::new();
+    loop {
+        let before = rows.last().map(|row| row.seq);
+        let page = view.audit(&AuditQuery { item: None, before, limit: 1000 })?;
+        if page.is_empty() {
+            return Ok(rows);
+        }
+        rows.extend(page);
     }
 }
 
@@ -158,8 +170,7 @@ fn named_as_candidate(view: &impl Reads, module: ModuleId, side: Side, id: &Reco
 
 /// Every value an operator's decision overrode, from the audit.
 fn overridden(view: &impl Reads) -> Result<BTreeSet<(String, Side, Fingerprint)>, StoreError> {
-    let rows = view.audit(&AuditQuery { item: None, before: None, limit: u32::MAX })?;
-    Ok(rows
+    Ok(audit_log(view)?
         .into_iter()
         .filter_map(|row| match row.what {
             AuditEvent::Decided { overridden, .. } => Some(overridden),
