@@ -9,6 +9,7 @@
 //! [`parse`] turns text into a [`Query`], [`Plan::new`] checks it against the schema, and the plan
 //! judges and orders rows.
 
+mod check;
 mod lexer;
 mod parser;
 mod plan;
