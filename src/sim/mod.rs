@@ -12,6 +12,7 @@ pub mod control;
 pub mod fault;
 pub mod inprocess;
 pub mod ledger;
+pub mod people;
 mod server;
 
 pub use server::{Line, Served, serve};
