@@ -13,6 +13,7 @@ pub mod fault;
 pub mod inprocess;
 pub mod ledger;
 pub mod people;
+pub mod salesforce;
 mod server;
 
 pub use server::{Line, Served, serve};

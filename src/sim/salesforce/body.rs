@@ -49,7 +49,8 @@ pub fn accept(
             return Err(Refusal::of_fields("INVALID_FIELD", text, &[&field.name]));
         }
     }
-    let locked: Vec<&str> = written.values().filter(|(field, _)| !field.writable).map(|(f, _)| f.name.as_str()).collect();
+    let locked: Vec<&str> =
+        written.values().filter(|(field, _)| !field.writable).map(|(f, _)| f.name.as_str()).collect();
     if !locked.is_empty() {
         let text = format!(
             "Unable to create/update fields: {}. Please check the security settings of this field and verify that it \
@@ -142,10 +143,14 @@ fn parent(org: &Org, name: &str, to: &'static str, value: &Value, now: Timestamp
     match org.look_up(to, key, wanted, now).as_slice() {
         [id] => Ok(json!(id.as_str())),
         [] => {
-            let text = format!("Foreign key external ID: {} not found for field {key} in entity {to}", wanted.to_lowercase());
+            let text =
+                format!("Foreign key external ID: {} not found for field {key} in entity {to}", wanted.to_lowercase());
             Err(Refusal::new("INVALID_FIELD", text))
         }
-        _ => Err(Refusal::new("DUPLICATE_EXTERNAL_ID", format!("{key}: more than one record found for external id field"))),
+        _ => Err(Refusal::new(
+            "DUPLICATE_EXTERNAL_ID",
+            format!("{key}: more than one record found for external id field"),
+        )),
     }
 }
 
@@ -188,7 +193,9 @@ fn is_address(text: &str) -> bool {
             && !part.starts_with('.')
             && !part.ends_with('.')
             && !part.contains("..")
-            && !part.chars().any(|letter| letter.is_whitespace() || letter.is_control() || "@,;<>()[]\"\\".contains(letter))
+            && !part
+                .chars()
+                .any(|letter| letter.is_whitespace() || letter.is_control() || "@,;<>()[]\"\\".contains(letter))
     };
     plain(local) && plain(domain) && domain.contains('.') && domain.split('.').all(|label| !label.starts_with('-'))
 }

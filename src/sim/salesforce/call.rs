@@ -63,9 +63,9 @@ impl Call {
     /// `option` of a header written as `a=1; b=2`.
     pub fn option(&self, name: &str, option: &str) -> Option<&str> {
         let pairs = self.header(name)?.split([';', ',']);
-        pairs.filter_map(|pair| pair.split_once('=')).find_map(|(key, value)| {
-            key.trim().eq_ignore_ascii_case(option).then(|| value.trim())
-        })
+        pairs
+            .filter_map(|pair| pair.split_once('='))
+            .find_map(|(key, value)| key.trim().eq_ignore_ascii_case(option).then(|| value.trim()))
     }
 
     /// The body as a JSON object.
@@ -152,6 +152,8 @@ pub fn respond(reply: Reply, pretty: bool) -> Response {
         let json = HeaderValue::from_static("application/json;charset=UTF-8");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
     }
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache,must-revalidate,max-age=0,no-store,private"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache,must-revalidate,max-age=0,no-store,private"));
     response
 }

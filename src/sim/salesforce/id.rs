@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in ["", "003", "003D000000QYVZ", "003D000000QYVZj!", "003D000000QYVZjIA", "003-00000000000", "0ä3D000000QYV"] {
+        for text in
+            ["", "003", "003D000000QYVZ", "003D000000QYVZj!", "003D000000QYVZjIA", "003-00000000000", "0ä3D000000QYV"]
+        {
             assert_eq!(SfId::parse(text), None, "{text}");
         }
         assert_eq!(SfId::parse("003000000000000555"), None, "a digit cannot be upper case");

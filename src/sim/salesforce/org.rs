@@ -152,6 +152,12 @@ impl Org {
         rows.filter_map(move |(id, row)| Some((id, self.seen(row, now)?)))
     }
 
+    /// The latest committed state of every record, deleted ones too, in id order.
+    pub fn all_committed(&self, object: &str) -> impl Iterator<Item = (&SfId, &Version)> {
+        let rows = self.tables.get(object).map(|table| &table.rows).into_iter().flatten();
+        rows.filter_map(|(id, row)| Some((id, row.last()?)))
+    }
+
     fn seen<'a>(&self, row: &'a Row, now: Timestamp) -> Option<&'a Version> {
         row.iter().rev().find(|version| version.committed.plus(self.knobs.visibility_delay) <= now)
     }
@@ -174,7 +180,13 @@ impl Org {
     }
 
     /// Adds a record and returns its id.
-    pub fn insert(&mut self, object: &'static str, fields: BTreeMap<String, Value>, who: &Author, now: Timestamp) -> SfId {
+    pub fn insert(
+        &mut self,
+        object: &'static str,
+        fields: BTreeMap<String, Value>,
+        who: &Author,
+        now: Timestamp,
+    ) -> SfId {
         let prefix = self.schema.object(object).map_or("000", |object| object.prefix);
         let table = self.tables.entry(object).or_default();
         table.serial += 1;
@@ -207,7 +219,11 @@ impl Org {
         let names = fields.keys().cloned().collect();
         self.succeed(object, id, Op::Update, names, who, now, |version| {
             for (name, value) in fields {
-                if value.is_null() { version.fields.remove(&name) } else { version.fields.insert(name, value) };
+                if value.is_null() {
+                    version.fields.remove(&name)
+                } else {
+                    version.fields.insert(name, value)
+                };
             }
         });
     }
@@ -277,7 +293,8 @@ impl Org {
 
     /// Replaces a record's states and keeps the external id index in step.
     fn store(&mut self, object: &'static str, id: &SfId, row: Option<Row>) {
-        let key_fields = self.schema.object(object).map(|object| object.fields.iter().filter(|field| field.external_id));
+        let key_fields =
+            self.schema.object(object).map(|object| object.fields.iter().filter(|field| field.external_id));
         let names: Vec<String> = key_fields.into_iter().flatten().map(|field| field.name.clone()).collect();
         let table = self.tables.entry(object).or_default();
         let latest = |row: Option<&Row>, name: &str| {
@@ -318,8 +335,7 @@ impl Org {
     pub fn commit(&mut self, ledger: &Ledger, now: Timestamp) {
         for change in std::mem::take(&mut self.journal) {
             let version = self.committed(change.object, &change.id);
-            let content: Map<String, Value> =
-                version.iter().flat_map(|version| version.fields.clone()).collect();
+            let content: Map<String, Value> = version.iter().flat_map(|version| version.fields.clone()).collect();
             let external_id = content.get("Ivvy_Id__c").and_then(Value::as_str).map(str::to_owned);
             let content = if change.op == Op::Delete { Value::Null } else { Value::Object(content) };
             ledger.record(NewEffect {

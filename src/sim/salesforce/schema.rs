@@ -363,7 +363,8 @@ mod tests {
     fn describe_tells_the_key_apart_from_ordinary_fields() {
         let schema = Schema::new(&[("Contact".to_owned(), Field::new("Badge__c", Kind::Text(20)))], true);
         let about = schema.object("Contact").unwrap().describe("60.0");
-        let field = |name: &str| about["fields"].as_array().unwrap().iter().find(|f| f["name"] == name).unwrap().clone();
+        let field =
+            |name: &str| about["fields"].as_array().unwrap().iter().find(|f| f["name"] == name).unwrap().clone();
         assert_eq!(field("Ivvy_Id__c")["externalId"], true);
         assert_eq!(field("Ivvy_Id__c")["unique"], true);
         assert_eq!(field("Badge__c")["length"], 20);

@@ -89,7 +89,8 @@ impl<'a> View<'a> {
     /// All fields, as a read by id answers them.
     pub fn whole(&self, api: &str) -> Value {
         let fields = self.org.schema.object(self.object).map(|object| object.fields.as_slice()).unwrap_or_default();
-        let column = |field: &super::schema::Field| Column { hop: None, field: field.name.clone(), kind: field.kind.clone() };
+        let column =
+            |field: &super::schema::Field| Column { hop: None, field: field.name.clone(), kind: field.kind.clone() };
         self.render(&fields.iter().map(column).collect::<Vec<_>>(), api)
     }
 }

@@ -88,7 +88,13 @@ impl Writer {
     ///
     /// # Errors
     /// In Salesforce's codes.
-    pub fn upsert(&self, org: &mut Org, object: &str, key: Key<'_>, body: &Map<String, Value>) -> Result<Upserted, Refusal> {
+    pub fn upsert(
+        &self,
+        org: &mut Org,
+        object: &str,
+        key: Key<'_>,
+        body: &Map<String, Value>,
+    ) -> Result<Upserted, Refusal> {
         let name = writable(org, object)?.name;
         external_id_field(org, name, key.field)?;
         if body.contains_key(key.field) {
@@ -159,7 +165,12 @@ impl Writer {
     }
 
     /// The duplicate rule, on creations only.
-    fn check_duplicates(&self, org: &Org, object: &'static str, fields: &BTreeMap<String, Value>) -> Result<(), Refusal> {
+    fn check_duplicates(
+        &self,
+        org: &Org,
+        object: &'static str,
+        fields: &BTreeMap<String, Value>,
+    ) -> Result<(), Refusal> {
         let Some(rule) = org.knobs.duplicate_rule else { return Ok(()) };
         if rule == DuplicateRule::Alert && self.allow_duplicates {
             return Ok(());

@@ -42,7 +42,8 @@ pub(super) fn update(context: &mut Context<'_>) -> Result<Reply, Refusal> {
     Ok(each(context, all_or_none, records, |context, (object, mut body)| {
         let named = body.remove("id").or_else(|| body.remove("Id"));
         let text = named.as_ref().and_then(Value::as_str);
-        let text = text.ok_or_else(|| Refusal::of_fields("MISSING_ARGUMENT", "Id not specified in an update call", &[]))?;
+        let text =
+            text.ok_or_else(|| Refusal::of_fields("MISSING_ARGUMENT", "Id not specified in an update call", &[]))?;
         let id = own_id(context.org, known_type(context, &object)?, text)?;
         if !met.insert(id.clone()) {
             return Err(Refusal::of_fields("DUPLICATE_VALUE", format!("duplicate id in list: {id}"), &[]));
@@ -59,7 +60,8 @@ pub(super) fn upsert(context: &mut Context<'_>, object: &str, field: &str) -> Re
     let (all_or_none, records) = records(context)?;
     let key = |body: &Map<String, Value>| body.get(field).and_then(Value::as_str).map(str::to_lowercase);
     let mut met = BTreeSet::new();
-    let twice: BTreeSet<String> = records.iter().filter_map(|(_, body)| key(body)).filter(|key| !met.insert(key.clone())).collect();
+    let twice: BTreeSet<String> =
+        records.iter().filter_map(|(_, body)| key(body)).filter(|key| !met.insert(key.clone())).collect();
     let writer = context.writer();
     Ok(each(context, all_or_none, records, |context, (kind, mut body)| {
         if kind != object {
@@ -210,7 +212,8 @@ fn runs(records: &Records) -> Result<(), Refusal> {
 }
 
 fn known_type(context: &Context<'_>, object: &str) -> Result<&'static str, Refusal> {
-    known(context.org, object).map_err(|_| Refusal::new("INVALID_TYPE", format!("sObject type '{object}' is not supported.")))
+    known(context.org, object)
+        .map_err(|_| Refusal::new("INVALID_TYPE", format!("sObject type '{object}' is not supported.")))
 }
 
 /// Inside a collection a record that does not exist is a bad reference, not a missing resource.

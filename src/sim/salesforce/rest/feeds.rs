@@ -58,7 +58,10 @@ fn covered(context: &Context<'_>, start: Timestamp, end: Timestamp) -> Timestamp
 fn window(context: &Context<'_>) -> Result<(Timestamp, Timestamp), Refusal> {
     let bad = |text: &str| Refusal::new("INVALID_REPLICATION_DATE", text);
     let at = |name: &str| {
-        let text = context.call.parameter(name).ok_or_else(|| Refusal::new("MISSING_ARGUMENT", format!("{name} not specified")))?;
+        let text = context
+            .call
+            .parameter(name)
+            .ok_or_else(|| Refusal::new("MISSING_ARGUMENT", format!("{name} not specified")))?;
         stamp::from_text(text)
             .map(stamp::floor_minute)
             .ok_or_else(|| Refusal::new("INVALID_FIELD", format!("{name}: not a valid date and time")))

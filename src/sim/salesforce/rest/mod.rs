@@ -16,7 +16,6 @@ use super::error::Refusal;
 use super::org::{Author, Org};
 use super::write::Writer;
 use crate::model::Timestamp;
-use crate::sim::ledger::By;
 
 /// API versions that answer.
 pub const VERSIONS: std::ops::RangeInclusive<u32> = 46..=68;
@@ -106,9 +105,4 @@ pub fn dispatch(mut context: Context<'_>, path: &[&str]) -> Result<Reply, Refusa
         }
         _ => Err(Refusal::not_found()),
     }
-}
-
-/// The integration user acts through the API.
-pub fn api_author(user: super::id::SfId) -> Author {
-    Author { user, by: By::Api }
 }

@@ -34,7 +34,8 @@ struct Cursor {
 
 /// `?q=`: the first page.
 pub(super) fn start(context: &mut Context<'_>, with_deleted: bool) -> Result<Reply, Refusal> {
-    let soql = context.call.parameter("q").ok_or_else(|| Refusal::new("MALFORMED_QUERY", "unexpected token: '<EOF>'"))?;
+    let soql =
+        context.call.parameter("q").ok_or_else(|| Refusal::new("MALFORMED_QUERY", "unexpected token: '<EOF>'"))?;
     let plan = Plan::new(&parse(soql)?, soql, &context.org.schema)?;
     let ids = answer(context, &plan, with_deleted);
     if plan.columns.is_empty() {

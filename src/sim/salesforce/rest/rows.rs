@@ -59,7 +59,8 @@ pub(super) fn upsert(context: &mut Context<'_>, object: &str, field: &str, value
     body.remove("attributes");
     let update_only = context.call.parameter("updateOnly").is_some_and(|only| only.eq_ignore_ascii_case("true"));
     let key = Key { field, value, update_only };
-    let done = |id: SfId, created: bool| json!({ "id": id.as_str(), "success": true, "errors": [], "created": created });
+    let done =
+        |id: SfId, created: bool| json!({ "id": id.as_str(), "success": true, "errors": [], "created": created });
     Ok(match context.writer().upsert(context.org, object, key, &body)? {
         Upserted::Created(id) => Reply::with(StatusCode::CREATED, done(id, true)),
         Upserted::Updated(_) if context.org.knobs.upsert_answers_204 => Reply::nothing(),
@@ -77,7 +78,12 @@ pub(super) fn delete(context: &mut Context<'_>, object: &str, id: &str) -> Resul
 }
 
 /// `DELETE /sobjects/{object}/{field}/{value}`: 204, 300, 404.
-pub(super) fn delete_by_key(context: &mut Context<'_>, object: &str, field: &str, value: &str) -> Result<Reply, Refusal> {
+pub(super) fn delete_by_key(
+    context: &mut Context<'_>,
+    object: &str,
+    field: &str,
+    value: &str,
+) -> Result<Reply, Refusal> {
     let object = known(context.org, object)?;
     external_id_field(context.org, object, field)?;
     match context.org.look_up(object, field, value, context.now).as_slice() {

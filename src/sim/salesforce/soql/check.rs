@@ -134,8 +134,9 @@ impl Checker<'_> {
     fn wrong_type(&self, path: &Path, wanted: &str) -> Refusal {
         let quotes = if wanted == "string" { "should be" } else { "should not be" };
         let name = &path.text;
-        let text =
-            format!("value of filter criterion for field '{name}' must be of type {wanted} and {quotes} enclosed in quotes");
+        let text = format!(
+            "value of filter criterion for field '{name}' must be of type {wanted} and {quotes} enclosed in quotes"
+        );
         self.refuse("INVALID_FIELD", path, &text)
     }
 

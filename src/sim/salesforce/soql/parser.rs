@@ -133,7 +133,9 @@ impl Parser<'_> {
                 "null" => Some(Literal::Null),
                 "true" => Some(Literal::Bool(true)),
                 "false" => Some(Literal::Bool(false)),
-                _ if !word.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) => None,
+                _ if !word.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) => {
+                    None
+                }
                 _ => stamp::from_literal(word)
                     .map(Literal::Instant)
                     .or_else(|| stamp::day(word).map(Literal::Day))
@@ -313,8 +315,33 @@ mod tests {
 
     fn pieces() -> impl Strategy<Value = String> {
         let known = prop::sample::select(vec![
-            "SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "IN", "LIKE", "(", ")", ",", "=", "<>", "'", "\\", "'a'",
-            "Id", "Contact", "COUNT", "null", "2026-11-21T08:00:00Z", "ORDER BY", "LIMIT", "1e999", "\n", "é", "%",
+            "SELECT",
+            "FROM",
+            "WHERE",
+            "AND",
+            "OR",
+            "NOT",
+            "IN",
+            "LIKE",
+            "(",
+            ")",
+            ",",
+            "=",
+            "<>",
+            "'",
+            "\\",
+            "'a'",
+            "Id",
+            "Contact",
+            "COUNT",
+            "null",
+            "2026-11-21T08:00:00Z",
+            "ORDER BY",
+            "LIMIT",
+            "1e999",
+            "\n",
+            "é",
+            "%",
         ]);
         prop::collection::vec(prop_oneof![known.prop_map(str::to_owned), any::<String>()], 0..30)
             .prop_map(|words| words.join(" "))

@@ -130,9 +130,9 @@ impl Plan {
     /// # Errors
     /// `INVALID_TYPE`, `INVALID_FIELD`, `INVALID_QUERY_FILTER_OPERATOR`, `NUMBER_OUTSIDE_VALID_RANGE`.
     pub fn new(query: &Query, soql: &str, schema: &Schema) -> Result<Self, Refusal> {
-        let object = schema.object_folded(&query.from).ok_or_else(|| {
-            Refusal::new("INVALID_TYPE", format!("sObject type '{}' is not supported.", query.from))
-        })?;
+        let object = schema
+            .object_folded(&query.from)
+            .ok_or_else(|| Refusal::new("INVALID_TYPE", format!("sObject type '{}' is not supported.", query.from)))?;
         let checker = Checker { soql, schema, object };
         let mut columns: Vec<Column> = Vec::new();
         for path in &query.select {
@@ -279,6 +279,3 @@ fn like(text: &[char], glyphs: &[Glyph]) -> bool {
     }
     glyphs[glyph..].iter().all(|glyph| *glyph == Glyph::AnyMany)
 }
-
-#[cfg(test)]
-mod tests;
