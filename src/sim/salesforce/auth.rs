@@ -16,6 +16,7 @@ use super::Settings;
 use super::call::{Call, Reply};
 use super::error::Refusal;
 use super::id::SfId;
+use super::rest::identity_url;
 use crate::model::Timestamp;
 use crate::seam::Entropy;
 
@@ -105,7 +106,7 @@ impl Sessions {
             "signature": BASE64.encode(&random[..32]),
             "scope": "api",
             "instance_url": base,
-            "id": format!("{base}/id/{ORGANISATION}/{user}"),
+            "id": identity_url(&base, user),
             "token_type": "Bearer",
             "issued_at": now.millis().to_string(),
         }))

@@ -279,9 +279,8 @@ impl SalesforceSim {
         let calls_made = inside.calls_in_a_day(now);
         let usage = Some(format!("api-usage={calls_made}/{most}"));
         let outcome = match path.as_slice() {
-            ["services", "oauth2", "userinfo"] => Ok(rest::identity(&inside.org, &self.integration)),
-            ["id", auth::ORGANISATION, user] if *user == self.integration.as_str() => {
-                Ok(rest::identity(&inside.org, &self.integration))
+            ["services", "oauth2", "userinfo"] | ["id", auth::ORGANISATION, _] => {
+                Ok(rest::identity(&inside.org, &self.integration, &call.base_url()))
             }
             ["services", "data", version, rest @ ..] => match rest::api_version(version) {
                 None => Err(Refusal::not_found()),

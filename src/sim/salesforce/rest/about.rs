@@ -14,7 +14,7 @@ pub fn versions() -> Reply {
     let version = |number: u32| {
         // Three releases a year; 46 was Summer '19.
         let season = ["Summer", "Winter", "Spring"][usize::try_from((number - 46) % 3).unwrap_or(0)];
-        let year = 19 + (number - 46 + 2) / 3;
+        let year = 19 + (number - 46).div_ceil(3);
         let label = format!("{season} '{year}");
         json!({ "label": label, "url": format!("/services/data/v{number}.0"), "version": format!("{number}.0") })
     };
@@ -22,9 +22,10 @@ pub fn versions() -> Reply {
 }
 
 /// `GET /services/oauth2/userinfo` and the `id` address of a token.
-pub fn identity(org: &Org, user: &SfId) -> Reply {
+pub fn identity(org: &Org, user: &SfId, base_url: &str) -> Reply {
     let field = |name: &str| org.committed("User", user).and_then(|version| version.fields.get(name)).cloned();
     Reply::ok(json!({
+        "id": identity_url(base_url, user),
         "user_id": user.as_str(),
         "organization_id": ORGANISATION,
         "username": field("Username"),
@@ -35,11 +36,18 @@ pub fn identity(org: &Org, user: &SfId) -> Reply {
     }))
 }
 
+/// The address of a user's identity, which also tells a caller who it is.
+pub fn identity_url(base_url: &str, user: &SfId) -> String {
+    format!("{base_url}/id/{ORGANISATION}/{user}")
+}
+
 /// `GET /services/data/vNN.0`.
 pub(super) fn resources(context: &Context<'_>) -> Reply {
     let names = ["sobjects", "query", "queryAll", "limits", "composite"];
     let entry = |name: &str| (name.to_owned(), json!(format!("/services/data/v{}/{name}", context.api)));
-    Reply::ok(Value::Object(names.into_iter().map(entry).collect::<Map<_, _>>()))
+    let mut resources: Map<String, Value> = names.into_iter().map(entry).collect();
+    resources.insert("identity".to_owned(), json!(identity_url(&context.call.base_url(), &context.author.user)));
+    Reply::ok(Value::Object(resources))
 }
 
 /// `GET /limits`.

@@ -8,7 +8,7 @@ mod rows;
 
 use axum::http::{Method, StatusCode};
 
-pub use about::{identity, versions};
+pub use about::{identity, identity_url, versions};
 pub use query::Cursors;
 
 use super::call::{Call, Reply};

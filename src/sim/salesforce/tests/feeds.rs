@@ -21,11 +21,11 @@ async fn windows_are_whole_minutes_with_and_without_a_trailing_slash() {
     advance(60).await;
     for feed in ["updated", "updated/"] {
         let (found, body) = ids(&desk, feed, "2026-11-21T08:00:00+00:00", "2026-11-21T08:01:59+00:00").await;
-        assert_eq!(found, [early.clone()], "seconds of the end are ignored");
+        assert_eq!(found, std::slice::from_ref(&early), "seconds of the end are ignored");
         assert_eq!(body["latestDateCovered"], "2026-11-21T08:01:00.000+0000");
     }
     let (found, _) = ids(&desk, "updated", "2026-11-21T09:01:30+0100", "2026-11-21T08:03:00Z").await;
-    assert_eq!(found, [late.clone()]);
+    assert_eq!(found, std::slice::from_ref(&late));
     desk.sim.delete("Contact", &early).unwrap();
     let (gone, body) = ids(&desk, "deleted", "2026-11-21T08:00:00Z", "2026-11-21T08:05:00Z").await;
     assert_eq!(gone, [early]);
