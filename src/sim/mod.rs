@@ -8,9 +8,11 @@
 //! `ledger` records every accepted effect, `fault` breaks calls on demand, `control` is the `/_sim`
 //! API over both, `inprocess` and `serve` are the two ways to reach a simulator, `people` invents data.
 
+pub mod command;
 pub mod control;
 pub mod fault;
 pub mod inprocess;
+pub mod ivvy;
 pub mod ledger;
 pub mod people;
 pub mod salesforce;

@@ -73,7 +73,19 @@ impl Population {
     /// `contacts` people and `companies` companies, drawn from `seed`.
     pub fn generate(seed: u64, contacts: usize, companies: usize) -> Self {
         let entropy = Entropy::seeded(seed);
-        let companies: Vec<Company> = (0..companies).map(|origin| company(origin, &entropy)).collect();
+        let mut taken = BTreeSet::new();
+        let companies: Vec<Company> = (0..companies)
+            .map(|origin| {
+                let mut next = company(origin, &entropy);
+                if taken.contains(&next.name) {
+                    next.name = format!("{} – {}", next.name, next.city);
+                }
+                if !taken.insert(next.name.clone()) {
+                    next.name = format!("{} {origin}", next.name);
+                }
+                next
+            })
+            .collect();
         let mut taken = BTreeSet::new();
         let mut people: Vec<Person> = Vec::with_capacity(contacts);
         for origin in 0..contacts {
@@ -152,6 +164,17 @@ impl Population {
     }
 }
 
+impl Sides {
+    /// A demonstration in which each side knows exactly `people` people. Simulators in separate
+    /// processes that use the same seed and size overlap as [`Population::sides`] says.
+    pub fn of_size(seed: u64, people: usize) -> Self {
+        let mut sides = Population::generate(seed, people * 2, people / 8 + 1).sides(seed);
+        sides.ivvy.people.truncate(people);
+        sides.crm.people.truncate(people);
+        sides
+    }
+}
+
 fn seat(companies: &mut Vec<Company>, company: &Company) -> usize {
     companies.push(company.clone());
     companies.len() - 1
@@ -203,11 +226,10 @@ fn company(origin: usize, entropy: &Entropy) -> Company {
     let culture = &CULTURES[index_below(entropy, CULTURES.len())];
     let (stem, ascii) = pick(entropy, culture.family);
     let (trade, slug) = pick(entropy, culture.trades);
-    let name = format!("{stem} {trade}{}", if origin < 40 { String::new() } else { format!(" {origin}") });
     let domain = format!("{ascii}-{slug}-{origin}.example");
     Company {
         origin,
-        name,
+        name: format!("{stem} {trade}"),
         phone: phone(culture.calling_code, entropy),
         email: format!("info@{domain}"),
         website: format!("https://www.{domain}"),
@@ -282,7 +304,7 @@ mod tests {
             assert!(one.people.iter().any(|person| found(&person)), "{needle}");
         }
         let names: BTreeSet<&str> = one.companies.iter().map(|company| company.name.as_str()).collect();
-        assert!(names.len() > 90);
+        assert_eq!(names.len(), 100);
     }
 
     #[test]
