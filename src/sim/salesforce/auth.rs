@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 use url::form_urlencoded;
@@ -93,7 +94,7 @@ impl Sessions {
         if id != settings.client_id {
             return Err(("invalid_client_id", "client identifier invalid"));
         }
-        if !bool::from(secret.as_bytes().ct_eq(settings.client_secret.as_bytes())) {
+        if !bool::from(secret.as_bytes().ct_eq(settings.client_secret.expose_secret().as_bytes())) {
             return Err(("invalid_client", "invalid client credentials"));
         }
         self.tokens.retain(|_, until| now < *until);

@@ -7,6 +7,8 @@
 mod auth;
 mod body;
 mod call;
+mod command;
+mod editor;
 mod error;
 mod id;
 mod load;
@@ -28,8 +30,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::any;
+use secrecy::SecretString;
 use serde_json::Value;
 
+pub use command::run_salesforce;
+pub use editor::Editor;
 pub use org::{DuplicateRule, Knobs};
 pub use schema::{Field, Kind};
 
@@ -54,12 +59,12 @@ const SHOWN_AS: &str = "60.0";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How an org is set up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Consumer key of the connected app.
     pub client_id: String,
-    /// Consumer secret of the connected app. Invented, like everything here.
-    pub client_secret: String,
+    /// Consumer secret of the connected app.
+    pub client_secret: SecretString,
     /// User name of the integration user, whose id API writes are stamped with.
     pub user: String,
     /// Records per query page; Salesforce has 2000. Tests make it small.
@@ -76,7 +81,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             client_id: "3MVG9.tandem.simulated.connected.app".to_owned(),
-            client_secret: "5A1E5F0RCE51MULATED".to_owned(),
+            client_secret: SecretString::from("5A1E5F0RCE51MULATED"),
             user: "tandem.integration@events.example".to_owned(),
             page_size: 2000,
             unique_key: true,

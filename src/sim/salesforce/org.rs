@@ -356,6 +356,17 @@ impl Org {
         self.journal.clear();
     }
 
+    /// How many records of `object` there ever were.
+    pub fn ever(&self, object: &str) -> u64 {
+        self.tables.get(object).map_or(0, |table| table.serial)
+    }
+
+    /// The id of the record made as number `index` (from zero), if it still lives.
+    pub fn living(&self, object: &str, index: u64) -> Option<SfId> {
+        let id = SfId::mint(self.schema.object(object)?.prefix, index + 1);
+        self.committed(object, &id).is_some_and(|version| !version.deleted).then_some(id)
+    }
+
     /// The object whose ids start like `id`.
     pub fn object_of(&self, id: &SfId) -> Option<&Object> {
         self.schema.objects().iter().find(|object| object.prefix == id.prefix())

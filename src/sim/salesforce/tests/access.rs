@@ -10,6 +10,7 @@ use crate::sim::people::Population;
 async fn credentials_come_in_the_body_or_in_a_basic_header() {
     let desk = Desk::standard().await;
     let Settings { client_id, client_secret, .. } = desk.sim.settings().clone();
+    let client_secret = client_secret.expose_secret();
     let basic = format!("Basic {}", BASE64.encode(format!("{client_id}:{client_secret}").as_bytes()));
     let granted = desk.post_form("grant_type=client_credentials", &[("authorization", &basic)]).await.json();
     assert_eq!(granted["token_type"], "Bearer");
@@ -125,4 +126,21 @@ async fn a_population_moves_in_without_a_trace_and_within_the_limits() {
         assert!((1..=80).contains(&length("LastName")) && length("FirstName") <= 40, "{record}");
         assert!(record["SystemModstamp"].as_str().unwrap() < "2026-11-21", "nothing looks fresh");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_editor_keeps_colleagues_busy() {
+    let desk = Desk::standard().await;
+    desk.sim.load(&Population::generate(3, 50, 8));
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let editing = tokio::spawn(Editor::new(&desk.sim, 60).run(cancel.clone()));
+    // Paused time runs by itself while every task waits.
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    cancel.cancel();
+    editing.await.unwrap();
+    let effects = desk.sim.ledger().effects();
+    assert!((200..400).contains(&effects.len()), "about one a second: {}", effects.len());
+    assert!(effects.iter().all(|effect| effect.by == By::User));
+    let objects: std::collections::BTreeSet<&str> = effects.iter().map(|effect| effect.object.as_str()).collect();
+    assert_eq!(objects.into_iter().collect::<Vec<_>>(), ["Account", "Contact"]);
 }

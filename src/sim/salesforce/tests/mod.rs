@@ -8,6 +8,7 @@ mod rows;
 
 use axum::http::{Method, Request, StatusCode};
 use bytes::Bytes;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -59,7 +60,8 @@ impl Desk {
 
     async fn log_in(&mut self) {
         let Settings { client_id, client_secret, .. } = self.sim.settings().clone();
-        let form = format!("grant_type=client_credentials&client_id={client_id}&client_secret={client_secret}");
+        let secret = client_secret.expose_secret();
+        let form = format!("grant_type=client_credentials&client_id={client_id}&client_secret={secret}");
         let answer = self.post_form(&form, &[]).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         self.token = answer.json()["access_token"].as_str().unwrap().to_owned();
