@@ -31,6 +31,11 @@ impl SfId {
         Self(short + &suffix)
     }
 
+    /// Sorts before every id.
+    pub fn lowest() -> Self {
+        Self(String::new())
+    }
+
     /// Reads either form; `None` when the text is no id at all. The long form may arrive with its
     /// case folded: the suffix restores it.
     pub fn parse(text: &str) -> Option<Self> {

@@ -90,6 +90,8 @@ struct Table {
     rows: BTreeMap<SfId, Row>,
     /// Field → value in lower case → living records that have it; for external id fields.
     keys: BTreeMap<String, BTreeMap<String, BTreeSet<SfId>>>,
+    /// Every record by the stamp of its latest state.
+    stamps: BTreeSet<(Timestamp, SfId)>,
     serial: u64,
 }
 
@@ -156,6 +158,22 @@ impl Org {
     pub fn all_committed(&self, object: &str) -> impl Iterator<Item = (&SfId, &Version)> {
         let rows = self.tables.get(object).map(|table| &table.rows).into_iter().flatten();
         rows.filter_map(|(id, row)| Some((id, row.last()?)))
+    }
+
+    /// Whether readers see every committed state at once, so that the indexes speak for them.
+    pub fn indexes_are_current(&self) -> bool {
+        self.knobs.visibility_delay.is_zero()
+    }
+
+    /// Whether values of `field` are indexed.
+    pub fn is_key(&self, object: &str, field: &str) -> bool {
+        self.schema.object(object).and_then(|object| object.field(field)).is_some_and(|field| field.external_id)
+    }
+
+    /// Ids of all records, deleted ones too, stamped at or after `from`, by stamp and id.
+    pub fn stamped_from(&self, object: &str, from: Timestamp) -> impl Iterator<Item = &SfId> {
+        let table = self.tables.get(object).into_iter();
+        table.flat_map(move |table| table.stamps.range((from, SfId::lowest())..)).map(|(_, id)| id)
     }
 
     fn seen<'a>(&self, row: &'a Row, now: Timestamp) -> Option<&'a Version> {
@@ -311,10 +329,15 @@ impl Org {
                 keys.entry(new).or_default().insert(id.clone());
             }
         }
-        match row {
+        let new = row.as_ref().and_then(|row| row.last()).map(|version| version.modified);
+        let old = match row {
             Some(row) => table.rows.insert(id.clone(), row),
             None => table.rows.remove(id),
         };
+        if let Some(version) = old.as_ref().and_then(|row| row.last()) {
+            table.stamps.remove(&(version.modified, id.clone()));
+        }
+        table.stamps.extend(new.map(|at| (at, id.clone())));
     }
 
     /// How many changes the call in progress has made: a point to [roll back](Self::roll_back) to.

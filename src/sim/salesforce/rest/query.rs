@@ -1,14 +1,16 @@
 //! `/query` and `/queryAll`: a page, and the cursor to the next.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
 use super::Context;
+use crate::model::Timestamp;
 use crate::sim::salesforce::call::Reply;
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::id::SfId;
-use crate::sim::salesforce::soql::{Column, Plan, parse};
+use crate::sim::salesforce::org::{Org, Version};
+use crate::sim::salesforce::soql::{Column, Narrow, Plan, parse};
 use crate::sim::salesforce::view::View;
 
 /// Cursors a user may have open; an eleventh closes the oldest.
@@ -70,23 +72,45 @@ pub(super) fn go_on(context: &Context<'_>, locator: &str) -> Result<Reply, Refus
 
 fn answer(context: &Context<'_>, plan: &Plan, with_deleted: bool) -> Vec<SfId> {
     let (org, now, object) = (&*context.org, context.now, plan.object);
-    let admitted = |view: &View<'_>| (with_deleted || !view.version.deleted) && plan.admits(view);
-    let mut rows: Vec<(SfId, View<'_>)> = match plan.ids() {
-        Some(ids) => {
-            let views = ids.iter().filter_map(|id| org.visible_entry(object, id, now));
-            let views = views.map(|(id, version)| View { org, object, id, version, now });
-            views.filter(admitted).map(|view| (view.id.clone(), view)).collect()
-        }
-        None => {
-            let views = org.all_visible(object, now).map(|(id, version)| View { org, object, id, version, now });
-            views.filter(admitted).map(|view| (view.id.clone(), view)).collect()
-        }
-    };
-    plan.sort(&mut rows);
-    rows.dedup_by(|a, b| a.0 == b.0);
     let skip = usize::try_from(plan.offset).unwrap_or(usize::MAX);
     let take = plan.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let (candidates, ordered) = candidates(org, plan, with_deleted, now);
+    // Where candidates come as the answer wants them, what lies behind the limit need not be looked at.
+    let enough = if ordered && plan.in_stamp_order() { skip.saturating_add(take) } else { usize::MAX };
+    let mut rows: Vec<(SfId, View<'_>)> = candidates
+        .map(|(id, version)| View { org, object, id, version, now })
+        .filter(|view| (with_deleted || !view.version.deleted) && plan.admits(view))
+        .map(|view| (view.id.clone(), view))
+        .take(enough)
+        .collect();
+    plan.sort(&mut rows);
     rows.into_iter().skip(skip).take(take).map(|(id, _)| id).collect()
+}
+
+type Candidates<'a> = Box<dyn Iterator<Item = (&'a SfId, &'a Version)> + 'a>;
+
+/// The records the answer is among, once each, and whether they come by stamp and id.
+fn candidates<'a>(org: &'a Org, plan: &Plan, with_deleted: bool, now: Timestamp) -> (Candidates<'a>, bool) {
+    let object = plan.object;
+    let visible = move |id: &SfId| org.visible_entry(object, id, now);
+    match plan.narrow() {
+        Narrow::Ids(ids) => {
+            let ids: BTreeSet<SfId> = ids.into_iter().collect();
+            (Box::new(ids.into_iter().filter_map(move |id| visible(&id))), false)
+        }
+        // The key index knows only the living.
+        Narrow::Values(field, values) if org.indexes_are_current() && !with_deleted && org.is_key(object, &field) => {
+            let ids: BTreeSet<&SfId> = values.iter().flat_map(|value| org.holders(object, &field, value)).collect();
+            (Box::new(ids.into_iter().filter_map(visible)), false)
+        }
+        Narrow::StampedFrom(from) if org.indexes_are_current() => {
+            (Box::new(org.stamped_from(object, from).filter_map(visible)), true)
+        }
+        _ if org.indexes_are_current() && plan.in_stamp_order() => {
+            (Box::new(org.stamped_from(object, Timestamp::EPOCH).filter_map(visible)), true)
+        }
+        _ => (Box::new(org.all_visible(object, now)), false),
+    }
 }
 
 fn page(context: &Context<'_>, cursor: &Cursor, offset: usize) -> Value {

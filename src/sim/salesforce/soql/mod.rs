@@ -15,7 +15,7 @@ mod parser;
 mod plan;
 
 pub use parser::parse;
-pub use plan::{Cell, Column, Plan, Rows};
+pub use plan::{Cell, Column, Narrow, Plan, Rows};
 
 use super::error::Refusal;
 use chrono::NaiveDate;

@@ -109,6 +109,19 @@ struct SortKey {
     nulls_last: bool,
 }
 
+/// Where to look for an answer. See [`Plan::narrow`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Narrow {
+    /// Everywhere.
+    Any,
+    /// Among these.
+    Ids(Vec<SfId>),
+    /// Among those with one of these lower-case values in this field.
+    Values(String, Vec<String>),
+    /// Among those stamped at or after this.
+    StampedFrom(Timestamp),
+}
+
 /// A checked query.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -170,19 +183,31 @@ impl Plan {
         self.test.as_ref().is_none_or(|test| test.holds(row))
     }
 
-    /// The ids asked for by name, when only those can be in the answer.
-    pub fn ids(&self) -> Option<Vec<SfId>> {
-        let narrow = |test: &Test| match test {
-            Test::Compare { column, operator: Operator::Equal, key } if column.is_own_id() => Some(vec![key.clone()]),
-            Test::In { column, negated: false, keys } if column.is_own_id() => Some(keys.clone()),
-            _ => None,
-        };
-        let keys = match self.test.as_ref()? {
-            Test::All(parts) => parts.iter().find_map(narrow),
-            single => narrow(single),
-        }?;
-        let id = |key: &Key| if let Key::Text(text) = key { SfId::parse(text) } else { None };
-        Some(keys.iter().filter_map(id).collect())
+    /// The records the answer must be among, if the conditions name them so plainly that an index can
+    /// find them.
+    pub fn narrow(&self) -> Narrow {
+        let Some(test) = &self.test else { return Narrow::Any };
+        let parts = if let Test::All(parts) = test { parts.as_slice() } else { std::slice::from_ref(test) };
+        let named = parts.iter().filter_map(Test::named);
+        let narrowest = named.min_by_key(|(column, _)| column.kind != Kind::Id);
+        if let Some((column, keys)) = narrowest {
+            let text = |key: &Key| if let Key::Text(text) = key { Some(text.clone()) } else { None };
+            // A search for null finds records that no index holds.
+            if let Some(values) = keys.iter().map(text).collect::<Option<Vec<_>>>() {
+                return if column.kind == Kind::Id {
+                    Narrow::Ids(values.iter().filter_map(|text| SfId::parse(text)).collect())
+                } else {
+                    Narrow::Values(column.field.clone(), values)
+                };
+            }
+        }
+        test.stamped_from().map_or(Narrow::Any, Narrow::StampedFrom)
+    }
+
+    /// Whether the answer is ordered by stamp and id, ascending: the order of the stamp index.
+    pub fn in_stamp_order(&self) -> bool {
+        let ascending = |by: &SortKey, name: &str| by.column.is_own(name) && !by.descending;
+        matches!(self.order.as_slice(), [stamp, id] if ascending(stamp, "SystemModstamp") && ascending(id, "Id"))
     }
 
     /// Sorts records. What `ORDER BY` leaves open comes out newest id first: Salesforce promises no
@@ -201,8 +226,8 @@ impl Plan {
 }
 
 impl Column {
-    fn is_own_id(&self) -> bool {
-        self.hop.is_none() && self.kind == Kind::Id
+    fn is_own(&self, name: &str) -> bool {
+        self.hop.is_none() && self.field == name
     }
 }
 
@@ -220,6 +245,29 @@ impl SortKey {
 }
 
 impl Test {
+    /// The own text field and the values it must have one of.
+    fn named(&self) -> Option<(&Column, &[Key])> {
+        let (column, keys) = match self {
+            Self::Compare { column, operator: Operator::Equal, key } => (column, std::slice::from_ref(key)),
+            Self::In { column, negated: false, keys } => (column, keys.as_slice()),
+            _ => return None,
+        };
+        (column.hop.is_none() && matches!(column.kind, Kind::Id | Kind::Text(_))).then_some((column, keys))
+    }
+
+    /// A bound below which no admitted record is stamped.
+    fn stamped_from(&self) -> Option<Timestamp> {
+        match self {
+            Self::All(parts) => parts.iter().filter_map(Self::stamped_from).max(),
+            Self::Any(parts) => parts.iter().map(Self::stamped_from).min().flatten(),
+            Self::Compare { column, operator, key: Key::Time(at) } if column.is_own("SystemModstamp") => {
+                let bound = [Operator::Equal, Operator::Greater, Operator::GreaterOrEqual].contains(operator);
+                bound.then_some(*at)
+            }
+            _ => None,
+        }
+    }
+
     fn holds(&self, row: &impl Rows) -> bool {
         match self {
             Self::All(tests) => tests.iter().all(|test| test.holds(row)),
