@@ -15,24 +15,32 @@ use crate::sim::people::{Company, Person, Population};
 /// How far back the loaded records were made, so that nothing looks fresh.
 const AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// Creates the integration user and three colleagues; returns their ids.
+/// The people of the venue as Salesforce knows them: first name, last name, e-mail, whether active.
+/// Some are iVvy's staff under the same address, some under another spelling, some only here.
+const STAFF: &[(&str, &str, &str, bool)] = &[
+    ("Siobhan", "O'Brien", "siobhan.obrien@venue.example", true),
+    ("Lukasz", "Wisniewski", "lukasz.wisniewski@venue.example", true),
+    ("Sakura", "Yamada", "s.yamada@sales.example", true),
+    ("Former", "Colleague", "former.colleague@venue.example", false),
+];
+
+/// Creates the integration user and the staff; returns the ids of the former and of those who still
+/// work.
 pub(super) fn users(org: &mut Org, integration: &str, now: Timestamp) -> (SfId, Vec<SfId>) {
-    let staff = [
-        ("Tandem", "Integration", integration),
-        ("Ngaire", "Walker", "ngaire.walker@venue.example"),
-        ("Tomás", "Ó Briain", "tomas.obriain@venue.example"),
-        ("Mei", "Chen", "mei.chen@venue.example"),
-    ];
     let author = Author { user: SfId::mint("005", 1), by: By::User };
-    let mut ids = staff.into_iter().map(|(first, last, name)| {
+    let mut hire = |first: &str, last: &str, name: &str, active: bool| {
         let fields = [("FirstName", first), ("LastName", last), ("Username", name), ("Email", name)];
         let mut fields: BTreeMap<String, Value> =
             fields.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-        fields.insert("IsActive".to_owned(), json!(true));
+        fields.insert("IsActive".to_owned(), json!(active));
         org.insert("User", fields, &author, now.minus(AGE))
-    });
-    let integration = ids.next().unwrap_or_else(|| author.user.clone());
-    let colleagues = ids.collect();
+    };
+    let integration = hire("Tandem", "Integration", integration, true);
+    let mut colleagues = Vec::new();
+    for (first, last, name, active) in STAFF {
+        let id = hire(first, last, name, *active);
+        colleagues.extend(active.then_some(id));
+    }
     org.commit_silently();
     (integration, colleagues)
 }

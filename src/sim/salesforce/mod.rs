@@ -119,7 +119,7 @@ impl fmt::Debug for SalesforceSim {
 }
 
 impl SalesforceSim {
-    /// An org with four users and no other records. Time comes from `clock`; tokens, authors of edits
+    /// An org with its users and no other records. Time comes from `clock`; tokens, authors of edits
     /// and chancy faults from `entropy`.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, entropy: Entropy) -> Arc<Self> {
         let schema = Schema::new(&settings.custom_fields, settings.unique_key);

@@ -326,9 +326,17 @@ fn contact() -> Object {
         Field::new(
             "LeadSource",
             Kind::Picklist {
-                values: ["Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"]
-                    .map(str::to_owned)
-                    .to_vec(),
+                values: [
+                    "Web",
+                    "Website",
+                    "Trade Show",
+                    "Phone Inquiry",
+                    "Partner Referral",
+                    "Purchased List",
+                    "Other",
+                ]
+                .map(str::to_owned)
+                .to_vec(),
                 restricted: false,
             },
         ),

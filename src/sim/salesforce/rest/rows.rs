@@ -31,6 +31,7 @@ pub(super) fn read(context: &Context<'_>, object: &str, id: &str) -> Result<Repl
 /// `GET /sobjects/{object}/{field}/{value}`: 200, 300, 404.
 pub(super) fn read_by_key(context: &Context<'_>, object: &str, field: &str, value: &str) -> Result<Reply, Refusal> {
     let object = known(context.org, object)?;
+    addressable(value)?;
     external_id_field(context.org, object, field)?;
     match context.org.look_up(object, field, value, context.now).as_slice() {
         [] => Err(Refusal::not_found()),
@@ -55,6 +56,7 @@ pub(super) fn update(context: &mut Context<'_>, object: &str, id: &str) -> Resul
 /// `PATCH /sobjects/{object}/{field}/{value}[?updateOnly=true]`: 201, 200 (or 204), 300.
 pub(super) fn upsert(context: &mut Context<'_>, object: &str, field: &str, value: &str) -> Result<Reply, Refusal> {
     let object = known(context.org, object)?;
+    addressable(value)?;
     let mut body = context.call.object()?;
     body.remove("attributes");
     let update_only = context.call.parameter("updateOnly").is_some_and(|only| only.eq_ignore_ascii_case("true"));
@@ -85,6 +87,7 @@ pub(super) fn delete_by_key(
     value: &str,
 ) -> Result<Reply, Refusal> {
     let object = known(context.org, object)?;
+    addressable(value)?;
     external_id_field(context.org, object, field)?;
     match context.org.look_up(object, field, value, context.now).as_slice() {
         [] => Err(Refusal::not_found()),
@@ -94,6 +97,13 @@ pub(super) fn delete_by_key(
         }
         several => Ok(choices(context, object, several)),
     }
+}
+
+/// A key that ends like a host name (`acme.inc`) is not found as a resource.
+fn addressable(value: &str) -> Result<(), Refusal> {
+    let ending = value.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let domain = (2..=6).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if domain { Err(Refusal::not_found()) } else { Ok(()) }
 }
 
 /// The object's own spelling, or 404.

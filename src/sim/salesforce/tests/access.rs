@@ -87,6 +87,14 @@ async fn faults_speak_salesforce() {
     let answer = desk.patch("/sobjects/Contact/Ivvy_Id__c/contact-1", json!({"LastName": "A"})).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(desk.sim.ledger().creations("Contact", "contact-1"), 1, "the effect happened all the same");
+    desk.sim.faults().arm(FaultSpec::times(FaultKind::DropAfter, "/sobjects/Contact", 1)).unwrap();
+    let request = Request::post("http://org.example/services/data/v60.0/sobjects/Contact")
+        .header("authorization", format!("Bearer {}", desk.token))
+        .header("content-type", "application/json");
+    let transport = InProcess { router: desk.sim.router() };
+    let sent = transport.send(request.body(Bytes::from(r#"{"LastName":"A"}"#)).unwrap(), Limits::default()).await;
+    assert!(matches!(sent, Err(crate::remote::transport::TransportError::Unknown(_))), "{sent:?}");
+    assert_eq!(desk.sim.ledger().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -113,6 +113,10 @@ async fn upsert_creates_once_and_then_updates_whatever_the_case() {
     for body in [json!({"Id": "003000000000001", "LastName": "A"}), json!({"Ivvy_Id__c": "contact-1"})] {
         assert_eq!(desk.patch(path, body).await.refused(), (400, "INVALID_FIELD".into()));
     }
+    for value in ["acme.inc", "a%2Fb", "a/b"] {
+        let lost = desk.patch(&format!("/sobjects/Contact/Ivvy_Id__c/{value}"), json!({"LastName": "A"})).await;
+        assert_eq!(lost.status.as_u16(), if value.contains('%') { 201 } else { 404 }, "{value}");
+    }
     let taken = desk.post("/sobjects/Contact", json!({"LastName": "D", "Ivvy_Id__c": "Contact-1"})).await;
     assert_eq!(taken.refused(), (400, "DUPLICATE_VALUE".into()));
     assert!(taken.text.contains(created.json()["id"].as_str().unwrap()), "{}", taken.text);
