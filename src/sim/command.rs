@@ -17,6 +17,8 @@ use super::serve;
 use crate::error::{Error, Result};
 use crate::seam::{Entropy, SystemClock};
 
+pub use super::salesforce::run_salesforce;
+
 /// Options every simulator takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimOptions {

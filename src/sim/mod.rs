@@ -15,6 +15,7 @@ pub mod inprocess;
 pub mod ivvy;
 pub mod ledger;
 pub mod people;
+pub mod salesforce;
 mod server;
 
 pub use server::{Line, Served, serve};

@@ -1,0 +1,115 @@
+//! The org's first inhabitants: its users, and a population as sales people would have typed it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::SalesforceSim;
+use super::id::SfId;
+use super::org::{Author, Org};
+use crate::model::Timestamp;
+use crate::sim::ledger::By;
+use crate::sim::people::{Company, Person, Population};
+
+/// How far back the loaded records were made, so that nothing looks fresh.
+const AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// The people of the venue as Salesforce knows them: first name, last name, e-mail, whether active.
+/// Some are iVvy's staff under the same address, some under another spelling, some only here.
+const STAFF: &[(&str, &str, &str, bool)] = &[
+    ("Siobhan", "O'Brien", "siobhan.obrien@venue.example", true),
+    ("Lukasz", "Wisniewski", "lukasz.wisniewski@venue.example", true),
+    ("Sakura", "Yamada", "s.yamada@sales.example", true),
+    ("Former", "Colleague", "former.colleague@venue.example", false),
+];
+
+/// Creates the integration user and the staff; returns the ids of the former and of those who still
+/// work.
+pub(super) fn users(org: &mut Org, integration: &str, now: Timestamp) -> (SfId, Vec<SfId>) {
+    let author = Author { user: SfId::mint("005", 1), by: By::User };
+    let mut hire = |first: &str, last: &str, name: &str, active: bool| {
+        let fields = [("FirstName", first), ("LastName", last), ("Username", name), ("Email", name)];
+        let mut fields: BTreeMap<String, Value> =
+            fields.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        fields.insert("IsActive".to_owned(), json!(active));
+        org.insert("User", fields, &author, now.minus(AGE))
+    };
+    let integration = hire("Tandem", "Integration", integration, true);
+    let mut colleagues = Vec::new();
+    for (first, last, name, active) in STAFF {
+        let id = hire(first, last, name, *active);
+        colleagues.extend(active.then_some(id));
+    }
+    org.commit_silently();
+    (integration, colleagues)
+}
+
+impl SalesforceSim {
+    /// Fills the org with `population`, dated over the past year, without a trace in the ledger.
+    /// Values too long for Salesforce are cut as its import would have made people cut them. Returns
+    /// the ids of the contacts, in the population's order.
+    pub fn load(&self, population: &Population) -> Vec<String> {
+        let now = self.clock.now();
+        let mut inside = self.lock();
+        let org = &mut inside.org;
+        let author = |serial: usize| Author {
+            user: self.colleagues.get(serial % self.colleagues.len().max(1)).unwrap_or(&self.integration).clone(),
+            by: By::User,
+        };
+        let made = |serial: usize| now.minus(AGE).plus(Duration::from_secs(serial as u64 % 8_000 * 3_600));
+        let companies: Vec<SfId> = population
+            .companies
+            .iter()
+            .enumerate()
+            .map(|(serial, company)| {
+                let fields = clipped(org, "Account", account(company));
+                org.insert("Account", fields, &author(serial), made(serial))
+            })
+            .collect();
+        let mut contacts = Vec::with_capacity(population.people.len());
+        for (serial, person) in population.people.iter().enumerate() {
+            let employer = person.company.and_then(|index| companies.get(index));
+            let fields = clipped(org, "Contact", contact(person, employer));
+            contacts.push(org.insert("Contact", fields, &author(serial), made(serial)).to_string());
+        }
+        org.commit_silently();
+        contacts
+    }
+}
+
+fn account(company: &Company) -> Vec<(&'static str, String)> {
+    vec![
+        ("Name", company.name.clone()),
+        ("Phone", company.phone.clone()),
+        ("Website", company.website.clone()),
+        ("Email__c", company.email.clone()),
+        ("BillingStreet", company.street.clone()),
+        ("BillingCity", company.city.clone()),
+        ("BillingPostalCode", company.postal_code.clone()),
+        ("BillingCountry", company.country.clone()),
+    ]
+}
+
+fn contact(person: &Person, employer: Option<&SfId>) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("FirstName", person.first_name.clone()),
+        ("LastName", person.last_name.clone()),
+        ("Email", person.email.clone()),
+        ("Phone", person.phone.clone()),
+    ];
+    fields.extend(employer.map(|id| ("AccountId", id.to_string())));
+    fields
+}
+
+/// What the fields can hold of these texts; empty ones are left out.
+fn clipped(org: &Org, object: &str, fields: Vec<(&'static str, String)>) -> BTreeMap<String, Value> {
+    let object = org.schema.object(object);
+    let clip = |(name, text): (&'static str, String)| {
+        let length = object.and_then(|object| object.field(name)).and_then(|field| field.kind.length());
+        let kept: String = text.trim().chars().take(length.unwrap_or(usize::MAX)).collect();
+        let kept = kept.trim_end();
+        (!kept.is_empty()).then(|| (name.to_owned(), json!(kept)))
+    };
+    fields.into_iter().filter_map(clip).collect()
+}
