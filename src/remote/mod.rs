@@ -5,6 +5,9 @@
 //! decides anything: it reports what a remote said, typed, and how sure we are that a write happened.
 
 mod exchange;
+pub mod gate;
+pub mod http;
+pub mod ivvy;
 pub mod odoo;
 pub mod port;
 pub mod salesforce;
