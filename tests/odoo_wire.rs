@@ -47,7 +47,10 @@ async fn a_create_loads_one_row_under_its_external_id() {
         body["fields"],
         json!(["id", "is_company", "parent_id/.id", "email", "name", "x_first_name", "x_last_name"])
     );
-    assert_eq!(body["data"], json!([["__tandem__.contact-1", "0", "7", "ada@b.example", "Ada Lovelace", "Ada", "Lovelace"]]));
+    assert_eq!(
+        body["data"],
+        json!([["__tandem__.contact-1", "0", "7", "ada@b.example", "Ada Lovelace", "Ada", "Lovelace"]])
+    );
 }
 
 #[tokio::test]
@@ -83,7 +86,8 @@ async fn half_a_name_is_completed_from_the_record() {
 async fn without_its_own_fields_an_ambiguous_name_is_not_guessed_at() {
     let now = json!([{"id": 9, "name": "Mary Jane van Dyke"}]);
     let (odoo, wire) = odoo(NameFields::Split, [reply(200, &now)]);
-    let error = odoo.update(ModuleId::Contacts, &"9".into(), &fields([("first_name", "Maria")]), None).await.unwrap_err();
+    let error =
+        odoo.update(ModuleId::Contacts, &"9".into(), &fields([("first_name", "Maria")]), None).await.unwrap_err();
     assert_eq!((error.class, error.sent), (Class::Rejected, Sent::No));
     assert!(wire.finish().iter().all(|sent| !sent.path.ends_with("/write")));
 }
@@ -128,12 +132,29 @@ async fn a_full_page_of_one_second_goes_on_by_id() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_finds_nothing_and_a_foreign_key_is_refused() {
-    let unknown = json!({"name": "builtins.ValueError", "message": "External ID not found in the system: __tandem__.contact-1"});
-    let (odoo, _wire) = odoo(custom(), [reply(500, &unknown), reply(200, &json!(["res.users", 3]))]);
-    assert_eq!(odoo.find_by_key(ModuleId::Contacts, "contact-1").await.unwrap(), Some(Vec::new()));
-    assert_eq!(odoo.find_by_key(ModuleId::Contacts, "contact-2").await.unwrap_err().class, Class::Malformed);
-    assert_eq!(odoo.find_by_key(ModuleId::Contacts, "a.b").await.unwrap_err().class, Class::Rejected);
+async fn a_user_who_may_not_read_the_key_table_looks_up_by_reference() {
+    let forbidden = || reply(403, &json!({"name": "odoo.exceptions.AccessError", "message": "You are not allowed"}));
+    let unknown =
+        json!({"name": "builtins.ValueError", "message": "External ID not found in the system: __tandem__.c-1"});
+    let script = [
+        forbidden(),
+        reply(200, &json!(["res.partner", 1])),
+        reply(200, &json!([row(1, "2026-11-21 08:00:00")])),
+        forbidden(),
+        reply(500, &unknown),
+        forbidden(),
+        reply(200, &json!(["res.partner", false])),
+        forbidden(),
+        reply(200, &json!(["res.users", 3])),
+    ];
+    let (odoo, wire) = odoo(custom(), script);
+    let find = async |key| odoo.find_by_key(ModuleId::Contacts, key).await;
+    assert_eq!(find("c-0").await.unwrap().unwrap()[0].id.as_str(), "1");
+    assert_eq!(find("c-1").await.unwrap(), Some(Vec::new()));
+    assert_eq!(find("c-2").await.unwrap(), Some(Vec::new()));
+    assert_eq!(find("c-3").await.unwrap_err().class, Class::Malformed);
+    assert_eq!(find("a.b").await.unwrap_err().class, Class::Rejected);
+    wire.finish();
 }
 
 #[tokio::test]

@@ -1,12 +1,10 @@
-//! What every JSON-over-HTTP remote reads from an exchange the same way: where it may be sent, the
-//! server's clock, how long it asks us to wait, and its words made safe to keep.
+//! What every JSON-over-HTTP remote decides about an exchange the same way: where it may be sent,
+//! what a lost answer means, the server's clock, and the remote's words made safe to keep.
 //!
 //! Refuses to know any system's error format: that is each adapter's own `refusal` module.
 
 use std::fmt;
-use std::time::{Duration, UNIX_EPOCH};
 
-use http::{HeaderMap, header};
 use url::{Host, Url};
 
 use super::{Class, RemoteError, Sent, TransportError};
@@ -104,24 +102,6 @@ pub(crate) fn failure(system: &str, action: &str, class: Class, sent: Sent, mess
     }
 }
 
-/// The server's clock, from the `Date` header: one second of resolution.
-pub(crate) fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()?;
-    let seconds = date.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    i64::try_from(seconds).ok().map(Timestamp::from_secs)
-}
-
-/// How long the remote asks us to wait: `Retry-After` in seconds, or as a date told by its own clock.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = httpdate::parse_http_date(text).ok()?;
-    let now = httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()?;
-    until.duration_since(now).ok()
-}
-
 /// Server clock minus ours in milliseconds, for a call that left at `sent` and was answered at
 /// `received`. `Date` is cut to the second, so half a second is added to it.
 pub(crate) fn clock_skew(server: Timestamp, sent: Timestamp, received: Timestamp) -> i64 {
@@ -173,7 +153,13 @@ mod tests {
         for good in ["https://crm.example", "http://127.0.0.1:8069/", "http://localhost:1/odoo", "http://[::1]:80"] {
             assert!(BaseUrl::parse("url", good).is_ok(), "{good}");
         }
-        for bad in ["http://crm.example", "ftp://crm.example", "crm.example", "https://me:pw@crm.example", "http://127.0.0.1.example"] {
+        for bad in [
+            "http://crm.example",
+            "ftp://crm.example",
+            "crm.example",
+            "https://me:pw@crm.example",
+            "http://127.0.0.1.example",
+        ] {
             assert!(BaseUrl::parse("url", bad).is_err(), "{bad}");
         }
         let base = BaseUrl::parse("url", " https://crm.example/odoo/ ").unwrap();
@@ -187,18 +173,6 @@ mod tests {
         assert_eq!(unreachable("x", "read", Effect::Reads, &lost).sent, Sent::No);
         let refused = TransportError::NotSent("refused".to_owned());
         assert_eq!(unreachable("x", "write", Effect::Writes, &refused).sent, Sent::No);
-    }
-
-    #[test]
-    fn retry_after_reads_seconds_and_dates() {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::RETRY_AFTER, "7".parse().unwrap());
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
-        headers.insert(header::DATE, "Sat, 21 Nov 2026 09:00:00 GMT".parse().unwrap());
-        headers.insert(header::RETRY_AFTER, "Sat, 21 Nov 2026 09:01:00 GMT".parse().unwrap());
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(60)));
-        headers.insert(header::RETRY_AFTER, "soon".parse().unwrap());
-        assert_eq!(retry_after(&headers), None);
     }
 
     #[test]

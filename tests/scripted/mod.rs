@@ -14,6 +14,7 @@ pub type Reply = Result<Response<Bytes>, TransportError>;
 
 /// One request as it was sent.
 #[derive(Debug)]
+#[allow(dead_code, reason = "not every test binary looks at every part")]
 pub struct Sent {
     pub method: String,
     /// Path and query, decoded.

@@ -319,13 +319,15 @@ mod tests {
             "write_date": "2026-11-21 09:13:55", "write_uid": [2, "Admin"], "email": false, "phone": 5,
             "parent_id": [11, "Acme"], "x_diet": "", "x_seats": 0, "x_vip": false,
         });
-        let record =
-            map(ModuleId::Contacts).decode("a", &row, Some(("x_first", "x_last")), &Countries::new()).unwrap();
+        let record = map(ModuleId::Contacts).decode("a", &row, Some(("x_first", "x_last")), &Countries::new()).unwrap();
         assert_eq!(record.fields["first_name"], Value::text("Maria"));
         assert_eq!(record.fields["last_name"], Value::text("van Dyke"));
         assert_eq!(record.fields["company"], Value::text("11"));
         assert_eq!((&record.fields["email"], record.fields.get("phone")), (&Value::Null, None));
-        assert_eq!((&record.fields["custom.seats"], &record.fields["custom.vip"]), (&Value::Int(0), &Value::Bool(false)));
+        assert_eq!(
+            (&record.fields["custom.seats"], &record.fields["custom.vip"]),
+            (&Value::Int(0), &Value::Bool(false))
+        );
         assert!(record.archived && record.author.as_deref() == Some("Admin"));
         assert_eq!(record.modified.unwrap().to_string(), "2026-11-21T09:13:55.000Z");
     }
@@ -353,11 +355,15 @@ mod tests {
             ("custom.vip".to_owned(), Value::Bool(false)),
         ]);
         let cells = map.encode("a", &fields, &Countries::new()).unwrap();
-        let written: Vec<_> = cells.iter().map(|(field, cell)| (field.as_str(), cell.for_write(), cell.for_load())).collect();
-        assert_eq!(written, [
-            ("parent_id", json!(false), String::new()),
-            ("x_vip", json!(false), "0".to_owned()),
-            ("email", json!(false), String::new()),
-        ]);
+        let written: Vec<_> =
+            cells.iter().map(|(field, cell)| (field.as_str(), cell.for_write(), cell.for_load())).collect();
+        assert_eq!(
+            written,
+            [
+                ("parent_id", json!(false), String::new()),
+                ("x_vip", json!(false), "0".to_owned()),
+                ("email", json!(false), String::new()),
+            ]
+        );
     }
 }

@@ -92,9 +92,7 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(',') {
             None => parse_stamp(text).map(Self::Stamp).ok_or(()),
-            Some((stamp, id)) => {
-                Ok(Self::Second(parse_stamp(stamp).ok_or(())?, id.parse().map_err(|_| ())?))
-            }
+            Some((stamp, id)) => Ok(Self::Second(parse_stamp(stamp).ok_or(())?, id.parse().map_err(|_| ())?)),
         }
     }
 }

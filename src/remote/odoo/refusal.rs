@@ -9,7 +9,9 @@ use http::{Response, StatusCode};
 use serde_json::Value as Json;
 
 use super::SYSTEM;
-use crate::remote::exchange::{Effect, cut, failure, retry_after};
+use crate::model::Timestamp;
+use crate::remote::exchange::{Effect, cut, failure};
+use crate::remote::gate::retry_after;
 use crate::remote::{Class, RemoteError, Sent};
 
 /// Text of the error for an external id nobody has. Not translated by Odoo.
@@ -18,8 +20,8 @@ const NO_SUCH_EXTERNAL_ID: &str = "External ID not found";
 const LOST_RACE: [&str; 4] =
     ["could not serialize access", "deadlock detected", "could not obtain lock", "current transaction is aborted"];
 
-/// The error behind a response that is not 200.
-pub(super) fn classify(action: &str, effect: Effect, response: &Response<Bytes>) -> RemoteError {
+/// The error behind a response that is not 200. `now` stands in for a server that tells no time.
+pub(super) fn classify(action: &str, effect: Effect, response: &Response<Bytes>, now: Timestamp) -> RemoteError {
     let status = response.status();
     let body: Json = serde_json::from_slice(response.body()).unwrap_or_default();
     let name = body.get("name").and_then(Json::as_str);
@@ -36,7 +38,7 @@ pub(super) fn classify(action: &str, effect: Effect, response: &Response<Bytes>)
     let code = name.map_or_else(|| status.as_u16().to_string(), cut);
     RemoteError {
         code: Some(code),
-        retry_after: retry_after(response.headers()),
+        retry_after: retry_after(response.headers(), now),
         ..failure(SYSTEM, action, class, sent, &message)
     }
 }
@@ -46,8 +48,14 @@ fn by_exception(status: StatusCode, name: &str, message: &str, effect: Effect) -
         "MissingError" => Class::Missing,
         "AccessError" => Class::Forbidden,
         "AccessDenied" | "Unauthorized" => Class::Unauthorized,
-        "ValidationError" | "UserError" | "RedirectWarning" | "IntegrityError" | "CheckViolation"
-        | "NotNullViolation" | "UniqueViolation" | "ForeignKeyViolation" => Class::Rejected,
+        "ValidationError"
+        | "UserError"
+        | "RedirectWarning"
+        | "IntegrityError"
+        | "CheckViolation"
+        | "NotNullViolation"
+        | "UniqueViolation"
+        | "ForeignKeyViolation" => Class::Rejected,
         // Odoo has repeated the transaction five times by itself before it answers this.
         "SerializationFailure" | "DeadlockDetected" | "LockNotAvailable" | "LockError" | "ConcurrencyError" => {
             Class::Throttled
@@ -115,7 +123,12 @@ mod tests {
             (500, "builtins.ValueError", "Wrong value for res.partner.x_meal: 'x'", Class::Rejected),
             (500, "psycopg2.errors.SerializationFailure", "could not serialize access", Class::Throttled),
         ] {
-            let error = classify("a", Effect::Writes, &answer(status, &json!({"name": name, "message": message})));
+            let error = classify(
+                "a",
+                Effect::Writes,
+                &answer(status, &json!({"name": name, "message": message})),
+                Timestamp::EPOCH,
+            );
             assert_eq!((error.class, error.sent), (class, Sent::No), "{name}");
         }
     }
@@ -124,10 +137,10 @@ mod tests {
     fn an_unexplained_server_error_leaves_doubt_about_a_write_only() {
         for status in [500, 502, 503, 504] {
             let bare = answer(status, &Json::Null);
-            assert_eq!(classify("a", Effect::Writes, &bare).sent, Sent::Maybe);
-            assert_eq!(classify("a", Effect::Reads, &bare).sent, Sent::No);
+            assert_eq!(classify("a", Effect::Writes, &bare, Timestamp::EPOCH).sent, Sent::Maybe);
+            assert_eq!(classify("a", Effect::Reads, &bare, Timestamp::EPOCH).sent, Sent::No);
         }
-        let error = classify("a", Effect::Writes, &answer(404, &Json::Null));
+        let error = classify("a", Effect::Writes, &answer(404, &Json::Null), Timestamp::EPOCH);
         assert_eq!((error.class, error.code.as_deref()), (Class::Unsupported, Some("404")));
     }
 

@@ -81,11 +81,17 @@ impl Settings {
             for (def, odoo) in fields {
                 check_field_name(odoo)?;
                 if !seen.insert(odoo) || !seen_name_is_new(module, fields, def) {
-                    return Err(Error::config(format!("{module}: the Odoo field {odoo} or {} is mapped twice", def.name)));
+                    return Err(Error::config(format!(
+                        "{module}: the Odoo field {odoo} or {} is mapped twice",
+                        def.name
+                    )));
                 }
                 if matches!(def.kind, FieldKind::Choices | FieldKind::Reference(_) | FieldKind::ConstantId) {
-                    return Err(Error::config(format!("{module}: {} has a type the Odoo adapter cannot map", def.name))
-                        .hint("map text, number, flag, date or selection fields"));
+                    return Err(Error::config(format!(
+                        "{module}: {} has a type the Odoo adapter cannot map",
+                        def.name
+                    ))
+                    .hint("map text, number, flag, date or selection fields"));
                 }
             }
         }

@@ -7,12 +7,14 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value as Json, json};
 
-use super::{SYSTEM, refusal};
+use super::{SYSTEM, Settings, refusal};
 use crate::error::Error;
 use crate::model::Timestamp;
 use crate::remote::exchange::{self, BaseUrl, Effect, failure};
+use crate::remote::gate::http_date;
 use crate::remote::transport::{Limits, Transport};
 use crate::remote::{Class, RemoteError, Sent};
+use crate::seam::Clock;
 
 /// A connection to one database. Keeps no state: every call carries the key.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub(super) struct Wire {
     key: SecretString,
     limits: Limits,
     transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What a call brought.
@@ -35,17 +38,22 @@ pub(super) struct Answer {
 
 impl Wire {
     pub(super) fn new(
-        base_url: &str,
-        database: &str,
-        key: SecretString,
-        limits: Limits,
+        settings: &Settings,
         transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
-        let database = HeaderValue::from_str(database)
+        let database = HeaderValue::from_str(&settings.database)
             .map_err(|error| Error::config("the name of the Odoo database cannot be sent").because(&error))?;
         // Checked here so that no later call can fail on it.
-        bearer(&key).ok_or_else(|| Error::config("the Odoo API key holds characters that cannot be sent"))?;
-        Ok(Self { base: BaseUrl::parse("the address of Odoo", base_url)?, database, key, limits, transport })
+        bearer(&settings.key).ok_or_else(|| Error::config("the Odoo API key holds characters that cannot be sent"))?;
+        Ok(Self {
+            base: BaseUrl::parse("the address of Odoo", &settings.base_url)?,
+            database,
+            key: settings.key.clone(),
+            limits: settings.limits,
+            transport,
+            clock,
+        })
     }
 
     /// Calls `model.method` with named arguments. Messages come in English whatever the
@@ -94,13 +102,19 @@ impl Wire {
             .await
             .map_err(|error| exchange::unreachable(SYSTEM, action, effect, &error))?;
         if response.status() != StatusCode::OK {
-            return Err(refusal::classify(action, effect, &response));
+            return Err(refusal::classify(action, effect, &response, self.clock.now()));
         }
         let body = serde_json::from_slice(response.body()).map_err(|error| {
             let sent = effect.unanswered();
-            failure(SYSTEM, action, Class::Malformed, sent, &format!("the answer is not JSON (column {})", error.column()))
+            failure(
+                SYSTEM,
+                action,
+                Class::Malformed,
+                sent,
+                &format!("the answer is not JSON (column {})", error.column()),
+            )
         })?;
-        Ok(Answer { body, server_time: exchange::server_time(response.headers()) })
+        Ok(Answer { body, server_time: http_date(response.headers()) })
     }
 }
 
