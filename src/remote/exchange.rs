@@ -13,6 +13,8 @@ use crate::model::{Fields, Timestamp, Value};
 
 /// Longest remote message kept, in characters.
 const LONGEST_MESSAGE: usize = 300;
+/// Longest external key accepted: 64 characters of ours and room for an account's name.
+const LONGEST_KEY: usize = 100;
 /// Shortest written value that is blanked out of a message. Shorter ones would blank ordinary words.
 const SHORTEST_VALUE: usize = 3;
 
@@ -107,6 +109,17 @@ pub(crate) fn failure(system: &str, action: &str, class: Class, sent: Sent, mess
 pub(crate) fn clock_skew(server: Timestamp, sent: Timestamp, received: Timestamp) -> i64 {
     let middle = sent.millis() + (received.millis() - sent.millis()) / 2;
     server.millis() + 500 - middle
+}
+
+/// Refuses an external key with characters that some system takes amiss: keys stand in paths and in
+/// Odoo's dotted external ids (`contracts/crm.md` 9).
+pub(crate) fn check_key(system: &str, action: &str, key: &str) -> Result<(), RemoteError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !key.is_empty() && key.len() <= LONGEST_KEY && key.bytes().all(plain) {
+        return Ok(());
+    }
+    let why = "the external key may hold letters, digits, - and _ only";
+    Err(failure(system, action, Class::Rejected, Sent::No, why))
 }
 
 /// Remote text on one line and not longer than an error should be.

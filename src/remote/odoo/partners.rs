@@ -118,7 +118,7 @@ impl Odoo {
 
     /// The records that carry this key: one or none.
     pub(super) async fn by_key(&self, module: ModuleId, key: &str) -> Result<Vec<Record>, RemoteError> {
-        check_key("ir.model.data.search_read", key)?;
+        exchange::check_key(SYSTEM, "ir.model.data.search_read", key)?;
         let owner = json!([["module", "=", KEY_SPACE], ["name", "=", key], ["model", "=", PARTNER]]);
         let question = arguments([("domain", owner), ("fields", json!(["res_id"]))]);
         let id = match self.wire.call("ir.model.data", "search_read", question, Effect::Reads).await {
@@ -151,7 +151,7 @@ impl Odoo {
     /// Creates the record under its key, or finds the one that has it.
     pub(super) async fn load(&self, module: ModuleId, key: &str, fields: &Fields) -> Result<WriteAck, RemoteError> {
         let action = "res.partner.load";
-        check_key(action, key)?;
+        exchange::check_key(SYSTEM, action, key)?;
         let halves = self.half_fields().await?;
         let map = self.map(module);
         let mut cells = self.encode(module, action, fields).await?;
@@ -303,13 +303,4 @@ fn definition(name: &str, field: &Json) -> FieldDefinition {
 pub(super) fn number(action: &str, id: &RecordId) -> Result<i64, RemoteError> {
     let number = id.as_str().parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| failure(SYSTEM, action, Class::Rejected, Sent::No, "this is not the id of an Odoo record"))
-}
-
-/// External ids may hold only what every system accepts (`contracts/crm.md` 9).
-fn check_key(action: &str, key: &str) -> Result<(), RemoteError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if !key.is_empty() && key.len() <= 100 && key.bytes().all(plain) {
-        return Ok(());
-    }
-    Err(failure(SYSTEM, action, Class::Rejected, Sent::No, "the external key may hold letters, digits, - and _ only"))
 }
