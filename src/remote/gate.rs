@@ -87,7 +87,7 @@ pub struct GateStatus {
     pub breaker: BreakerState,
     /// Calls sent in the last 60 seconds.
     pub calls_per_min: u32,
-    /// Calls of which it became known in the last 60 seconds that they failed: no answer, or a status that speaks of the
+    /// Calls that were seen to fail in the last 60 seconds: no answer, or a status that speaks of the
     /// service rather than of one record (401, 403, 408, 429, 460 and above).
     pub errors_per_min: u32,
     /// The last such failure.

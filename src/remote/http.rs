@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 use url::Url;
 
 use self::reach::GuardedResolver;
+pub(crate) use self::reach::is_loopback;
 use super::transport::{Limits, Transport, TransportError};
 use crate::error::Error;
 

@@ -40,7 +40,7 @@ pub(super) fn permitted(uri: &http::Uri) -> Result<Url, TransportError> {
 }
 
 /// Whether `host` is this machine.
-pub(super) fn is_loopback(host: &Host<&str>) -> bool {
+pub(crate) fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
         Host::Ipv4(address) => address.is_loopback(),

@@ -231,6 +231,26 @@ async fn https_works_with_an_extra_authority_and_only_with_it() {
     assert!(matches!(unknown, Err(TransportError::NotSent(_))), "{unknown:?}");
 }
 
+#[tokio::test]
+async fn a_configured_proxy_is_used_for_other_machines_only() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let proxy = server(move |mut socket| async move {
+        let mut buffer = [0; 1024];
+        let count = socket.read(&mut buffer).await.unwrap();
+        tell.send(String::from_utf8_lossy(&buffer[..count]).into_owned()).unwrap();
+    })
+    .await;
+    let settings = HttpSettings { proxy: Some(format!("http://{proxy}").parse().unwrap()), ..HttpSettings::default() };
+    let transport = ReqwestTransport::new(&settings).unwrap();
+    let direct = answering(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(), false).await;
+    assert_eq!(transport.send(request(&format!("http://{direct}/")), LIMITS).await.unwrap().status(), 204);
+
+    let refused = transport.send(request("https://api.example.invalid/?secret=s3cret"), LIMITS).await;
+    assert!(matches!(refused, Err(TransportError::NotSent(_))), "no tunnel, so nothing was sent: {refused:?}");
+    let seen = told.await.unwrap();
+    assert!(seen.starts_with("CONNECT api.example.invalid:443 ") && !seen.contains("s3cret"), "{seen}");
+}
+
 #[test]
 fn a_ca_file_without_certificates_is_a_configuration_error() {
     let settings = HttpSettings { extra_ca_pem: Some(b"hello".to_vec()), ..HttpSettings::default() };
