@@ -3,6 +3,13 @@
 //! Runs when `ODOO_URL`, `ODOO_DB` and `ODOO_KEY` are set. `TANDEM_ODOO=1` makes their absence a
 //! failure, so that a CI job cannot skip it unnoticed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail loudly"
+)]
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,6 +1,13 @@
 //! The Odoo adapter against scripted answers: what it sends, and how it reads what a healthy server
 //! rarely says. `odoo_adapter.rs` proves the rest on a real server.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail loudly"
+)]
+
 mod scripted;
 
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 //!
 //! Refuses to know any system's error format: that is each adapter's own `refusal` module.
 
+#![allow(clippy::result_large_err, reason = "RemoteError is the port's type, and an error ends a network call anyway")]
+
 use std::fmt;
 
 use url::{Host, Url};

@@ -45,15 +45,15 @@ impl Halves {
         if name == last {
             return Self::new("", last);
         }
-        if !last.is_empty() {
-            if let Some(rest) = name.strip_suffix(last).filter(|rest| rest.ends_with(char::is_whitespace)) {
-                return Self::new(rest, last);
-            }
+        if !last.is_empty()
+            && let Some(rest) = name.strip_suffix(last).filter(|rest| rest.ends_with(char::is_whitespace))
+        {
+            return Self::new(rest, last);
         }
-        if !first.is_empty() {
-            if let Some(rest) = name.strip_prefix(first).filter(|rest| rest.starts_with(char::is_whitespace)) {
-                return Self::new(first, rest);
-            }
+        if !first.is_empty()
+            && let Some(rest) = name.strip_prefix(first).filter(|rest| rest.starts_with(char::is_whitespace))
+        {
+            return Self::new(first, rest);
         }
         Self::split(name)
     }

@@ -148,10 +148,10 @@ impl FieldMap {
     /// `error` with our field names where Salesforce used its own.
     pub(super) fn translate(&self, mut error: RemoteError) -> RemoteError {
         for detail in &mut error.details {
-            if let Some((field, text)) = detail.split_once(": ") {
-                if let Some(mapped) = self.mapped.iter().find(|mapped| mapped.field == field) {
-                    *detail = format!("{}: {text}", mapped.name);
-                }
+            if let Some((field, text)) = detail.split_once(": ")
+                && let Some(mapped) = self.mapped.iter().find(|mapped| mapped.field == field)
+            {
+                *detail = format!("{}: {text}", mapped.name);
             }
         }
         error

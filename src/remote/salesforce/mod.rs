@@ -11,6 +11,8 @@
 //! Refuses to save past a duplicate rule, and to repeat anything but a call an expired session turned
 //! away.
 
+#![allow(clippy::result_large_err, reason = "RemoteError is the port's type, and an error ends a network call anyway")]
+
 mod fields;
 mod records;
 mod refusal;

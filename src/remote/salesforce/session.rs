@@ -148,10 +148,10 @@ impl Session {
     /// A token other than `expired`.
     async fn token(&self, expired: Option<&Arc<Token>>) -> Result<Arc<Token>, RemoteError> {
         let mut kept = self.token.lock().await;
-        if let Some(token) = &*kept {
-            if !expired.is_some_and(|expired| Arc::ptr_eq(expired, token)) {
-                return Ok(Arc::clone(token));
-            }
+        if let Some(token) = &*kept
+            && !expired.is_some_and(|expired| Arc::ptr_eq(expired, token))
+        {
+            return Ok(Arc::clone(token));
         }
         *kept = None;
         let token = Arc::new(self.log_in().await?);
