@@ -15,7 +15,8 @@ use std::sync::Arc;
 use scripted::{Reply, Scripted, lost, reply};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
-use tandem::model::{Fields, ModuleId, RecordId, Value};
+use tandem::error::ErrorKind;
+use tandem::model::{FieldDef, FieldKind, Fields, Flow, ModuleId, RecordId, Value};
 use tandem::remote::odoo::{NameFields, Odoo, Settings};
 use tandem::remote::{Class, PageRequest, Read, Remote, Sent};
 use tandem::seam::SystemClock;
@@ -177,4 +178,31 @@ async fn answers_of_another_shape_are_malformed_not_a_panic() {
 fn the_key_stays_out_of_debug_text_i33() {
     let (odoo, _wire) = odoo(custom(), []);
     assert!(!format!("{odoo:?}").contains("s3cret"));
+}
+
+#[test]
+fn settings_that_could_not_work_are_refused() {
+    let refuse = |change: fn(&mut Settings)| {
+        let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("key"));
+        change(&mut settings);
+        let error = Odoo::new(settings, Arc::new(Scripted::new([])), Arc::new(SystemClock)).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+        error.to_string()
+    };
+    assert!(refuse(|settings| settings.base_url = "http://odoo.example".to_owned()).contains("http"));
+    assert!(!refuse(|settings| settings.key = SecretString::from("s3cret\n")).contains("s3cret"));
+    refuse(|settings| settings.database = " ".to_owned());
+    refuse(|settings| {
+        settings.name_fields = NameFields::Custom { first: "x first".to_owned(), last: "x_last".to_owned() };
+    });
+    refuse(|settings| {
+        let diet = |kind| FieldDef {
+            name: "custom.diet".into(),
+            title: "Diet".into(),
+            kind,
+            flow: Flow::Both,
+            required_on: None,
+        };
+        settings.custom.insert(ModuleId::Contacts, vec![(diet(FieldKind::Choices), "x_diet".to_owned())]);
+    });
 }

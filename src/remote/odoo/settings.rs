@@ -77,14 +77,11 @@ impl Settings {
             check_field_name(last)?;
         }
         for (module, fields) in &self.custom {
-            let mut seen = BTreeSet::new();
+            let (mut names, mut targets) = (BTreeSet::new(), BTreeSet::new());
             for (def, odoo) in fields {
                 check_field_name(odoo)?;
-                if !seen.insert(odoo) || !seen_name_is_new(module, fields, def) {
-                    return Err(Error::config(format!(
-                        "{module}: the Odoo field {odoo} or {} is mapped twice",
-                        def.name
-                    )));
+                if module.def().field(&def.name).is_some() || !names.insert(&def.name) || !targets.insert(odoo) {
+                    return Err(Error::config(format!("{module}: {} or {odoo} is mapped twice", def.name)));
                 }
                 if matches!(def.kind, FieldKind::Choices | FieldKind::Reference(_) | FieldKind::ConstantId) {
                     return Err(Error::config(format!(
@@ -97,10 +94,6 @@ impl Settings {
         }
         Ok(())
     }
-}
-
-fn seen_name_is_new(module: &ModuleId, fields: &[(FieldDef, String)], def: &FieldDef) -> bool {
-    module.def().field(&def.name).is_none() && fields.iter().filter(|(other, _)| other.name == def.name).count() == 1
 }
 
 fn check_field_name(name: &str) -> Result<(), Error> {
