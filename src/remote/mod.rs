@@ -4,10 +4,13 @@
 //! system implements it. This layer refuses to know the store, the engine or the terminal, and never
 //! decides anything: it reports what a remote said, typed, and how sure we are that a write happened.
 
+mod exchange;
 pub mod gate;
 pub mod http;
 pub mod ivvy;
+pub mod odoo;
 pub mod port;
+pub mod salesforce;
 pub mod transport;
 
 pub use port::{

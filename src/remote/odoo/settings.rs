@@ -1,0 +1,102 @@
+//! How to reach one Odoo database and which of its fields to use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::error::Error;
+use crate::model::{FieldDef, FieldKind, ModuleId};
+use crate::remote::transport::Limits;
+
+/// Where Odoo keeps the two halves of a person's name. Odoo itself has one `name`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NameFields {
+    /// `x_first_name` and `x_last_name` if `res.partner` has both, else [`NameFields::Split`]. Asked
+    /// once, at first use.
+    #[default]
+    Detect,
+    /// No fields of their own: `name` is split at its last space. A last name of several words reads
+    /// back differently from how it was written, so this suits tenants where iVvy owns the names.
+    Split,
+    /// Two char fields of `res.partner`. Both halves survive; a rename in Odoo's own screens, which
+    /// touches only `name`, is fitted to the halves known before.
+    Custom {
+        /// Technical name of the field with the first name.
+        first: String,
+        /// Technical name of the field with the last name.
+        last: String,
+    },
+}
+
+/// Settings of an [`Odoo`](super::Odoo) adapter.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Address of the server, without a path unless it is served under one.
+    pub base_url: String,
+    /// Database name.
+    pub database: String,
+    /// API key of the integration user: one of its own, so that its writes can be told apart.
+    pub key: SecretString,
+    /// Custom fields per module: catalogue field → technical name of the `res.partner` field
+    /// (char, text, integer, boolean, date or selection).
+    pub custom: BTreeMap<ModuleId, Vec<(FieldDef, String)>>,
+    /// Where the halves of a name live.
+    pub name_fields: NameFields,
+    /// How long a write may take to become visible to a look-up.
+    pub settle: Duration,
+    /// Overlap of two sweeps. `write_date` is the *start* of a transaction, so a slow one appears
+    /// behind the cursor (`contracts/crm.md` 6).
+    pub overlap: Duration,
+    /// Bounds of one exchange.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Defaults for everything but the access: no custom fields, names detected, 5 s to settle,
+    /// 120 s of overlap.
+    pub fn new(base_url: impl Into<String>, database: impl Into<String>, key: SecretString) -> Self {
+        Self {
+            base_url: base_url.into(),
+            database: database.into(),
+            key,
+            custom: BTreeMap::new(),
+            name_fields: NameFields::default(),
+            settle: Duration::from_secs(5),
+            overlap: Duration::from_secs(120),
+            limits: Limits::default(),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.database.trim().is_empty() {
+            return Err(Error::config("the Odoo database has no name"));
+        }
+        if let NameFields::Custom { first, last } = &self.name_fields {
+            check_field_name(first)?;
+            check_field_name(last)?;
+        }
+        for (module, fields) in &self.custom {
+            let (mut names, mut targets) = (BTreeSet::new(), BTreeSet::new());
+            for (def, odoo) in fields {
+                check_field_name(odoo)?;
+                if module.def().field(&def.name).is_some() || !names.insert(&def.name) || !targets.insert(odoo) {
+                    return Err(Error::config(format!("{module}: {} or {odoo} is mapped twice", def.name)));
+                }
+                if matches!(def.kind, FieldKind::Choices | FieldKind::Reference(_) | FieldKind::ConstantId) {
+                    return Err(Error::config(format!(
+                        "{module}: {} has a type the Odoo adapter cannot map",
+                        def.name
+                    ))
+                    .hint("map text, number, flag, date or selection fields"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_field_name(name: &str) -> Result<(), Error> {
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if plain { Ok(()) } else { Err(Error::config(format!("{name:?} is not the technical name of an Odoo field"))) }
+}

@@ -1,0 +1,146 @@
+//! Salesforce as a CRM: contacts are `Contact`, companies `Account` (`contracts/crm.md` 3).
+//!
+//! What is particular about it:
+//!
+//! * Updates carry `If-Unmodified-Since`, which Salesforce compares to the second.
+//! * Creates are upserts by our key field, so the same create twice is one record.
+//! * Listings walk (`SystemModstamp`, `Id`) over `queryAll`: records in the recycle bin come along,
+//!   marked [`Record::archived`](crate::model::Record); a direct read calls them missing, or names
+//!   the record they were merged into.
+//!
+//! Refuses to save past a duplicate rule, and to repeat anything but a call an expired session turned
+//! away.
+
+#![allow(clippy::result_large_err, reason = "RemoteError is the port's type, and an error ends a network call anyway")]
+
+mod fields;
+mod records;
+mod refusal;
+mod session;
+mod settings;
+mod soql;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use self::fields::FieldMap;
+use self::session::Session;
+pub use self::settings::Settings;
+use super::exchange::without_values;
+use super::transport::Transport;
+use super::{
+    Capabilities, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page, PageRequest,
+    Probe, Read, Remote, RemoteError, WriteAck,
+};
+use crate::error::Error;
+use crate::model::{Fields, ModuleId, Record, RecordId};
+use crate::seam::Clock;
+
+const SYSTEM: &str = "salesforce";
+/// Records per page; the smallest batch Salesforce allows.
+const PAGE_SIZE: usize = 200;
+
+/// A Salesforce org.
+#[derive(Debug)]
+pub struct Salesforce {
+    session: Session,
+    clock: Arc<dyn Clock>,
+    maps: BTreeMap<ModuleId, FieldMap>,
+    key_field: String,
+    api_version: String,
+    settle: Duration,
+    overlap: Duration,
+}
+
+impl Salesforce {
+    /// An adapter for the org `settings` names. Makes no call; the first call logs in.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) when the address is neither https nor
+    /// this machine, or a field mapping cannot work.
+    pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        settings.check()?;
+        Ok(Self {
+            session: Session::new(&settings, transport, Arc::clone(&clock))?,
+            clock,
+            maps: BTreeMap::from(ModuleId::ALL.map(|module| (module, FieldMap::new(module, &settings)))),
+            key_field: settings.key_field,
+            api_version: settings.api_version,
+            settle: settings.settle,
+            overlap: settings.overlap,
+        })
+    }
+}
+
+impl Remote for Salesforce {
+    fn system(&self) -> &'static str {
+        SYSTEM
+    }
+
+    fn capabilities(&self, _module: ModuleId) -> Capabilities {
+        Capabilities {
+            conditional_write: ConditionalWrite::OneSecond,
+            idempotent_create: IdempotentCreate::NativeKey,
+            listing: Listing::Keyset,
+            deletes: DeleteEvidence::Feed,
+            stamp_key: true,
+            page_size: PAGE_SIZE as u32,
+            stamp_resolution: Duration::from_secs(1),
+            min_overlap: self.overlap,
+            settle: self.settle,
+            max_in_flight: 4,
+        }
+    }
+
+    fn fields(&self, module: ModuleId) -> Vec<String> {
+        self.map(module).names()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
+        Box::pin(self.ping())
+    }
+
+    fn definitions(&self, module: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>> {
+        Box::pin(self.describe(module))
+    }
+
+    fn list<'a>(&'a self, module: ModuleId, request: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
+        Box::pin(self.page(module, request))
+    }
+
+    fn get<'a>(&'a self, module: ModuleId, id: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
+        Box::pin(self.read(module, id))
+    }
+
+    fn find_by_key<'a>(
+        &'a self,
+        module: ModuleId,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
+        Box::pin(async move { self.by_key(module, key).await.map(Some) })
+    }
+
+    fn create<'a>(
+        &'a self,
+        module: ModuleId,
+        key: &'a str,
+        fields: &'a Fields,
+    ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
+        Box::pin(async move { self.upsert(module, key, fields).await.map_err(|error| without_values(error, fields)) })
+    }
+
+    fn update<'a>(
+        &'a self,
+        module: ModuleId,
+        id: &'a RecordId,
+        patch: &'a Fields,
+        expected: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
+        Box::pin(
+            async move { self.patch(module, id, patch, expected).await.map_err(|error| without_values(error, patch)) },
+        )
+    }
+}

@@ -1,0 +1,208 @@
+//! The Odoo adapter against scripted answers: what it sends, and how it reads what a healthy server
+//! rarely says. `odoo_adapter.rs` proves the rest on a real server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail loudly"
+)]
+
+mod scripted;
+
+use std::sync::Arc;
+
+use scripted::{Reply, Scripted, lost, reply};
+use secrecy::SecretString;
+use serde_json::{Value as Json, json};
+use tandem::error::ErrorKind;
+use tandem::model::{FieldDef, FieldKind, Fields, Flow, ModuleId, RecordId, Value};
+use tandem::remote::odoo::{NameFields, Odoo, Settings};
+use tandem::remote::{Class, PageRequest, Read, Remote, Sent};
+use tandem::seam::SystemClock;
+
+fn odoo(names: NameFields, replies: impl IntoIterator<Item = Reply>) -> (Odoo, Arc<Scripted>) {
+    let transport = Arc::new(Scripted::new(replies));
+    let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("s3cret-key"));
+    settings.name_fields = names;
+    (Odoo::new(settings, transport.clone(), Arc::new(SystemClock)).unwrap(), transport)
+}
+
+fn custom() -> NameFields {
+    NameFields::Custom { first: "x_first_name".to_owned(), last: "x_last_name".to_owned() }
+}
+
+fn fields<const N: usize>(pairs: [(&str, &str); N]) -> Fields {
+    pairs.into_iter().map(|(name, text)| (name.to_owned(), Value::text(text))).collect()
+}
+
+fn row(id: i64, stamp: &str) -> Json {
+    json!({"id": id, "name": "Ada Lovelace", "x_first_name": "Ada", "x_last_name": "Lovelace", "active": true,
+        "write_date": stamp, "write_uid": [2, "Admin"], "email": "ada@b.example", "phone": false, "parent_id": false})
+}
+
+#[tokio::test]
+async fn a_create_loads_one_row_under_its_external_id() {
+    let (odoo, wire) = odoo(custom(), [reply(200, &json!({"ids": [42], "messages": [], "nextrow": 0}))]);
+    let new = fields([("first_name", "Ada"), ("last_name", "Lovelace"), ("email", "ada@b.example"), ("company", "7")]);
+    let ack = odoo.create(ModuleId::Contacts, "contact-1", &new).await.unwrap();
+    assert_eq!((ack.id.as_str(), ack.created), ("42", None));
+    let sent = wire.finish();
+    assert_eq!(sent[0].path, "/json/2/res.partner/load");
+    assert_eq!((sent[0].header("authorization"), sent[0].header("x-odoo-database")), ("bearer s3cret-key", "crm"));
+    let body = sent[0].json();
+    assert_eq!(
+        body["fields"],
+        json!(["id", "is_company", "parent_id/.id", "email", "name", "x_first_name", "x_last_name"])
+    );
+    assert_eq!(
+        body["data"],
+        json!([["__tandem__.contact-1", "0", "7", "ada@b.example", "Ada Lovelace", "Ada", "Lovelace"]])
+    );
+}
+
+#[tokio::test]
+async fn a_refused_create_names_our_fields_and_no_values_i33() {
+    let messages = json!([{"type": "error", "record": 0, "field": "parent_id", "message": "No match for Lovelace"}]);
+    let (odoo, _wire) = odoo(custom(), [reply(200, &json!({"ids": false, "messages": messages, "nextrow": 0}))]);
+    let new = fields([("last_name", "Lovelace"), ("company", "7")]);
+    let error = odoo.create(ModuleId::Contacts, "contact-1", &new).await.unwrap_err();
+    assert_eq!((error.class, error.sent), (Class::Rejected, Sent::No));
+    assert_eq!(error.details, ["company: No match for …"]);
+    assert!(!error.to_string().contains("Lovelace"));
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_write_is_unknown_and_not_repeated_i17() {
+    let (odoo, wire) = odoo(custom(), [lost()]);
+    let error = odoo.create(ModuleId::Contacts, "contact-1", &fields([("last_name", "X")])).await.unwrap_err();
+    assert_eq!((error.class, error.sent), (Class::Unreachable, Sent::Maybe));
+    assert_eq!(wire.finish().len(), 1);
+}
+
+#[tokio::test]
+async fn half_a_name_is_completed_from_the_record() {
+    let now = json!([{"id": 9, "name": "Mary Jane van Dyke", "x_first_name": "Mary Jane", "x_last_name": "van Dyke"}]);
+    let (odoo, wire) = odoo(custom(), [reply(200, &now), reply(200, &json!(true))]);
+    odoo.update(ModuleId::Contacts, &"9".into(), &fields([("first_name", "Maria")]), None).await.unwrap();
+    let sent = wire.finish();
+    let written = json!({"name": "Maria van Dyke", "x_first_name": "Maria", "x_last_name": "van Dyke"});
+    assert_eq!(sent[1].json()["vals"], written);
+}
+
+#[tokio::test]
+async fn without_its_own_fields_an_ambiguous_name_is_not_guessed_at() {
+    let now = json!([{"id": 9, "name": "Mary Jane van Dyke"}]);
+    let (odoo, wire) = odoo(NameFields::Split, [reply(200, &now)]);
+    let error =
+        odoo.update(ModuleId::Contacts, &"9".into(), &fields([("first_name", "Maria")]), None).await.unwrap_err();
+    assert_eq!((error.class, error.sent), (Class::Rejected, Sent::No));
+    assert!(wire.finish().iter().all(|sent| !sent.path.ends_with("/write")));
+}
+
+#[tokio::test]
+async fn name_fields_are_detected_once() {
+    let both = json!({"x_first_name": {"type": "char"}, "x_last_name": {"type": "char"}});
+    let one = reply(200, &json!([row(1, "2026-11-21 08:00:00")]));
+    let (odoo, wire) = odoo(NameFields::Detect, [reply(200, &both), one.clone(), one]);
+    for _ in 0..2 {
+        assert!(matches!(odoo.get(ModuleId::Contacts, &"1".into()).await.unwrap(), Read::Found(_)));
+    }
+    let paths: Vec<String> = wire.finish().into_iter().map(|sent| sent.path).collect();
+    assert_eq!(paths.iter().filter(|path| path.ends_with("fields_get")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_missing_record_is_missing_on_read_and_on_write() {
+    let gone = json!({"name": "odoo.exceptions.MissingError", "message": "Record does not exist or has been deleted."});
+    let (odoo, _wire) = odoo(custom(), [reply(200, &json!([])), reply(404, &gone)]);
+    let id = RecordId::from("5");
+    assert_eq!(odoo.get(ModuleId::Contacts, &id).await.unwrap(), Read::Missing);
+    let error = odoo.update(ModuleId::Contacts, &id, &fields([("email", "x@y.example")]), None).await.unwrap_err();
+    assert_eq!((error.class, error.sent), (Class::Missing, Sent::No));
+}
+
+#[tokio::test]
+async fn a_full_page_of_one_second_goes_on_by_id() {
+    let stamp = "2026-11-21 08:00:00";
+    let full: Vec<Json> = (1..=200).map(|id| row(id, stamp)).collect();
+    let (odoo, wire) = odoo(custom(), [reply(200, &json!(full)), reply(200, &json!([row(201, stamp)]))]);
+    let from = Some("2026-11-21T08:00:00Z".parse().unwrap());
+    let page = odoo.list(ModuleId::Contacts, &PageRequest { from, ..PageRequest::default() }).await.unwrap();
+    assert_eq!(page.records.len(), 200);
+    assert_eq!(page.server_time.unwrap().to_string(), "2026-11-21T09:00:00.000Z");
+    let request = PageRequest { from, position: page.next, ..PageRequest::default() };
+    let page = odoo.list(ModuleId::Contacts, &request).await.unwrap();
+    assert!(page.next.is_some(), "the seconds after this one are still to be read");
+    let sent = wire.finish();
+    assert_eq!(sent[0].json()["order"], "write_date,id");
+    assert_eq!(sent[1].json()["order"], "id");
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_read_the_key_table_looks_up_by_reference() {
+    let forbidden = || reply(403, &json!({"name": "odoo.exceptions.AccessError", "message": "You are not allowed"}));
+    let unknown =
+        json!({"name": "builtins.ValueError", "message": "External ID not found in the system: __tandem__.c-1"});
+    let script = [
+        forbidden(),
+        reply(200, &json!(["res.partner", 1])),
+        reply(200, &json!([row(1, "2026-11-21 08:00:00")])),
+        forbidden(),
+        reply(500, &unknown),
+        forbidden(),
+        reply(200, &json!(["res.partner", false])),
+        forbidden(),
+        reply(200, &json!(["res.users", 3])),
+    ];
+    let (odoo, wire) = odoo(custom(), script);
+    let find = async |key| odoo.find_by_key(ModuleId::Contacts, key).await;
+    assert_eq!(find("c-0").await.unwrap().unwrap()[0].id.as_str(), "1");
+    assert_eq!(find("c-1").await.unwrap(), Some(Vec::new()));
+    assert_eq!(find("c-2").await.unwrap(), Some(Vec::new()));
+    assert_eq!(find("c-3").await.unwrap_err().class, Class::Malformed);
+    assert_eq!(find("a.b").await.unwrap_err().class, Class::Rejected);
+    wire.finish();
+}
+
+#[tokio::test]
+async fn answers_of_another_shape_are_malformed_not_a_panic() {
+    for body in [json!(null), json!({}), json!([[]]), json!([{"id": "x"}]), json!("text"), json!([{"id": 1}])] {
+        let (odoo, _wire) = odoo(custom(), [reply(200, &body)]);
+        let request = PageRequest { from: Some("2026-11-21T08:00:00Z".parse().unwrap()), ..PageRequest::default() };
+        assert_eq!(odoo.list(ModuleId::Contacts, &request).await.unwrap_err().class, Class::Malformed, "{body}");
+    }
+}
+
+#[test]
+fn the_key_stays_out_of_debug_text_i33() {
+    let (odoo, _wire) = odoo(custom(), []);
+    assert!(!format!("{odoo:?}").contains("s3cret"));
+}
+
+#[test]
+fn settings_that_could_not_work_are_refused() {
+    let refuse = |change: fn(&mut Settings)| {
+        let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("key"));
+        change(&mut settings);
+        let error = Odoo::new(settings, Arc::new(Scripted::new([])), Arc::new(SystemClock)).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+        error.to_string()
+    };
+    assert!(refuse(|settings| settings.base_url = "http://odoo.example".to_owned()).contains("http"));
+    assert!(!refuse(|settings| settings.key = SecretString::from("s3cret\n")).contains("s3cret"));
+    refuse(|settings| settings.database = " ".to_owned());
+    refuse(|settings| {
+        settings.name_fields = NameFields::Custom { first: "x first".to_owned(), last: "x_last".to_owned() };
+    });
+    refuse(|settings| {
+        let diet = |kind| FieldDef {
+            name: "custom.diet".into(),
+            title: "Diet".into(),
+            kind,
+            flow: Flow::Both,
+            required_on: None,
+        };
+        settings.custom.insert(ModuleId::Contacts, vec![(diet(FieldKind::Choices), "x_diet".to_owned())]);
+    });
+}
