@@ -54,7 +54,8 @@ struct Change {
 
 fn change() -> impl Strategy<Value = Change> {
     let states = prop::sample::select(State::iter().filter(|state| !state.has_intent()).collect::<Vec<_>>());
-    let reasons = prop::collection::vec(prop::sample::select(vec![Reason::Guard, Reason::Parked, Reason::Conflict]), 0..3);
+    let reasons =
+        prop::collection::vec(prop::sample::select(vec![Reason::Guard, Reason::Parked, Reason::Conflict]), 0..3);
     let first = (0..5_u8, any::<bool>(), states, reasons, prop::sample::select(vec![0_u8, 1, 1, 1, 1, 2, 255]));
     let second = (0..3_u8, 0..6_u64, 0..6_u64, prop::option::weighted(0.2, 0..5_u8));
     (first, second, any::<[bool; 3]>()).prop_map(|(first, second, flags)| Change {
@@ -439,7 +440,8 @@ fn a_walk_by_token_survives_a_change_of_filter_and_bad_tokens_are_refused() {
             let narrowed = view.page(&PageQuery { filter: filter.clone(), anchor, limit: 1 })?;
             assert_eq!(narrowed.rows[0].id, ItemId(5), "the next one of that module");
             for token in ["", "zz", "00", "é"] {
-                let bad = view.page(&PageQuery { filter: filter.clone(), anchor: Anchor::At(token.to_owned()), limit: 1 });
+                let bad =
+                    view.page(&PageQuery { filter: filter.clone(), anchor: Anchor::At(token.to_owned()), limit: 1 });
                 assert!(matches!(bad, Err(StoreError::BadToken)));
             }
             Ok(())

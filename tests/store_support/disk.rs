@@ -49,6 +49,11 @@ impl Disk {
         self.state.lock().unwrap().fuse = Some(calls);
     }
 
+    /// The power stays from now on.
+    pub fn disarm(&self) {
+        self.state.lock().unwrap().fuse = None;
+    }
+
     /// Whether the power is gone.
     pub fn is_dead(&self) -> bool {
         self.state.lock().unwrap().dead

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tandem::model::link::PairKey;
 use tandem::model::{
-    Base, Decision, Intent, Item, ItemId, Link, LinkId, ModuleId, Observation, Operation, Reason, RecordId, Side, State,
-    Timestamp,
+    Base, Decision, Intent, Item, ItemId, Link, LinkId, ModuleId, Observation, Operation, Reason, RecordId, Side,
+    State, Timestamp,
 };
 use tandem::store::{Reads, StoreError, TITLE_BYTES, Tx};
 use tandem::wire::{Anchor, AuditQuery, Filter, PageQuery, Row};
@@ -444,9 +444,7 @@ fn filters(module: Option<ModuleId>) -> Vec<Filter> {
 /// Every walk over the pages equals the full sort, without skip or repeat (I23).
 pub fn compare_pages(store: &impl Reads, model: &Model, filter: &Filter) {
     let expected = Model::ids(model.matching(filter));
-    let page = |anchor: Anchor, limit: u32| {
-        store.page(&PageQuery { filter: filter.clone(), anchor, limit }).unwrap()
-    };
+    let page = |anchor: Anchor, limit: u32| store.page(&PageQuery { filter: filter.clone(), anchor, limit }).unwrap();
     let total = filter.text.is_none().then_some(expected.len() as u64);
     for limit in [1, 3, 1000] {
         let mut forward: Vec<Row> = Vec::new();
