@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase as _, StorageError};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
 use rustix::fs::{CWD, RenameFlags};
 use strum::IntoEnumIterator as _;
 
@@ -33,6 +33,11 @@ fn builder(options: &Options) -> Builder {
 pub(super) fn open(path: &Path, options: &Options) -> Result<Database> {
     if !fs::exists(path)? {
         create(path, options)?;
+    }
+    // Look before touching: opening for writing changes bytes even if nothing is written. A file that
+    // needs recovery cannot be looked at this way; it is checked below, after it.
+    if let Ok(db) = builder(options).open_read_only(path) {
+        check(&db, path, options)?;
     }
     let db = builder(options).open(path).map_err(|error| open_error(error, path))?;
     let mode = fs::metadata(path)?.permissions().mode();
@@ -71,7 +76,7 @@ fn open_error(error: DatabaseError, path: &Path) -> StoreError {
 }
 
 /// Refuses a file that is not ours, is newer than us, or belongs to another account.
-fn check(db: &Database, path: &Path, options: &Options) -> Result<()> {
+fn check(db: &impl ReadableDatabase, path: &Path, options: &Options) -> Result<()> {
     let view = View::new(db.begin_read()?);
     let found = match meta::schema(&view) {
         Ok(Some(found)) => found,
