@@ -289,7 +289,9 @@ fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
                 }
             }
             CrmSystem::Odoo {
-                database: table.database.ok_or_else(|| missing("database", "the Odoo database, for example \"prod\""))?,
+                database: table
+                    .database
+                    .ok_or_else(|| missing("database", "the Odoo database, for example \"prod\""))?,
                 key: table.key.ok_or_else(|| missing("key", "where the Odoo API key is: { file = \"…\" }"))?,
             }
         }
