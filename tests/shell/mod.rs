@@ -12,7 +12,7 @@ use tandem::config::Operator;
 use tandem::daemon::{self, DaemonHandle, Limits, Options, Roster, Service, ServiceError};
 use tandem::error::{Error, ErrorKind};
 use tandem::model::*;
-use tandem::seam::SystemClock;
+use tandem::seam::{Clock as _, SystemClock};
 use tandem::wire::*;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -96,7 +96,7 @@ impl Fake {
             daemon: DaemonStatus {
                 version: "0.1.0".to_owned(),
                 pid: 1,
-                now: Timestamp::from_millis(AT),
+                now: SystemClock.now(),
                 ..Default::default()
             },
             modules: modules.to_vec(),
