@@ -1,1 +1,359 @@
-//! (being written)
+//! The configuration of one account: a versioned TOML file, checked as a whole before anything starts.
+//!
+//! This module reads and refuses; it decides nothing. An unknown key is an error with its line and
+//! the nearest known name, never silently ignored. Secrets are fetched by [`Config::secrets`], only
+//! when a process needs them: an operator's console must be able to read the rest.
+
+pub mod duration;
+mod explain;
+pub mod paths;
+mod schema;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+pub use paths::Paths;
+pub use schema::{
+    CrmKind, CustomField, CustomKind, GuardLimits, Ivvy, Limit, Module, Modules, Operator, Sync, parse_day,
+};
+pub use secret::{SecretSource, Secrets, fingerprint};
+
+use crate::error::{Error, Result};
+use crate::model::{Fingerprint, ModuleDef, ModuleId, Role};
+
+/// Version of the file format.
+pub const VERSION: u32 = 1;
+
+/// An account's configuration. Its `Display` shows where secrets are, never what they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// Account name: one store, one daemon, one socket each.
+    pub account: String,
+    /// "production", "sandbox", …: shown on every screen.
+    pub environment: String,
+    /// Where the store and its lock live.
+    pub data_dir: PathBuf,
+    /// The socket consoles attach to.
+    pub socket: PathBuf,
+    /// Group that may attach besides the owner; the socket is the owner's alone when absent.
+    pub socket_group: Option<String>,
+    /// What someone may do whom `operators` does not name; they are refused when absent.
+    pub default_role: Option<Role>,
+    /// iVvy.
+    pub ivvy: Ivvy,
+    /// The CRM.
+    pub crm: Crm,
+    /// Schedule and rates.
+    pub sync: Sync,
+    /// Modules and their custom fields.
+    pub modules: Modules,
+    /// Bulk guard limits.
+    pub guard: GuardLimits,
+    /// People by name.
+    pub operators: BTreeMap<String, Operator>,
+}
+
+/// The CRM's side of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crm {
+    /// Base address.
+    pub url: Url,
+    /// Prefix of our external keys, when several accounts share one CRM.
+    pub key_scope: Option<String>,
+    /// What only this system needs.
+    pub system: CrmSystem,
+}
+
+impl Crm {
+    /// Which CRM it is.
+    pub fn kind(&self) -> CrmKind {
+        match self.system {
+            CrmSystem::Odoo { .. } => CrmKind::Odoo,
+            CrmSystem::Salesforce { .. } => CrmKind::Salesforce,
+        }
+    }
+
+    /// Where its secret is.
+    pub fn secret(&self) -> &SecretSource {
+        match &self.system {
+            CrmSystem::Odoo { key, .. } => key,
+            CrmSystem::Salesforce { secret, .. } => secret,
+        }
+    }
+}
+
+/// What one kind of CRM needs beside its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CrmSystem {
+    /// Odoo 19.
+    Odoo {
+        /// Database name.
+        database: String,
+        /// API key.
+        key: SecretSource,
+    },
+    /// Salesforce, client-credentials flow.
+    Salesforce {
+        /// Consumer key of the connected app.
+        client_id: String,
+        /// Its secret.
+        secret: SecretSource,
+        /// REST API version ("62.0"); the adapter's own when absent.
+        api_version: Option<String>,
+    },
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::error::ErrorKind::Config), always with a hint.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let hint = if error.kind() == std::io::ErrorKind::NotFound {
+                "run `tandem init` to write one, `tandem demo` to look around, or pass --config PATH"
+            } else {
+                "check the path and its permissions"
+            };
+            Error::config(format!("the configuration {} cannot be read", path.display())).because(&error).hint(hint)
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks the text of a configuration file; `path` is used in messages and as the base of
+    /// relative paths.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        // The version is looked at first, so that a newer file is not called a typing error.
+        if let Ok(table) = text.parse::<toml::Table>() {
+            match table.get("version").and_then(toml::Value::as_integer) {
+                Some(version) if version == i64::from(VERSION) => {}
+                Some(version) => {
+                    return Err(Error::config(format!("{}: configuration version {version}", path.display()))
+                        .hint(format!("this Tandem reads version {VERSION}")));
+                }
+                None => {
+                    return Err(Error::config(format!("{}: the key `version` is missing", path.display()))
+                        .hint(format!("start the file with: version = {VERSION}")));
+                }
+            }
+        }
+        let file: schema::File = toml::from_str(text).map_err(|error| explain::toml_error(&error, text, path))?;
+        Self::check(file, path)
+    }
+
+    fn check(file: schema::File, path: &Path) -> Result<Self> {
+        debug_assert_eq!(file.version, VERSION, "checked before parsing");
+        let wrong = |message: String, hint: &str| Error::config(format!("{}: {message}", path.display())).hint(hint);
+        let account = file.account.unwrap_or_else(|| paths::DEFAULT_ACCOUNT.to_owned());
+        if !paths::is_account_name(&account) {
+            return Err(wrong(
+                format!("account: `{account}` is not an account name"),
+                "up to 32 small letters, digits, - and _",
+            ));
+        }
+        let crm = check_crm(file.crm).map_err(|(message, hint)| wrong(message, hint))?;
+        for module in ModuleId::ALL {
+            check_fields(module, &file.modules.of(module).fields).map_err(|(message, hint)| wrong(message, hint))?;
+        }
+        for (name, operator) in &file.operators {
+            if operator.uid.is_some() == operator.login.is_some() {
+                return Err(wrong(
+                    format!("operators.{name}: needs exactly one of `uid` and `login`"),
+                    "how the daemon knows them: uid = 1000, or login = \"ada\"",
+                ));
+            }
+        }
+        if file.ivvy.key.trim().is_empty() {
+            return Err(wrong("ivvy.key is empty".to_owned(), "the API key from iVvy's integration settings"));
+        }
+        if file.sync.rate == 0 {
+            return Err(wrong("sync.rate is zero".to_owned(), "calls per second to each remote, at least 1"));
+        }
+        if file.guard.shrink_percent > 100 {
+            return Err(wrong("guard.shrink_percent is above 100".to_owned(), "a percentage, 50 by default"));
+        }
+        let base = path.parent().unwrap_or(Path::new("."));
+        // Only asked for when needed: a file that names both places works without a home directory.
+        let default_paths = match (&file.data_dir, &file.socket) {
+            (Some(_), Some(_)) => None,
+            _ => Some(paths::defaults(&account)?),
+        };
+        let place = |given: Option<PathBuf>, default: fn(&Paths) -> &PathBuf| match (given, &default_paths) {
+            (Some(given), _) => base.join(given),
+            (None, Some(paths)) => default(paths).clone(),
+            (None, None) => base.to_owned(),
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            account,
+            environment: file.environment.unwrap_or_else(|| "production".to_owned()),
+            data_dir: place(file.data_dir, |paths| &paths.data),
+            socket: place(file.socket, |paths| &paths.socket),
+            socket_group: file.socket_group,
+            default_role: file.default_role,
+            ivvy: file.ivvy,
+            crm,
+            sync: file.sync,
+            modules: file.modules,
+            guard: file.guard,
+            operators: file.operators,
+        })
+    }
+
+    /// Fetches the secrets.
+    ///
+    /// # Errors
+    /// When a source is missing, empty or not private.
+    pub fn secrets(&self) -> Result<Secrets> {
+        let base = self.path.parent().unwrap_or(Path::new("."));
+        let crm_key = match self.crm.kind() {
+            CrmKind::Odoo => "crm.key",
+            CrmKind::Salesforce => "crm.secret",
+        };
+        Ok(Secrets {
+            ivvy: self.ivvy.secret.resolve(base, "ivvy.secret")?,
+            crm: self.crm.secret().resolve(base, crm_key)?,
+        })
+    }
+
+    /// The effective catalogue: enabled modules in sync order, custom fields included.
+    pub fn catalogue(&self) -> Vec<ModuleDef> {
+        ModuleId::ALL
+            .into_iter()
+            .filter(|module| self.modules.of(*module).enabled)
+            .map(|module| {
+                let mut def = module.def();
+                let custom = &self.modules.of(module).fields;
+                if !custom.is_empty() {
+                    def.fields.extend(custom.iter().map(CustomField::def));
+                    // Configuration has no counter to raise, so the version of a custom map is a
+                    // hash of it: any change makes plans and guard look again.
+                    def.mapping_version = mapping_version(def.mapping_version, custom);
+                }
+                def
+            })
+            .collect()
+    }
+}
+
+impl Modules {
+    /// The section of `module`.
+    pub fn of(&self, module: ModuleId) -> &Module {
+        match module {
+            ModuleId::Companies => &self.companies,
+            ModuleId::Contacts => &self.contacts,
+        }
+    }
+}
+
+fn mapping_version(built_in: u32, custom: &[CustomField]) -> u32 {
+    let hash = Fingerprint::of(&(built_in, custom)).0;
+    u32::try_from(hash & u128::from(u32::MAX)).unwrap_or(u32::MAX)
+}
+
+type Wrong = (String, &'static str);
+
+fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
+    let kind = table.kind;
+    let missing =
+        |key: &str, hint: &'static str| (format!("crm: `{key}` is missing, which kind = \"{kind}\" needs"), hint);
+    let surplus = |key: &str| {
+        (format!("crm: `{key}` means nothing for kind = \"{kind}\""), "remove the key, or correct the kind")
+    };
+    if let Some(scope) = &table.key_scope
+        && (scope.is_empty() || !scope.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'))
+    {
+        return Err((
+            format!("crm.key_scope: `{scope}` cannot be part of a key"),
+            "letters, digits, - and _; leave it out unless several accounts share one CRM",
+        ));
+    }
+    let system = match kind {
+        CrmKind::Odoo => {
+            for (key, given) in [
+                ("client_id", table.client_id.is_some()),
+                ("secret", table.secret.is_some()),
+                ("api_version", table.api_version.is_some()),
+            ] {
+                if given {
+                    return Err(surplus(key));
+                }
+            }
+            CrmSystem::Odoo {
+                database: table
+                    .database
+                    .ok_or_else(|| missing("database", "the Odoo database, for example \"prod\""))?,
+                key: table.key.ok_or_else(|| missing("key", "where the Odoo API key is: { file = \"…\" }"))?,
+            }
+        }
+        CrmKind::Salesforce => {
+            for (key, given) in [("database", table.database.is_some()), ("key", table.key.is_some())] {
+                if given {
+                    return Err(surplus(key));
+                }
+            }
+            CrmSystem::Salesforce {
+                client_id: table.client_id.ok_or_else(|| missing("client_id", "the connected app's consumer key"))?,
+                secret: table.secret.ok_or_else(|| missing("secret", "where its secret is: { file = \"…\" }"))?,
+                api_version: table.api_version,
+            }
+        }
+    };
+    Ok(Crm { url: table.url, key_scope: table.key_scope, system })
+}
+
+fn check_fields(module: ModuleId, fields: &[CustomField]) -> Result<(), Wrong> {
+    let def = module.def();
+    for (index, field) in fields.iter().enumerate() {
+        let at = format!("modules.{module}.fields[{index}]");
+        let name = &field.name;
+        let well_formed = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        if !well_formed {
+            return Err((format!("{at}: `{name}` is not a field name"), "small letters, digits and _, a letter first"));
+        }
+        if def.field(name).is_some() {
+            return Err((format!("{at}: `{name}` is a built-in field of {module}"), "choose another name"));
+        }
+        if field.crm.trim().is_empty() {
+            return Err((format!("{at}: `crm` is empty"), "the CRM's own name of the field"));
+        }
+        for earlier in &fields[..index] {
+            let twice = if earlier.name == *name {
+                format!("the name `{name}`")
+            } else if earlier.ivvy == field.ivvy {
+                format!("iVvy's field {}", field.ivvy)
+            } else if earlier.crm == field.crm {
+                format!("the CRM's field `{}`", field.crm)
+            } else {
+                continue;
+            };
+            return Err((format!("{at}: {twice} is used twice"), "map every field once"));
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "account      {} ({})", self.account, self.environment)?;
+        writeln!(f, "config       {}", self.path.display())?;
+        writeln!(f, "data         {}", self.data_dir.display())?;
+        writeln!(f, "socket       {}", self.socket.display())?;
+        writeln!(f, "ivvy         {} (secret: {})", self.ivvy.url, self.ivvy.secret)?;
+        writeln!(f, "crm          {} {} (secret: {})", self.crm.kind(), self.crm.url, self.crm.secret())?;
+        write!(f, "interval     {}", duration::format(self.sync.interval))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! Types only. This layer knows neither the engine nor the terminal. Every change of meaning raises
 //! [`PROTOCOL`]; unknown fields are ignored, unknown requests are refused by name.
 
+pub mod codec;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -90,7 +92,8 @@ pub enum Request {
     Page(PageQuery),
     /// One item whole.
     Item {
-        /// Which.
+        /// Which. Not `id` on the wire: that is the call's own number.
+        #[serde(rename = "item")]
         id: ItemId,
     },
     /// One decision. The daemon fills in actor and time.

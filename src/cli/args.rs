@@ -1,0 +1,349 @@
+//! What the command line accepts: options and commands. Values are checked here, meaning elsewhere.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::queue::args::QueueCommand;
+use crate::config::{duration, paths};
+use crate::model::{ItemId, ModuleId, Seq};
+
+/// Keeps iVvy and a CRM in step; people settle what a machine must not decide.
+#[derive(Debug, Parser)]
+#[command(name = "tandem", disable_version_flag = true, max_term_width = 100)]
+pub struct Cli {
+    /// Options of every command
+    #[command(flatten)]
+    pub global: Global,
+    /// Print program, protocol and store schema version
+    #[arg(short = 'V', long)]
+    pub version: bool,
+    /// What to do; opens the console when absent
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Global {
+    /// Configuration file [default: $XDG_CONFIG_HOME/tandem/ACCOUNT.toml]
+    #[arg(long, global = true, value_name = "PATH", env = "TANDEM_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Data directory, instead of the configured one
+    #[arg(long, global = true, value_name = "DIR", env = "TANDEM_DATA", hide_env_values = true)]
+    pub data: Option<PathBuf>,
+    /// Daemon socket, instead of the configured one
+    #[arg(long, global = true, value_name = "PATH", env = "TANDEM_SOCKET", hide_env_values = true)]
+    pub socket: Option<PathBuf>,
+    /// Account, where several are configured
+    #[arg(long, global = true, value_name = "NAME", env = "TANDEM_ACCOUNT", hide_env_values = true, value_parser = account)]
+    pub account: Option<String>,
+    /// Print JSON: one object, or one object per line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Colour the output
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        env = "TANDEM_COLOR",
+        hide_env_values = true,
+        default_value = "auto"
+    )]
+    pub color: ColorWhen,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open the console: attach to the daemon, or host one in this process when none runs
+    Console(ConsoleArgs),
+    /// Try Tandem on simulated remotes: nothing to configure, nothing leaves this machine
+    Demo(DemoArgs),
+    /// Run one simulated remote as an HTTP server until signalled
+    Sim(SimArgs),
+    /// Run the daemon in the foreground
+    Run(RunArgs),
+    /// Show modules, counts, rates and errors (exit 1 when a module is tripped, failing or stopped)
+    Status,
+    /// Start a sweep now
+    Sync(SyncArgs),
+    /// Look at the queue and decide
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Who decided what, when, on which values
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Print live events as lines until the daemon stops
+    Watch {
+        /// Only this module
+        #[arg(long, value_name = "MODULE")]
+        module: Option<ModuleId>,
+    },
+    /// Stop claiming and polling
+    Pause {
+        /// Which modules; all when absent
+        #[arg(value_name = "MODULE")]
+        modules: Vec<ModuleId>,
+    },
+    /// Go on after a pause
+    Resume {
+        /// Which modules; all when absent
+        #[arg(value_name = "MODULE")]
+        modules: Vec<ModuleId>,
+    },
+    /// The bulk guard: what it holds, and letting it go
+    #[command(subcommand)]
+    Guard(GuardCommand),
+    /// Check connections, permissions, clock skew and store health (exit 1 when a row fails)
+    Check,
+    /// Compare indexes, counters, links and the audit chain with the items (exit 1 when something does not fit)
+    Doctor {
+        /// Write anew what can be derived
+        #[arg(long)]
+        rebuild: bool,
+    },
+    /// Write a configuration; tests the connection before it enables anything
+    Init(InitArgs),
+    /// List the console's keys
+    Keys,
+    /// List the console's themes
+    Themes,
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write a page per command into this directory instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// `console`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConsoleArgs {
+    /// Theme, by name or path
+    #[arg(long, env = "TANDEM_THEME", hide_env_values = true)]
+    pub theme: Option<String>,
+}
+
+/// `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Records on each side
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub records: u32,
+    /// Same seed, same data
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// No console: print addresses, config and socket as one JSON line and run until signalled
+    #[arg(long)]
+    pub headless: bool,
+    /// Listen on P, P+1, … instead of free ports
+    #[arg(long, value_name = "P")]
+    pub port_base: Option<u16>,
+}
+
+/// `sim`.
+#[derive(Clone, Debug, Args)]
+pub struct SimArgs {
+    /// Which remote
+    pub system: SimSystem,
+    /// Where to listen; loopback only
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
+    pub listen: SocketAddr,
+    /// Records to start with
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub records: u32,
+    /// Same seed, same data
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// How many records its other users change per minute
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub edits_per_minute: u32,
+    /// A fault to play, as the body of POST /_sim/fault; may be repeated
+    #[arg(long, value_name = "SPEC")]
+    pub fault: Vec<String>,
+}
+
+/// Simulated remotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum SimSystem {
+    /// iVvy.
+    Ivvy,
+    /// Salesforce.
+    Salesforce,
+}
+
+/// `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// How to write the log to standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Shapes of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// `sync`.
+#[derive(Clone, Debug, Args)]
+pub struct SyncArgs {
+    /// Which modules; all when absent
+    #[arg(value_name = "MODULE")]
+    pub modules: Vec<ModuleId>,
+    /// Read everything, not only changes
+    #[arg(long)]
+    pub full: bool,
+    /// Wait until the sweep has ended (exit 1 when it did not end well)
+    #[arg(long, conflicts_with = "plan")]
+    pub wait: bool,
+    /// Only show what would be written
+    #[arg(long, conflicts_with_all = ["full", "approve"])]
+    pub plan: bool,
+    /// Release the plan with this hash (exit 5 when it is another one by now)
+    #[arg(long, value_name = "HASH")]
+    pub approve: Option<String>,
+}
+
+/// `audit`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuditCommand {
+    /// List rows, newest first
+    List {
+        /// Only this item
+        #[arg(long, value_name = "ID")]
+        item: Option<ItemId>,
+        /// Only rows before this position
+        #[arg(long, value_name = "SEQ")]
+        before: Option<Seq>,
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+    },
+    /// Show one row
+    Show {
+        /// Its position
+        #[arg(value_name = "SEQ")]
+        seq: Seq,
+    },
+    /// Check the hash chain (exit 1 when it is broken)
+    Verify,
+}
+
+/// `guard`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GuardCommand {
+    /// Show every module's guard (exit 1 when one holds something)
+    List,
+    /// Let go what a guard holds
+    Release {
+        /// Which module
+        module: ModuleId,
+        /// How many items you saw as held; refused when it is another number by now
+        #[arg(long, value_name = "N")]
+        expect: u64,
+        /// Only this many, oldest first
+        #[arg(long, value_name = "N")]
+        sample: Option<u64>,
+    },
+    /// Throw the held plans away; they come back when the records change
+    Discard {
+        /// Which module
+        module: ModuleId,
+        /// How many items you saw as held; refused when it is another number by now
+        #[arg(long, value_name = "N")]
+        expect: u64,
+    },
+}
+
+/// `init`. Everything not given is asked for on a terminal.
+#[derive(Clone, Debug, Default, Args)]
+pub struct InitArgs {
+    /// Ask nothing: what is not given takes its default or is an error
+    #[arg(long)]
+    pub non_interactive: bool,
+    /// Shown on every screen
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Address of the iVvy region
+    #[arg(long, value_name = "URL")]
+    pub ivvy_url: Option<String>,
+    /// iVvy API key (the secret is read from a file)
+    #[arg(long, value_name = "KEY")]
+    pub ivvy_key: Option<String>,
+    /// File with the iVvy API secret, mode 0600
+    #[arg(long, value_name = "PATH")]
+    pub ivvy_secret_file: Option<PathBuf>,
+    /// Which CRM: odoo or salesforce
+    #[arg(long, value_name = "KIND")]
+    pub crm: Option<crate::config::CrmKind>,
+    /// Address of the CRM
+    #[arg(long, value_name = "URL")]
+    pub crm_url: Option<String>,
+    /// Odoo: the database
+    #[arg(long, value_name = "NAME")]
+    pub crm_database: Option<String>,
+    /// Salesforce: the connected app's consumer key
+    #[arg(long, value_name = "ID")]
+    pub crm_client_id: Option<String>,
+    /// File with the Odoo API key or Salesforce client secret, mode 0600
+    #[arg(long, value_name = "PATH")]
+    pub crm_secret_file: Option<PathBuf>,
+    /// Take only records modified since this day
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub first_sync: Option<String>,
+    /// Time between sweeps
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    pub interval: Option<String>,
+    /// Modules to enable; all when absent
+    #[arg(long, value_name = "MODULE,…", value_delimiter = ',')]
+    pub modules: Vec<ModuleId>,
+    /// Do not test the connection; modules stay disabled
+    #[arg(long)]
+    pub skip_test: bool,
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if paths::is_account_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("up to 32 small letters, digits, - and _".to_owned())
+    }
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "an address like 127.0.0.1:8080".to_owned())?;
+    if address.ip().is_loopback() { Ok(address) } else { Err("a simulated remote listens on loopback only".to_owned()) }
+}
+
+fn day(text: &str) -> Result<String, String> {
+    crate::config::parse_day(text).map(|_| text.to_owned())
+}
+
+fn interval(text: &str) -> Result<String, String> {
+    duration::parse(text).map(|_| text.to_owned())
+}

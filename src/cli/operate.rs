@@ -1,0 +1,278 @@
+//! Commands that run the engine: status, pause, resume, guard, check, doctor.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Context;
+use super::args::GuardCommand;
+use super::hooks::{Diagnosis, Hooks};
+use super::output::{Out, Paint, plain};
+use crate::client::Client;
+use crate::error::{ErrorKind, Result};
+use crate::model::{ModuleId, Side};
+use crate::wire::{Answer, CheckRow, GuardPlan, ModuleStatus, Request, Status};
+
+/// Module states that ask for a person.
+pub(super) const TROUBLE: [&str; 3] = ["tripped", "failing", "stopped"];
+
+pub(super) async fn status_of(client: &Client) -> Result<Status> {
+    match client.call(Request::Status).await? {
+        Answer::Status(status) => Ok(status),
+        _ => Err(super::strange_answer()),
+    }
+}
+
+pub(super) async fn status(context: &mut Context) -> Result<u8> {
+    let client = context.client().await?;
+    let status = status_of(&client).await?;
+    let out = &mut context.out;
+    if out.is_json() {
+        out.json(&status_shape(&status))?;
+    } else {
+        status_text(out, &status)?;
+    }
+    Ok(u8::from(status.modules.iter().any(|module| TROUBLE.contains(&module.state.as_str()))))
+}
+
+fn status_shape(status: &Status) -> Value {
+    json!({
+        "account": status.account,
+        "daemon": status.daemon,
+        "modules": status.modules.iter().map(module_shape).collect::<Vec<_>>(),
+        "remotes": status.remotes,
+        "seq": status.seq,
+    })
+}
+
+fn module_shape(module: &ModuleStatus) -> Value {
+    json!({
+        "name": module.name,
+        "state": module.state,
+        "direction": module.direction,
+        "cursor_lag_s": module.cursor_lag_s,
+        "counts": module.counts,
+        "rate_per_min": module.rate_per_min,
+        "last_error": module.last_error,
+        "next_run_s": module.next_run_s,
+        "reasons": module.reasons,
+        "progress": module.progress,
+        "guard": module.guard,
+    })
+}
+
+fn status_text(out: &mut Out, status: &Status) -> Result<()> {
+    let daemon = &status.daemon;
+    out.line(format!(
+        "{} · daemon {} (process {}) · {} attached",
+        plain(&status.account),
+        plain(&daemon.version),
+        daemon.pid,
+        daemon.clients
+    ))?;
+    if let Some(error) = &daemon.last_error {
+        let line = out.paint(Paint::Red, &format!("error: {}", plain(error)));
+        out.line(line)?;
+    }
+    let seconds = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds}s"));
+    let rows: Vec<[String; 7]> = status
+        .modules
+        .iter()
+        .map(|module| {
+            let counts: Vec<String> = module.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+            [
+                module.name.to_string(),
+                module.state.clone(),
+                module.direction.clone(),
+                seconds(module.cursor_lag_s),
+                seconds(module.next_run_s),
+                module.rate_per_min.to_string(),
+                counts.join(", "),
+            ]
+            .map(|cell| plain(&cell).into_owned())
+        })
+        .collect();
+    out.line("")?;
+    out.table(["MODULE", "STATE", "DIRECTION", "LAG", "NEXT", "PER MIN", "ITEMS"], &rows)?;
+    for module in &status.modules {
+        for (what, text) in [("guard", &module.guard), ("error", &module.last_error)] {
+            if let Some(text) = text {
+                let line = out.paint(Paint::Yellow, &format!("{} {what}: {}", module.name, plain(text)));
+                out.line(line)?;
+            }
+        }
+    }
+    out.line("")?;
+    let rows: Vec<[String; 5]> = status
+        .remotes
+        .iter()
+        .map(|remote| {
+            [
+                remote.name.clone(),
+                remote.breaker.clone(),
+                remote.calls_per_min.to_string(),
+                remote.errors_per_min.to_string(),
+                remote.last_error.clone().unwrap_or_else(|| "-".to_owned()),
+            ]
+            .map(|cell| plain(&cell).into_owned())
+        })
+        .collect();
+    out.table(["REMOTE", "BREAKER", "CALLS/MIN", "ERRORS/MIN", "LAST ERROR"], &rows)
+}
+
+/// Sends one request per named module, or one for all, and prints what the daemon says.
+pub(super) async fn for_modules(
+    context: &mut Context,
+    modules: &[ModuleId],
+    request: impl Fn(Option<ModuleId>) -> Request,
+) -> Result<u8> {
+    let client = context.client().await?;
+    let targets: Vec<Option<ModuleId>> =
+        if modules.is_empty() { vec![None] } else { modules.iter().copied().map(Some).collect() };
+    for target in targets {
+        done(context, target, client.call(request(target)).await?)?;
+    }
+    Ok(0)
+}
+
+pub(super) fn done(context: &mut Context, module: Option<ModuleId>, answer: Answer) -> Result<()> {
+    let Answer::Done { message } = answer else { return Err(super::strange_answer()) };
+    let out = &mut context.out;
+    if out.is_json() {
+        return out.json(&json!({ "ok": true, "module": module, "message": message }));
+    }
+    let who = module.map(|module| format!("{module}: ")).unwrap_or_default();
+    out.line(format!("{who}{}", plain(&message)))
+}
+
+pub(super) async fn plan_of(client: &Client, module: ModuleId) -> Result<GuardPlan> {
+    match client.call(Request::GuardPlan { module }).await? {
+        Answer::Guard(plan) => Ok(plan),
+        _ => Err(super::strange_answer()),
+    }
+}
+
+pub(super) async fn guard(context: &mut Context, command: GuardCommand) -> Result<u8> {
+    let client = context.client().await?;
+    let (module, request) = match command {
+        GuardCommand::List => {
+            let modules: Vec<ModuleId> = client.hello().modules.iter().map(|def| def.id).collect();
+            let mut held = false;
+            for module in modules {
+                let plan = plan_of(&client, module).await?;
+                held |= plan.tripped.is_some();
+                print_plan(&mut context.out, &plan)?;
+            }
+            return Ok(u8::from(held));
+        }
+        GuardCommand::Release { module, expect, sample } => (module, Request::GuardRelease { module, sample, expect }),
+        GuardCommand::Discard { module, expect } => (module, Request::GuardDiscard { module, expect }),
+    };
+    let answer = client.call(request).await?;
+    done(context, Some(module), answer)?;
+    Ok(0)
+}
+
+/// A plan: what would be written, and the hash it is released by.
+pub(super) fn print_plan(out: &mut Out, plan: &GuardPlan) -> Result<()> {
+    if out.is_json() {
+        return out.json(&json!({
+            "module": plan.module,
+            "tripped": plan.tripped,
+            "held": plan.held,
+            "creates": plan.creates,
+            "updates": plan.updates,
+            "conflicts": plan.conflicts,
+            "samples": plan.samples.iter().map(|row| json!({
+                "id": row.id, "title": row.title, "kind": row.kind, "summary": row.summary,
+            })).collect::<Vec<_>>(),
+            "hash": plan.hash,
+        }));
+    }
+    let count = |counts: &BTreeMap<Side, u64>, side| counts.get(&side).copied().unwrap_or(0);
+    let title = out.paint(Paint::Bold, plan.module.title());
+    out.line(title)?;
+    match &plan.tripped {
+        Some(cause) => {
+            let line = out.paint(Paint::Yellow, &format!("  holds {} items: {}", plan.held, plain(cause)));
+            out.line(line)?;
+        }
+        None => out.line("  open")?,
+    }
+    for side in Side::BOTH {
+        let (creates, updates) = (count(&plan.creates, side), count(&plan.updates, side));
+        out.line(format!("  {}: {creates} creates, {updates} updates", side.title()))?;
+    }
+    out.line(format!("  {} need a person", plan.conflicts))?;
+    for row in &plan.samples {
+        out.line(format!("    {} {}: {}", row.id, plain(&row.title), plain(&row.summary)))?;
+    }
+    out.line(format!("  plan {}", plan.hash))
+}
+
+pub(super) async fn check(context: &mut Context, hooks: &dyn Hooks) -> Result<u8> {
+    let rows = match context.client().await {
+        Ok(client) => match client.call(Request::Check).await? {
+            Answer::Check { rows } => rows,
+            _ => return Err(super::strange_answer()),
+        },
+        // No daemon: then the remotes at least can be tested from here.
+        Err(error) if error.kind == ErrorKind::Unavailable => {
+            let config = context.config()?;
+            hooks.check(&config, &config.secrets()?).await?
+        }
+        Err(error) => return Err(error),
+    };
+    print_check(&mut context.out, &rows)
+}
+
+/// Prints check rows; 1 when one fails.
+pub(super) fn print_check(out: &mut Out, rows: &[CheckRow]) -> Result<u8> {
+    if out.is_json() {
+        for row in rows {
+            let CheckRow { what, ok, found, hint } = row;
+            out.json(&json!({ "what": what, "ok": ok, "found": found, "hint": hint }))?;
+        }
+    } else {
+        let cells: Vec<[String; 3]> = rows
+            .iter()
+            .map(|row| {
+                let verdict = if row.ok { "ok" } else { "FAIL" };
+                [verdict.to_owned(), plain(&row.what).into_owned(), plain(&row.found).into_owned()]
+            })
+            .collect();
+        out.table(["", "CHECKED", "FOUND"], &cells)?;
+        for row in rows {
+            if let Some(hint) = &row.hint {
+                out.line(format!("{}: {}", plain(&row.what), plain(hint)))?;
+            }
+        }
+    }
+    Ok(u8::from(rows.iter().any(|row| !row.ok)))
+}
+
+pub(super) async fn doctor(context: &mut Context, hooks: &dyn Hooks, rebuild: bool) -> Result<u8> {
+    let diagnosis = match context.client().await {
+        Ok(client) => match client.call(Request::Doctor { rebuild }).await? {
+            Answer::Doctor { findings, rebuilt } => Diagnosis { findings, rebuilt },
+            _ => return Err(super::strange_answer()),
+        },
+        // No daemon holds the store, so it can be opened here.
+        Err(error) if error.kind == ErrorKind::Unavailable => hooks.doctor(&context.config()?, rebuild).await?,
+        Err(error) => return Err(error),
+    };
+    let Diagnosis { findings, rebuilt } = diagnosis;
+    let out = &mut context.out;
+    if out.is_json() {
+        out.json(&json!({ "ok": findings.is_empty(), "findings": findings, "rebuilt": rebuilt }))?;
+    } else if findings.is_empty() {
+        out.line("everything fits")?;
+    } else {
+        for finding in &findings {
+            let line = out.paint(Paint::Red, &plain(finding));
+            out.line(line)?;
+        }
+        out.line(if rebuilt { "rebuilt" } else { "run `tandem doctor --rebuild` to write what is derivable anew" })?;
+    }
+    Ok(u8::from(!findings.is_empty() && !rebuilt))
+}

@@ -1,0 +1,136 @@
+//! `queue show`: one record pair, field by field.
+
+use serde_json::{Value as Json, json};
+
+use crate::cli::output::{Paint, plain, when};
+use crate::cli::{Context, audit};
+use crate::client::Client;
+use crate::error::Result;
+use crate::model::{FieldPlan, ItemId, Value, Verdict};
+use crate::wire::{Answer, ItemView, Request};
+
+pub(super) async fn run(context: &mut Context, client: &Client, id: ItemId) -> Result<u8> {
+    let Answer::Item(view) = client.call(Request::Item { id }).await? else {
+        return Err(crate::cli::strange_answer());
+    };
+    if context.out.is_json() {
+        context.out.json(&shape(&view))?;
+    } else {
+        text(context, &view)?;
+    }
+    Ok(0)
+}
+
+fn shape(view: &ItemView) -> Json {
+    let item = &view.item;
+    json!({
+        "id": item.id,
+        "module": item.module,
+        "kind": item.kind,
+        "state": item.state,
+        "reasons": item.reasons,
+        "version": item.ver,
+        "title": item.title,
+        "priority": item.priority,
+        "since": item.created_at,
+        "ready_at": item.ready_at,
+        "summary": item.plan.summary,
+        "records": { "ivvy": item.plan.ivvy, "crm": item.plan.crm },
+        "modified": { "ivvy": view.ivvy_modified, "crm": view.crm_modified },
+        "authors": view.authors,
+        "fields": item.plan.fields.iter().map(field_shape).collect::<Vec<_>>(),
+        "candidates": item.plan.candidates,
+        "verbs": view.verbs,
+        "decided_by": item.decided_by,
+        "assigned": item.assigned,
+        "error": item.error,
+        "successor": item.successor,
+        "history": view.history,
+    })
+}
+
+/// `base` is what both sides last agreed on; `base_crm` is there only where the CRM spells it otherwise.
+fn field_shape(row: &FieldPlan) -> Json {
+    let mut shape = json!({
+        "name": row.field,
+        "base": row.base_ivvy.as_ref().or(row.base_crm.as_ref()),
+        "ivvy": row.ivvy,
+        "crm": row.crm,
+        "result": row.result(),
+        "verdict": row.verdict,
+        "why": row.why,
+        "choice": row.choice,
+    });
+    if row.base_crm.is_some()
+        && row.base_ivvy.is_some()
+        && row.base_crm != row.base_ivvy
+        && let Some(fields) = shape.as_object_mut()
+    {
+        fields.insert("base_crm".to_owned(), json!(row.base_crm));
+    }
+    shape
+}
+
+fn text(context: &mut Context, view: &ItemView) -> Result<()> {
+    let item = &view.item;
+    let out = &mut context.out;
+    let title = out.paint(Paint::Bold, &format!("{} {}", item.id, plain(&item.title)));
+    out.line(title)?;
+    out.line(format!("{} {} · {} · version {}", item.module.singular(), item.kind, item.state, item.ver))?;
+    for reason in item.reasons.iter() {
+        let reason = out.paint(Paint::Yellow, &format!("held: {}", reason.explain()));
+        out.line(reason)?;
+    }
+    out.line(plain(&item.plan.summary))?;
+    if let Some(error) = &item.error {
+        let message = out.paint(Paint::Red, &format!("failed {}: {}", when(error.at), plain(&error.message)));
+        out.line(message)?;
+        if let Some(hint) = &error.hint {
+            out.line(format!("  hint: {}", plain(hint)))?;
+        }
+    }
+    out.line("")?;
+    let rows: Vec<[String; 6]> = item.plan.fields.iter().map(field_cells).collect();
+    out.table(["FIELD", "BASE", "IVVY", "CRM", "RESULT", "VERDICT"], &rows)?;
+    for candidate in &item.plan.candidates {
+        out.line(format!(
+            "candidate {} {}: {}",
+            candidate.side,
+            plain(candidate.id.as_str()),
+            plain(&candidate.title)
+        ))?;
+    }
+    let allowed: Vec<String> =
+        view.verbs.iter().filter(|(_, why_not)| why_not.is_none()).map(|(verb, _)| verb.to_string()).collect();
+    if !allowed.is_empty() {
+        out.line(format!("\nyou may: {}", allowed.join(", ")))?;
+    }
+    for (verb, why_not) in &view.verbs {
+        if let Some(why_not) = why_not {
+            out.line(format!("not {verb}: {}", plain(why_not)))?;
+        }
+    }
+    out.line("")?;
+    audit::table(out, &view.history)
+}
+
+fn field_cells(row: &FieldPlan) -> [String; 6] {
+    let cell = |value: Option<&Value>| match value {
+        None => "·".to_owned(), // not spoken of
+        Some(Value::Null) => "-".to_owned(),
+        Some(value) => plain(&value.to_string()).into_owned(),
+    };
+    let verdict = match (row.unsolved(), row.verdict) {
+        (true, _) => format!("CHOOSE ({})", row.why),
+        (false, Verdict::Same) => "same".to_owned(),
+        (false, verdict) => format!("{verdict} ({})", row.why),
+    };
+    [
+        plain(&row.field).into_owned(),
+        cell(row.base_ivvy.as_ref().or(row.base_crm.as_ref())),
+        cell(row.ivvy.as_ref()),
+        cell(row.crm.as_ref()),
+        cell(row.result()),
+        verdict,
+    ]
+}

@@ -1,0 +1,306 @@
+//! The sections of the configuration file as they are written. Cross-checks live in the parent module.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{NaiveDate, NaiveTime};
+use serde::de::{Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{SecretSource, duration};
+use crate::model::{FieldDef, FieldKind, Flow, Role, Timestamp};
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub version: u32,
+    pub account: Option<String>,
+    pub environment: Option<String>,
+    pub data_dir: Option<PathBuf>,
+    pub socket: Option<PathBuf>,
+    pub socket_group: Option<String>,
+    pub default_role: Option<Role>,
+    pub ivvy: Ivvy,
+    pub crm: CrmTable,
+    #[serde(default)]
+    pub sync: Sync,
+    #[serde(default)]
+    pub modules: Modules,
+    #[serde(default)]
+    pub guard: GuardLimits,
+    #[serde(default)]
+    pub operators: BTreeMap<String, Operator>,
+}
+
+/// `[ivvy]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ivvy {
+    /// Base address of the account's region.
+    #[serde(deserialize_with = "base_url")]
+    pub url: Url,
+    /// API key: names the account, is sent with every call, proves nothing.
+    pub key: String,
+    /// API secret: signs every call.
+    pub secret: SecretSource,
+}
+
+/// `[crm]` before it is known which system it is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CrmTable {
+    pub kind: CrmKind,
+    #[serde(deserialize_with = "base_url")]
+    pub url: Url,
+    pub database: Option<String>,
+    pub key: Option<SecretSource>,
+    pub client_id: Option<String>,
+    pub secret: Option<SecretSource>,
+    pub api_version: Option<String>,
+    pub key_scope: Option<String>,
+}
+
+/// Which CRM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::EnumString)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum CrmKind {
+    /// Odoo 19, JSON API.
+    Odoo,
+    /// Salesforce, REST API.
+    Salesforce,
+}
+
+/// `[sync]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    /// Time between two sweeps of a module (V-51: quarter-hourly unless set).
+    #[serde(deserialize_with = "duration::required")]
+    pub interval: Duration,
+    /// The first sync takes only records modified since this day, UTC.
+    #[serde(deserialize_with = "date")]
+    pub first_sync: Option<Timestamp>,
+    /// Overrides the settle time the CRM adapter declares.
+    #[serde(deserialize_with = "duration::optional")]
+    pub settle: Option<Duration>,
+    /// Overrides the smallest overlap of two sweeps.
+    #[serde(deserialize_with = "duration::optional")]
+    pub overlap: Option<Duration>,
+    /// Calls per second to each remote at most.
+    pub rate: u32,
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(15 * 60), first_sync: None, settle: None, overlap: None, rate: 4 }
+    }
+}
+
+/// `[modules]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Modules {
+    /// Companies.
+    pub companies: Module,
+    /// Contacts.
+    pub contacts: Module,
+}
+
+/// `[modules.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Module {
+    /// Whether it is kept in step at all.
+    pub enabled: bool,
+    /// Custom fields (V-19).
+    pub fields: Vec<CustomField>,
+}
+
+impl Default for Module {
+    fn default() -> Self {
+        Self { enabled: true, fields: Vec::new() }
+    }
+}
+
+/// `[[modules.NAME.fields]]`: one custom field and what it is called on either side (V-19).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomField {
+    /// Name in Tandem: `a-z`, digits and `_`.
+    pub name: String,
+    /// What a person reads; the name when absent.
+    pub title: Option<String>,
+    /// Its type. Values of another type are refused on either side.
+    pub kind: CustomKind,
+    /// iVvy's number of the custom field.
+    pub ivvy: u64,
+    /// The CRM's field name (`x_diet`, `Diet__c`).
+    pub crm: String,
+    /// Where it may be written.
+    #[serde(default = "both_ways")]
+    pub flow: Flow,
+}
+
+fn both_ways() -> Flow {
+    Flow::Both
+}
+
+impl CustomField {
+    /// The field as the catalogue knows it.
+    pub fn def(&self) -> FieldDef {
+        FieldDef {
+            name: self.name.clone().into(),
+            title: self.title.clone().unwrap_or_else(|| self.name.clone()).into(),
+            kind: self.kind.into(),
+            flow: self.flow,
+            required_on: None,
+        }
+    }
+}
+
+/// Types a custom field may have: those both sides can hold. References and ids are not among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CustomKind {
+    /// One line of text.
+    Text,
+    /// Several lines of text.
+    LongText,
+    /// An e-mail address.
+    Email,
+    /// A telephone number.
+    Phone,
+    /// A web address.
+    Url,
+    /// A flag.
+    Bool,
+    /// A whole number.
+    Int,
+    /// A calendar date.
+    Date,
+    /// One value of a list.
+    Choice,
+    /// Several values of a list.
+    Choices,
+}
+
+impl From<CustomKind> for FieldKind {
+    fn from(kind: CustomKind) -> Self {
+        match kind {
+            CustomKind::Text => Self::Text,
+            CustomKind::LongText => Self::LongText,
+            CustomKind::Email => Self::Email,
+            CustomKind::Phone => Self::Phone,
+            CustomKind::Url => Self::Url,
+            CustomKind::Bool => Self::Bool,
+            CustomKind::Int => Self::Int,
+            CustomKind::Date => Self::Date,
+            CustomKind::Choice => Self::Choice,
+            CustomKind::Choices => Self::Choices,
+        }
+    }
+}
+
+/// `[guard]`: what one window of a module may plan before a person must look (`engine.md` 5.11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GuardLimits {
+    /// Creates.
+    pub creates: Limit,
+    /// Updates.
+    pub updates: Limit,
+    /// Conflicts.
+    pub conflicts: Limit,
+    /// A side that shrank below this percentage of its last full sweep trips the guard.
+    pub shrink_percent: u8,
+}
+
+impl Default for GuardLimits {
+    fn default() -> Self {
+        Self {
+            creates: Limit { count: 200, percent: 5 },
+            updates: Limit { count: 500, percent: 10 },
+            conflicts: Limit { count: 20, percent: 5 },
+            shrink_percent: 50,
+        }
+    }
+}
+
+/// The larger of a count and a percentage of the module's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// Always allowed, however small the module.
+    pub count: u64,
+    /// Percent of the module's records.
+    pub percent: u8,
+}
+
+impl Limit {
+    /// How many a module of `total` records may plan.
+    pub fn of(self, total: u64) -> u64 {
+        self.count.max(total.saturating_mul(u64::from(self.percent)) / 100)
+    }
+}
+
+/// `[operators]`, one per person.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// Unix user id.
+    pub uid: Option<u32>,
+    /// Or login name, looked up when they attach.
+    pub login: Option<String>,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// An address that calls may be sent to. Secrets travel over it, so plain HTTP is for this machine only.
+fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let url = Url::parse(&text).map_err(|error| D::Error::custom(format!("not a web address ({error})")))?;
+    let loopback = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        // Not repeated: it holds a password.
+        return Err(D::Error::custom("an address must not hold a user name or password"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(D::Error::custom("an address must not hold a query or fragment"));
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if loopback => Ok(url),
+        "http" => Err(D::Error::custom(format!("{url} is not encrypted; use https:// (http:// is for loopback only)"))),
+        _ => Err(D::Error::custom(format!("{url} is not an https:// address"))),
+    }
+}
+
+/// A calendar day, quoted or as a TOML date; the instant it starts in UTC.
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a date like 2026-01-31")]
+    enum Day {
+        Text(String),
+        Date(toml::value::Datetime),
+    }
+    let text = match Day::deserialize(deserializer)? {
+        Day::Text(text) => text,
+        Day::Date(date) => date.to_string(),
+    };
+    parse_day(&text).map(Some).map_err(D::Error::custom)
+}
+
+/// The first instant of a day written `yyyy-mm-dd`, in UTC.
+pub fn parse_day(text: &str) -> Result<Timestamp, String> {
+    let day: NaiveDate = text.parse().map_err(|_| format!("`{text}` is not a date like 2026-01-31"))?;
+    Ok(Timestamp::from(day.and_time(NaiveTime::MIN).and_utc()))
+}

@@ -1,0 +1,64 @@
+//! What each request needs: the one table of roles, enforced here and nowhere else.
+//!
+//! Consoles hide or explain what a role may not do; that is courtesy. This is the rule.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Actor, Role, Verb};
+use crate::wire::Request;
+
+/// The least role that may make this request.
+pub fn least_role(request: &Request) -> Role {
+    match request {
+        Request::Status
+        | Request::Page(_)
+        | Request::Item { .. }
+        | Request::Audit(_)
+        | Request::AuditVerify
+        | Request::GuardPlan { .. }
+        | Request::Watch => Role::Viewer,
+        // These cost calls to the remotes or a walk through the whole store.
+        Request::Sync { .. } | Request::Check | Request::Doctor { rebuild: false } => Role::Triage,
+        Request::Decide(decide) => least_role_for(decide.verb),
+        Request::DecideMany { decisions } => {
+            decisions.iter().map(|decide| least_role_for(decide.verb)).max().unwrap_or(Role::Triage)
+        }
+        Request::Pause { .. }
+        | Request::Resume { .. }
+        | Request::GuardRelease { .. }
+        | Request::GuardDiscard { .. }
+        | Request::Doctor { rebuild: true }
+        | Request::Shutdown => Role::Admin,
+    }
+}
+
+/// The least role that may decide this.
+pub fn least_role_for(verb: Verb) -> Role {
+    match verb {
+        Verb::Approve
+        | Verb::Skip
+        | Verb::Snooze
+        | Verb::Edit
+        | Verb::Hold
+        | Verb::Undo
+        | Verb::Retry
+        | Verb::Reopen
+        | Verb::Arrived
+        | Verb::Pair
+        | Verb::Claim => Role::Triage,
+        // Both may write over what someone else wrote: `force` knowingly, `resend` if it had arrived.
+        Verb::Force | Verb::Resend => Role::Force,
+    }
+}
+
+/// Refuses a request the actor's role does not cover.
+///
+/// # Errors
+/// [`ErrorKind::Permission`].
+pub fn allow(actor: &Actor, request: &Request) -> Result<()> {
+    let least = least_role(request);
+    if actor.role >= least {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Permission, format!("this needs the role {least}; {} has {}", actor.name, actor.role))
+        .hint(format!("ask someone with that role, or an admin to raise yours under [operators.{}]", actor.name)))
+}

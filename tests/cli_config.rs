@@ -1,0 +1,213 @@
+//! Configuration as the command line sees it: every mistake is one sentence with a hint, and exit code 2.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const CONFIG: &str = r#"version = 1
+account = "acme"
+data_dir = "data"
+socket = "run/t.sock"
+
+[ivvy]
+url = "http://127.0.0.1:9"
+key = "abc"
+secret = { file = "ivvy.secret" }
+
+[crm]
+kind = "odoo"
+url = "http://127.0.0.1:9"
+database = "prod"
+key = { env = "TEST_ODOO_KEY" }
+"#;
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new(config: &str) -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        std::fs::write(home.path("acme.toml"), config).unwrap();
+        home.secret("ivvy.secret", 0o600);
+        home
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn secret(&self, name: &str, mode: u32) {
+        std::fs::write(self.path(name), "hunter2\n").unwrap();
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn tandem(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));
+        command.env_clear().env("HOME", self.0.path()).env("TEST_ODOO_KEY", "hunter3").current_dir(self.0.path());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.tandem().args(["--config", "acme.toml"]).args(args).output().unwrap()
+    }
+}
+
+fn refused(output: &Output, code: i32, sentence: &str, hint: &str) {
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    let first = error.lines().next().unwrap();
+    assert!(first.starts_with("error: ") && first.contains(sentence), "{error}");
+    let hints: Vec<&str> = error.lines().filter(|line| line.starts_with("  hint: ")).collect();
+    assert!(matches!(hints.as_slice(), [only] if only.contains(hint)), "{error}");
+    assert!(!error.contains("hunter"), "a secret is repeated: {error}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn an_unknown_key_is_refused() {
+    let home = Home::new(&format!("{CONFIG}\n[sync]\nintervall = \"5m\"\n"));
+    refused(&home.run(&["run"]), 2, "acme.toml, line 18: unknown key `intervall`", "did you mean `interval`?");
+    refused(&home.run(&["status"]), 2, "unknown key", "interval"); // a client does not look away either
+}
+
+#[test]
+fn a_wrong_type_is_refused() {
+    let home = Home::new(&format!("{CONFIG}\n[sync]\nrate = \"fast\"\n"));
+    refused(&home.run(&["run"]), 2, "line 18: invalid type", "tandem.example.toml");
+}
+
+#[test]
+fn a_missing_file_is_refused() {
+    let home = Home::new(CONFIG);
+    let output = home.tandem().args(["--config", "other.toml", "run"]).output().unwrap();
+    refused(&output, 2, "other.toml cannot be read", "tandem init");
+}
+
+#[test]
+fn a_missing_secret_is_refused() {
+    let home = Home::new(CONFIG);
+    let output = home.tandem().args(["--config", "acme.toml", "run"]).env_remove("TEST_ODOO_KEY").output().unwrap();
+    refused(&output, 2, "crm.key: the environment variable TEST_ODOO_KEY is not set", "set it");
+    std::fs::remove_file(home.path("ivvy.secret")).unwrap();
+    refused(&home.run(&["run"]), 2, "ivvy.secret: the secret file", "install -m 600");
+}
+
+#[test]
+fn a_secret_file_open_to_others_is_refused() {
+    let home = Home::new(CONFIG);
+    home.secret("ivvy.secret", 0o644);
+    refused(&home.run(&["run"]), 2, "is open to others (mode 0644)", "chmod 600");
+}
+
+#[test]
+fn a_credential_is_read_from_the_service_managers_directory() {
+    let home = Home::new(&CONFIG.replace("{ file = \"ivvy.secret\" }", "{ credential = \"ivvy\" }"));
+    refused(&home.run(&["run"]), 2, "$CREDENTIALS_DIRECTORY is not set", "LoadCredential=");
+    std::fs::create_dir(home.path("cred")).unwrap();
+    let run =
+        || home.tandem().args(["--config", "acme.toml", "run"]).env("CREDENTIALS_DIRECTORY", "cred").output().unwrap();
+    refused(&run(), 2, "there is no credential ivvy", "LoadCredential=ivvy:PATH");
+    home.secret("cred/ivvy", 0o440);
+    // Past the configuration: whatever happens now, it is not a matter of code 2.
+    assert_ne!(run().status.code(), Some(2));
+}
+
+#[test]
+fn errors_are_json_when_json_is_wanted() {
+    let home = Home::new(&CONFIG.replace("\"prod\"", "7"));
+    let output = home.run(&["--json", "run"]);
+    let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&error["error"]["kind"], &error["error"]["exit_code"]), (&"config".into(), &2.into()));
+    assert!(error["error"]["hint"].is_string());
+}
+
+#[test]
+fn usage_errors_exit_with_two() {
+    let home = Home::new(CONFIG);
+    for args in [
+        &["brew"][..],
+        &["queue", "approve"],
+        &["queue", "approve", "x"],
+        &["queue", "force", "1", "--take", "sideways"],
+        &["sim", "ivvy", "--listen", "0.0.0.0:80"],
+        &["queue", "list", "--limit", "0"],
+        &["--account", "../x", "status"],
+        &["guard", "release", "contacts"],
+    ] {
+        assert_eq!(home.run(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn no_daemon_is_four_with_a_hint() {
+    let home = Home::new(CONFIG);
+    refused(&home.run(&["status"]), 4, "no daemon answers on", "tandem run");
+}
+
+#[test]
+fn the_environment_mirrors_the_options() {
+    let home = Home::new(CONFIG);
+    let output = home.tandem().env("TANDEM_CONFIG", "acme.toml").arg("status").output().unwrap();
+    refused(&output, 4, "run/t.sock", "tandem run");
+    let output = home.tandem().env("TANDEM_SOCKET", "/nonexistent/s").arg("status").output().unwrap();
+    refused(&output, 4, "/nonexistent/s", "tandem run");
+    let output = home.tandem().env("TANDEM_CONFIG", "acme.toml").env("TANDEM_ACCOUNT", "other").arg("run").output();
+    refused(&output.unwrap(), 2, "configuration of `acme`, not of `other`", "--account");
+}
+
+fn init<'a>(home: &Home, more: &[&'a str]) -> Output {
+    let mut args = vec![
+        "--account",
+        "acme",
+        "--config",
+        "new/acme.toml",
+        "init",
+        "--non-interactive",
+        "--ivvy-url",
+        "https://api.example.com",
+        "--ivvy-key",
+        "k\"1",
+        "--ivvy-secret-file",
+        "ivvy.secret",
+        "--crm",
+        "salesforce",
+        "--crm-url",
+        "https://acme.my.salesforce.com",
+        "--crm-client-id",
+        "id",
+        "--crm-secret-file",
+        "ivvy.secret",
+        "--first-sync",
+        "2026-01-01",
+    ];
+    args.extend(more);
+    home.tandem().args(args).output().unwrap()
+}
+
+#[test]
+fn init_writes_a_private_file_that_loads_and_never_overwrites() {
+    let home = Home::new(CONFIG);
+    let output = init(&home, &["--skip-test", "--json"]);
+    assert!(output.status.success(), "{output:?}");
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["account"], &said["enabled"]), (&"acme".into(), &false.into()));
+    let path = home.path("new/acme.toml");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let config = tandem::config::Config::load(Path::new(&path)).unwrap();
+    assert_eq!(config.ivvy.key, "k\"1");
+    assert!(!config.modules.contacts.enabled, "nothing is enabled before a test");
+    assert!(config.secrets().is_ok(), "relative to where it was typed");
+    let before = std::fs::read(&path).unwrap();
+    refused(&init(&home, &["--skip-test"]), 2, "exists already", "--config");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn init_asks_for_what_is_missing_by_name() {
+    let home = Home::new(CONFIG);
+    let output = home.tandem().args(["--config", "n.toml", "init", "--non-interactive"]).output().unwrap();
+    refused(&output, 2, "--ivvy-url is missing", "terminal");
+    assert!(!home.path("n.toml").exists(), "nothing is written by halves");
+    home.secret("ivvy.secret", 0o666);
+    refused(&init(&home, &["--skip-test"]), 2, "open to others", "chmod");
+    assert!(!home.path("new/acme.toml").exists());
+}

@@ -1,0 +1,296 @@
+//! The real binary against a daemon without an engine: shapes and exit codes that scripts rely on.
+
+mod shell;
+
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use shell::{Fake, Place, audit_row, place, start, until};
+use tandem::daemon::DaemonHandle;
+use tandem::model::{Choice, ItemId, ModuleId, Role, Seq, Side, Verb};
+use tandem::wire::{Event, Request};
+
+struct Rig {
+    place: Place,
+    fake: Arc<Fake>,
+    handle: DaemonHandle,
+}
+
+impl Rig {
+    fn new(role: Role) -> Self {
+        let (place, fake) = (place(), Fake::new());
+        let handle = start(&fake, &place.socket, role);
+        Self { place, fake, handle }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));
+        command.env_clear().env("HOME", self.place.directory.path()).arg("--socket").arg(&self.place.socket).args(args);
+        command
+    }
+
+    /// Runs the binary; the daemon lives on the other thread of the test's runtime.
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.command(args);
+        tokio::task::block_in_place(|| command.output().unwrap())
+    }
+
+    fn json(&self, code: i32, args: &[&str]) -> Vec<Value> {
+        let output = self.run(&[&["--json"], args].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn text(&self, code: i32, args: &[&str]) -> (String, String) {
+        let output = self.run(args);
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {out}{err}");
+        (out, err)
+    }
+
+    fn last_decision(&self) -> tandem::wire::Decide {
+        match self.fake.asked().pop() {
+            Some(Request::Decide(decide)) => decide,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queue_list_has_the_documented_shape_and_pages() {
+    let rig = Rig::new(Role::Viewer);
+    let lines = rig.json(0, &["queue", "list", "--limit", "2"]);
+    assert_eq!(lines.len(), 3, "two items and the token");
+    assert_eq!(
+        &keys(&lines[0])[..8],
+        ["id", "module", "state", "reasons", "version", "title", "priority", "since"],
+        "documented keys, in the documented order"
+    );
+    assert_eq!(lines[0]["reasons"], json!(["conflict"]));
+    assert_eq!(lines[0]["since"], "2026-11-18T11:06:40.000Z");
+    let token = lines[2]["next"].as_str().unwrap();
+    let lines = rig.json(0, &["queue", "list", "--limit", "3", "--after", token]);
+    assert_eq!(lines.iter().map(|line| &line["id"]).collect::<Vec<_>>(), [&json!(3), &json!(4), &json!(5)]);
+    let lines = rig.json(0, &["queue", "list", "--module", "companies", "--filter", "Ann"]);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["module"], "companies");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_titles_never_reach_the_terminal_raw() {
+    let rig = Rig::new(Role::Viewer);
+    for args in [
+        &["queue", "list"][..],
+        &["queue", "show", "1"],
+        &["--json", "queue", "list"],
+        &["--json", "queue", "show", "1"],
+    ] {
+        let (out, _) = rig.text(0, args);
+        assert!(!out.contains(['\u{1b}', '\u{202e}', '\u{9b}']), "{args:?}: {out:?}");
+    }
+    let lines = rig.json(0, &["queue", "list", "--limit", "1"]);
+    assert_eq!(lines[0]["title"], "Ann 1\u{1b}[31m\u{202e}\u{9b}", "JSON carries the value itself, escaped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queue_show_has_the_documented_shape() {
+    let rig = Rig::new(Role::Viewer);
+    let shown = rig.json(0, &["queue", "show", "1"]).remove(0);
+    let field = &shown["fields"][0];
+    assert_eq!(&keys(field)[..7], ["name", "base", "ivvy", "crm", "result", "verdict", "why"]);
+    assert_eq!(field["base"], "old@example.com");
+    assert_eq!(
+        (&field["result"], &field["verdict"], &field["why"]),
+        (&Value::Null, &json!("conflict"), &json!("both_changed"))
+    );
+    assert_eq!(shown["history"][0]["seq"], 7);
+    let (text, _) = rig.text(0, &["queue", "show", "1"]);
+    assert!(text.contains("CHOOSE (both_changed)") && text.contains("not approve: 1 field needs a choice"), "{text}");
+    let (_, error) = rig.text(1, &["queue", "show", "99"]);
+    assert!(error.contains("no item 99"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn choices_are_typed_and_reach_the_daemon() {
+    let rig = Rig::new(Role::Force);
+    let args = ["queue", "approve", "1", "--version", "3", "--field", "email=crm", "--field", "phone=+49 1"];
+    let done = rig.json(0, &args).remove(0);
+    assert_eq!(done, json!({"id": 1, "ok": true, "state": "ready", "version": 4}));
+    let decide = rig.last_decision();
+    assert_eq!((decide.verb, decide.ver), (Verb::Approve, Some(3)));
+    assert_eq!(decide.choices["email"], Choice::Crm);
+    assert_eq!(decide.choices["phone"], Choice::Custom("+49 1".into()));
+
+    rig.json(0, &["queue", "force", "2", "--take", "ivvy", "--reason", "asked by phone"]);
+    let decide = rig.last_decision();
+    assert_eq!(
+        (decide.verb, decide.side, decide.reason.as_deref()),
+        (Verb::Force, Some(Side::Ivvy), Some("asked by phone"))
+    );
+    rig.json(0, &["queue", "snooze", "2", "--until", "2026-12-01T08:00:00Z"]);
+    assert_eq!(rig.last_decision().until.unwrap().to_string(), "2026-12-01T08:00:00.000Z");
+    rig.json(0, &["queue", "pair", "3", "--record", "003xx"]);
+    assert_eq!(rig.last_decision().record.unwrap().as_str(), "003xx");
+
+    let (_, error) = rig.text(2, &["queue", "force", "2", "--take", "ivvy"]);
+    assert!(error.contains("force needs a reason"), "{error}");
+    let (_, error) = rig.text(2, &["queue", "edit", "1", "--field", "emial=crm"]);
+    assert!(error.contains("no field `emial`") && error.contains("did you mean `email`?"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_version_is_five_and_shows_the_winner() {
+    let rig = Rig::new(Role::Triage);
+    rig.json(0, &["queue", "skip", "1", "--version", "3"]);
+    let (_, error) = rig.text(5, &["queue", "skip", "1", "--version", "3"]);
+    assert!(error.contains("it is now skipped by tess, version 4"), "{error}");
+    let failed = rig.json(5, &["queue", "skip", "1", "--version", "3"]).remove(0);
+    assert_eq!((&failed["ok"], &failed["error"]["kind"]), (&json!(false), &json!("stale")));
+    assert_eq!(failed["current"]["version"], 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_items_give_a_result_each_and_the_worst_code() {
+    let rig = Rig::new(Role::Triage);
+    let lines = rig.json(5, &["queue", "skip", "1@3", "2@7", "99", "3"]);
+    let ids: Vec<&Value> = lines.iter().map(|line| &line["id"]).collect();
+    assert_eq!(ids, [1, 2, 99, 3].map(|id| json!(id)).iter().collect::<Vec<_>>(), "in the order given");
+    let ok: Vec<bool> = lines.iter().map(|line| line["ok"].as_bool().unwrap()).collect();
+    assert_eq!(ok, [true, false, false, true]);
+    let (_, error) = rig.text(2, &["queue", "skip", "1", "2", "--version", "3"]);
+    assert!(error.contains("exactly one item") && error.contains("ID@VERSION"), "{error}");
+    rig.text(2, &["queue", "skip", "1", "1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_may_not_is_three() {
+    let rig = Rig::new(Role::Viewer);
+    let (_, error) = rig.text(3, &["queue", "skip", "1"]);
+    assert!(error.contains("needs the role triage; tess has viewer"), "{error}");
+    rig.text(3, &["pause"]);
+    rig.text(3, &["check"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_has_the_documented_shape_and_tells_trouble() {
+    let rig = Rig::new(Role::Viewer);
+    let status = rig.json(0, &["status"]).remove(0);
+    assert_eq!(&keys(&status)[..3], ["account", "daemon", "modules"]);
+    assert_eq!(
+        &keys(&status["modules"][0])[..7],
+        ["name", "state", "direction", "cursor_lag_s", "counts", "rate_per_min", "last_error"]
+    );
+    assert_eq!(status["modules"][0]["counts"], json!({"held": 5}));
+    assert_eq!(status["daemon"]["clients"], 1);
+    *rig.fake.module_state.lock().unwrap() = "tripped".to_owned();
+    let (text, _) = rig.text(1, &["status"]);
+    assert!(text.contains("tripped") && text.contains("5 held"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audit_is_listed_shown_and_verified() {
+    let rig = Rig::new(Role::Viewer);
+    let rows = rig.json(0, &["audit", "list", "--limit", "1"]);
+    assert_eq!((rows.len(), &rows[0]["seq"]), (1, &json!(8)));
+    assert_eq!(rig.json(0, &["audit", "show", "7"])[0]["seq"], 7);
+    rig.text(1, &["audit", "show", "3"]);
+    assert_eq!(rig.json(0, &["audit", "verify"])[0], json!({"ok": true, "rows": 8, "broken_at": null}));
+    *rig.fake.broken_at.lock().unwrap() = Some(Seq(4));
+    assert_eq!(rig.json(1, &["audit", "verify"])[0]["broken_at"], 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sync_plans_approves_and_waits() {
+    let rig = Rig::new(Role::Admin);
+    let plans = rig.json(0, &["sync", "--plan"]);
+    assert_eq!(plans.len(), 2, "one per module");
+    assert_eq!((&plans[1]["module"], &plans[1]["creates"]), (&json!("contacts"), &json!({"crm": 4})));
+    assert!(
+        rig.fake.asked().iter().all(|request| matches!(request, Request::GuardPlan { .. })),
+        "a plan starts nothing"
+    );
+    let hash = plans[1]["hash"].as_str().unwrap();
+    let (_, error) = rig.text(5, &["sync", "contacts", "--approve", &"0".repeat(32)]);
+    assert!(error.contains("another one by now"), "{error}");
+    rig.json(0, &["sync", "contacts", "--approve", hash]);
+    let module = ModuleId::Contacts;
+    let release = Request::GuardRelease { module, sample: None, expect: 5 };
+    let sync = Request::Sync { module: Some(module), full: false };
+    assert!(rig.fake.asked().ends_with(&[release, sync]), "{:?}", rig.fake.asked());
+    rig.text(2, &["sync", "--approve", hash]);
+
+    let rig = Rig::new(Role::Triage);
+    let lines = rig.json(0, &["sync", "--wait", "--full"]);
+    assert_eq!(lines[0]["message"], "started");
+    let waited: Vec<(&str, bool)> =
+        lines[1..].iter().map(|line| (line["module"].as_str().unwrap(), line["ok"].as_bool().unwrap())).collect();
+    assert_eq!(waited, [("companies", true), ("contacts", true)]);
+    *rig.fake.module_state.lock().unwrap() = "failing".to_owned();
+    rig.json(1, &["sync", "contacts", "--wait"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_answer_and_judge() {
+    let rig = Rig::new(Role::Admin);
+    let done = rig.json(0, &["pause", "contacts"]).remove(0);
+    assert_eq!(done, json!({"ok": true, "module": "contacts", "message": "done"}));
+    rig.json(0, &["resume"]);
+    assert_eq!(rig.fake.asked().pop(), Some(Request::Resume { module: None }));
+    let guards = rig.json(1, &["guard", "list"]);
+    assert_eq!(guards.iter().map(|guard| &guard["tripped"]).collect::<Vec<_>>(), [&Value::Null, &json!("first sync")]);
+    rig.json(0, &["guard", "release", "contacts", "--expect", "5", "--sample", "2"]);
+    rig.text(5, &["guard", "discard", "contacts", "--expect", "4"]);
+    assert_eq!(rig.json(0, &["check"])[1]["ok"], true);
+    *rig.fake.module_state.lock().unwrap() = "failing".to_owned();
+    let (text, _) = rig.text(1, &["check"]);
+    assert!(text.contains("FAIL") && text.contains("check the key"), "{text}");
+    let doctor = rig.json(1, &["doctor"]).remove(0);
+    assert_eq!(doctor, json!({"ok": false, "findings": ["index held differs"], "rebuilt": false}));
+    rig.json(0, &["doctor", "--rebuild"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watch_prints_events_until_the_daemon_stops() {
+    let rig = Rig::new(Role::Viewer);
+    let mut command = rig.command(&["--json", "watch", "--module", "contacts"]);
+    let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    until("it watches", || rig.fake.events.receiver_count() == 1).await;
+    rig.fake.events.send(Event::Changed { seq: Seq(5), items: vec![ItemId(1)], overflow: false }).unwrap();
+    rig.fake.events.send(Event::Audit(audit_row(6))).unwrap();
+    let mut other = audit_row(7);
+    other.module = Some(ModuleId::Companies);
+    rig.fake.events.send(Event::Audit(other)).unwrap();
+    rig.handle.shutdown().await;
+    let output = tokio::task::block_in_place(|| child.wait_with_output().unwrap());
+    assert!(output.status.success());
+    let lines: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!((&lines[0]["event"], &lines[0]["seq"]), (&json!("audit"), &json!(6)));
+    assert_eq!(lines[1]["event"], "bye");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn colour_is_only_where_it_was_asked_for() {
+    let rig = Rig::new(Role::Viewer);
+    let (plain, _) = rig.text(0, &["status"]);
+    assert!(!plain.contains('\u{1b}'), "a pipe is no terminal");
+    let (painted, _) = rig.text(0, &["--color", "always", "status"]);
+    assert!(painted.contains("\u{1b}[1mMODULE"), "{painted:?}");
+    let (json, _) = rig.text(0, &["--color", "always", "--json", "status"]);
+    assert!(!json.contains('\u{1b}'));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_account_than_the_daemons_is_refused() {
+    let rig = Rig::new(Role::Viewer);
+    let (_, error) = rig.text(2, &["--account", "other", "status"]);
+    assert!(error.contains("the daemon serves `acme`, not `other`"), "{error}");
+    rig.text(0, &["--account", "acme", "status"]);
+}

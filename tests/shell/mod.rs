@@ -1,0 +1,345 @@
+//! A daemon without an engine, for the tests of socket, client and command line.
+
+#![allow(dead_code, reason = "every test binary uses another part of it")]
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use futures::future::BoxFuture;
+use tandem::config::Operator;
+use tandem::daemon::{self, DaemonHandle, Limits, Options, Roster, Service, ServiceError};
+use tandem::error::{Error, ErrorKind};
+use tandem::model::*;
+use tandem::seam::{Clock as _, SystemClock};
+use tandem::wire::*;
+use tokio::sync::{Notify, broadcast};
+use tokio_util::sync::CancellationToken;
+
+pub const AT: i64 = 1_795_000_000_000;
+
+/// Answers from memory and remembers what it was asked.
+pub struct Fake {
+    pub items: Mutex<BTreeMap<ItemId, Item>>,
+    pub asked: Mutex<Vec<(String, Request)>>,
+    pub events: broadcast::Sender<Event>,
+    /// Calls of `Check` wait for this.
+    pub gate: Notify,
+    pub gated: std::sync::atomic::AtomicBool,
+    /// Overrides the state of the contacts module.
+    pub module_state: Mutex<String>,
+    pub broken_at: Mutex<Option<Seq>>,
+    pub syncs: std::sync::atomic::AtomicU32,
+}
+
+impl Fake {
+    pub fn new() -> Arc<Self> {
+        let items = (1..=5).map(|number| (ItemId(number), item(number))).collect();
+        Arc::new(Self {
+            items: Mutex::new(items),
+            asked: Mutex::new(Vec::new()),
+            events: broadcast::Sender::new(64),
+            gate: Notify::new(),
+            gated: false.into(),
+            module_state: Mutex::new("running".to_owned()),
+            broken_at: Mutex::new(None),
+            syncs: 0.into(),
+        })
+    }
+
+    pub fn asked(&self) -> Vec<Request> {
+        self.asked.lock().unwrap().iter().map(|(_, request)| request.clone()).collect()
+    }
+
+    fn decide(&self, actor: &Actor, decide: &Decide) -> Result<Item, ServiceError> {
+        let mut items = self.items.lock().unwrap();
+        let Some(item) = items.get_mut(&decide.item) else {
+            return Err(Error::new(ErrorKind::Refused, format!("there is no item {}", decide.item))
+                .hint("list")
+                .into());
+        };
+        if decide.ver.is_some_and(|ver| ver != item.ver) {
+            let error = Error::new(ErrorKind::Stale, format!("item {} moved on", item.id)).hint("look again");
+            return Err(ServiceError { error, current: Some(Box::new(item.clone())) });
+        }
+        item.ver += 1;
+        item.decided_by = Some(actor.name.clone());
+        item.state = match decide.verb {
+            Verb::Skip => State::Skipped,
+            Verb::Approve | Verb::Force => State::Ready,
+            _ => item.state,
+        };
+        Ok(item.clone())
+    }
+
+    fn status(&self) -> Status {
+        let modules = ModuleId::ALL.map(|module| ModuleStatus {
+            name: module,
+            state: match module {
+                ModuleId::Contacts => self.module_state.lock().unwrap().clone(),
+                ModuleId::Companies => "running".to_owned(),
+            },
+            direction: "both".to_owned(),
+            cursor_lag_s: Some(if self.syncs.load(std::sync::atomic::Ordering::SeqCst) > 0 { 0 } else { 60 }),
+            next_run_s: Some(840),
+            counts: BTreeMap::from([(State::Held, 5)]),
+            reasons: BTreeMap::from([(Reason::Conflict, 5)]),
+            rate_per_min: 3,
+            rates: vec![1, 2, 3],
+            progress: None,
+            guard: None,
+            last_error: None,
+        });
+        Status {
+            account: "acme".to_owned(),
+            daemon: DaemonStatus {
+                version: "0.1.0".to_owned(),
+                pid: 1,
+                now: SystemClock.now(),
+                ..Default::default()
+            },
+            modules: modules.to_vec(),
+            remotes: vec![RemoteStatus { name: "ivvy".to_owned(), breaker: "closed".to_owned(), ..Default::default() }],
+            seq: Seq(9),
+        }
+    }
+
+    fn page(&self, query: &PageQuery) -> Rows {
+        let after = match &query.anchor {
+            Anchor::After(token) => token.parse().unwrap(),
+            _ => 0,
+        };
+        let items = self.items.lock().unwrap();
+        let all: Vec<&Item> = items
+            .values()
+            .filter(|item| query.filter.module.is_none_or(|module| item.module == module))
+            .filter(|item| query.filter.text.as_ref().is_none_or(|text| item.title.contains(text.as_str())))
+            .filter(|item| item.id.0 > after)
+            .collect();
+        let limit = query.limit as usize;
+        Rows { more_after: all.len() > limit, rows: all.into_iter().take(limit).map(row).collect(), ..Rows::default() }
+    }
+}
+
+impl Service for Fake {
+    fn hello(&self, _actor: &Actor) -> Hello {
+        Hello {
+            protocol: PROTOCOL,
+            version: "0.1.0".to_owned(),
+            account: "acme".to_owned(),
+            environment: "sandbox".to_owned(),
+            operator: "not to be believed".to_owned(),
+            role: Role::Admin,
+            crm: "odoo".to_owned(),
+            guarantees: BTreeMap::from([(Side::Crm, "verified afterwards".to_owned())]),
+            modules: ModuleId::ALL.map(ModuleId::def).to_vec(),
+        }
+    }
+
+    fn answer<'a>(&'a self, actor: &'a Actor, request: Request) -> BoxFuture<'a, Result<Answer, ServiceError>> {
+        self.asked.lock().unwrap().push((actor.name.clone(), request.clone()));
+        Box::pin(async move {
+            Ok(match request {
+                Request::Status => Answer::Status(self.status()),
+                Request::Page(query) => Answer::Rows(self.page(&query)),
+                Request::Item { id } => match self.items.lock().unwrap().get(&id) {
+                    Some(item) => Answer::Item(Box::new(view(item.clone()))),
+                    None => return Err(Error::new(ErrorKind::Refused, format!("there is no item {id}")).into()),
+                },
+                Request::Decide(decide) => Answer::Decided(Box::new(self.decide(actor, &decide)?)),
+                Request::DecideMany { decisions } => Answer::DecidedMany {
+                    results: decisions
+                        .iter()
+                        .map(|decide| DecideResult {
+                            item: decide.item,
+                            error: self.decide(actor, decide).err().map(|failed| failed.error),
+                        })
+                        .collect(),
+                },
+                Request::Audit(query) => Answer::Audit {
+                    rows: [audit_row(8), audit_row(7)]
+                        .into_iter()
+                        .filter(|row| query.before.is_none_or(|before| row.seq < before))
+                        .take(query.limit as usize)
+                        .collect(),
+                },
+                Request::AuditVerify => Answer::AuditVerified { rows: 8, broken_at: *self.broken_at.lock().unwrap() },
+                Request::GuardPlan { module } => Answer::Guard(GuardPlan {
+                    module,
+                    tripped: (module == ModuleId::Contacts).then(|| "first sync".to_owned()),
+                    held: 5,
+                    creates: BTreeMap::from([(Side::Crm, 4)]),
+                    updates: BTreeMap::from([(Side::Ivvy, 1)]),
+                    conflicts: 1,
+                    samples: vec![row(&item(1))],
+                    hash: Fingerprint(0xabc),
+                }),
+                Request::GuardRelease { expect, .. } | Request::GuardDiscard { expect, .. } if expect != 5 => {
+                    return Err(Error::new(ErrorKind::Stale, "5 items are held").hint("look again").into());
+                }
+                Request::Check => {
+                    if self.gated.load(std::sync::atomic::Ordering::SeqCst) {
+                        self.gate.notified().await;
+                    }
+                    let row = |ok: bool| CheckRow {
+                        what: "ivvy ping".to_owned(),
+                        ok,
+                        found: "200 in 12 ms".to_owned(),
+                        hint: (!ok).then(|| "check the key".to_owned()),
+                    };
+                    Answer::Check { rows: vec![row(true), row(*self.module_state.lock().unwrap() == "running")] }
+                }
+                Request::Doctor { rebuild } => {
+                    Answer::Doctor { findings: vec!["index held differs".to_owned()], rebuilt: rebuild }
+                }
+                Request::Sync { .. } => {
+                    self.syncs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    Answer::Done { message: "started".to_owned() }
+                }
+                Request::Pause { .. }
+                | Request::Resume { .. }
+                | Request::GuardRelease { .. }
+                | Request::GuardDiscard { .. } => Answer::Done { message: "done".to_owned() },
+                Request::Watch | Request::Shutdown => unreachable!("the daemon answers these itself"),
+            })
+        })
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+}
+
+pub fn item(number: u64) -> Item {
+    let email = FieldPlan {
+        field: "email".to_owned(),
+        base_ivvy: Some("old@example.com".into()),
+        base_crm: Some("old@example.com".into()),
+        ivvy: Some("ann@example.com".into()),
+        crm: Some("anna@example.com".into()),
+        verdict: Verdict::Conflict,
+        why: Why::BothChanged,
+        choice: None,
+        moved: false,
+    };
+    Item {
+        id: ItemId(number),
+        module: if number == 5 { ModuleId::Companies } else { ModuleId::Contacts },
+        pair: PairKey::Link(LinkId(number)),
+        kind: Kind::Update,
+        state: State::Held,
+        reasons: Reasons::one(Reason::Conflict),
+        ver: 3,
+        seen: Fingerprint(7),
+        priority: 1,
+        ready_at: Timestamp::from_millis(AT),
+        created_at: Timestamp::from_millis(AT),
+        updated_at: Timestamp::from_millis(AT),
+        attempts: 0,
+        claims: 0,
+        // A record that tries to paint the operator's terminal and to reverse the line.
+        title: format!("Ann {number}\u{1b}[31m\u{202e}\u{9b}"),
+        plan: Plan { fields: vec![email], summary: "1 conflict".to_owned(), mapping_version: 1, ..Plan::default() },
+        decided: false,
+        forced: None,
+        decided_by: None,
+        error: None,
+        skipped_seen: None,
+        assigned: None,
+        waits_for: None,
+        successor: None,
+    }
+}
+
+fn view(item: Item) -> ItemView {
+    ItemView {
+        item,
+        ivvy_modified: Some(Timestamp::from_millis(AT)),
+        crm_modified: None,
+        authors: BTreeMap::new(),
+        verbs: BTreeMap::from([(Verb::Approve, Some("1 field needs a choice".to_owned()))]),
+        history: vec![audit_row(7)],
+    }
+}
+
+fn row(item: &Item) -> Row {
+    Row {
+        token: item.id.to_string(),
+        id: item.id,
+        module: item.module,
+        kind: item.kind,
+        state: item.state,
+        reasons: item.reasons,
+        version: item.ver,
+        title: item.title.clone(),
+        priority: item.priority,
+        since: item.created_at,
+        ready_at: item.ready_at,
+        summary: item.plan.summary.clone(),
+        unsolved: 1,
+        assigned: None,
+    }
+}
+
+pub fn audit_row(seq: u64) -> AuditRow {
+    AuditRow {
+        seq: Seq(seq),
+        at: Timestamp::from_millis(AT),
+        actor: Actor::engine(),
+        module: Some(ModuleId::Contacts),
+        item: Some(ItemId(1)),
+        link: None,
+        what: AuditEvent::Planned { state: State::Held, summary: "1 conflict".to_owned() },
+        hash: "00".repeat(32),
+    }
+}
+
+/// A directory of our own with a socket path in it.
+pub struct Place {
+    pub directory: tempfile::TempDir,
+    pub socket: PathBuf,
+}
+
+pub fn place() -> Place {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let socket = directory.path().join("t.sock");
+    Place { directory, socket }
+}
+
+/// Us, in this role.
+pub fn roster(role: Role) -> Roster {
+    let me = Operator { uid: Some(uzers::get_effective_uid()), login: None, role };
+    Roster::of(BTreeMap::from([("tess".to_owned(), me)]), None)
+}
+
+pub fn options(socket: &Path, role: Role) -> Options {
+    Options {
+        socket: socket.to_owned(),
+        group: None,
+        roster: roster(role),
+        limits: Limits::default(),
+        clock: Arc::new(SystemClock),
+        shutdown: CancellationToken::new(),
+    }
+}
+
+pub fn start(fake: &Arc<Fake>, socket: &Path, role: Role) -> DaemonHandle {
+    daemon::start(Arc::clone(fake) as Arc<dyn Service>, options(socket, role)).unwrap()
+}
+
+/// Waits until `condition` holds.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        while !condition() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "never happened: {what}");
+}
+
+pub fn make_directory(path: &Path, mode: u32) {
+    std::fs::DirBuilder::new().mode(mode).create(path).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
