@@ -17,8 +17,9 @@ pub fn columns(rows: &[Vec<String>], widest: usize) -> Vec<String> {
     let safe: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| plain_line(cell, Some(widest))).collect()).collect();
     let count = safe.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> =
-        (0..count).map(|at| safe.iter().filter_map(|row| row.get(at)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..count)
+        .map(|at| safe.iter().filter_map(|row| row.get(at)).map(|cell| width(cell)).max().unwrap_or(0))
+        .collect();
     safe.iter()
         .map(|row| {
             let cells: Vec<String> =

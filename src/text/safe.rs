@@ -194,7 +194,9 @@ pub fn strip_controls(raw: &str, keep_lines: bool) -> (String, bool) {
                 '\r' if next == Some('\n') => {}
                 '\n' | '\r' if keep_lines => text.push('\n'),
                 '\n' | '\r' | '\t' => text.push(' '),
-                _ if control_symbol(c).is_some() || (is_hidden(c) && !emoji::belongs(c, before, next)) => removed = true,
+                _ if control_symbol(c).is_some() || (is_hidden(c) && !emoji::belongs(c, before, next)) => {
+                    removed = true
+                }
                 _ => text.push(c),
             }
             before = Some(c);
@@ -291,9 +293,31 @@ mod tests {
         let any = prop::collection::vec(any::<char>(), 0..40);
         let picked = prop::collection::vec(
             prop::sample::select(vec![
-                '\x1b', '\u{9b}', '\u{9d}', '\x07', '\r', '\n', '\t', '\0', '\u{202e}', '\u{2066}', '\u{200d}',
-                '\u{fe0f}', '\u{301}', '\u{e0041}', '\u{feff}', 'a', '漢', '👩', '1', '\u{20e3}', '🏽', 'ا', '\u{1100}',
-                '\u{1161}', '\u{1f1e9}',
+                '\x1b',
+                '\u{9b}',
+                '\u{9d}',
+                '\x07',
+                '\r',
+                '\n',
+                '\t',
+                '\0',
+                '\u{202e}',
+                '\u{2066}',
+                '\u{200d}',
+                '\u{fe0f}',
+                '\u{301}',
+                '\u{e0041}',
+                '\u{feff}',
+                'a',
+                '漢',
+                '👩',
+                '1',
+                '\u{20e3}',
+                '🏽',
+                'ا',
+                '\u{1100}',
+                '\u{1161}',
+                '\u{1f1e9}',
             ]),
             0..40,
         );
