@@ -1,0 +1,419 @@
+//! Decisions: which items, what is asked before, what is sent, and what came of it.
+//!
+//! A decision names the version the operator saw. Several at once are frozen when the question is
+//! asked: what changes meanwhile is left out by the daemon and reported by name, never swept along.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::{App, Effect, Tab, Tag, Target, Undoable};
+use crate::error::{Error, ErrorKind};
+use crate::model::{Choice, FieldPlan, Item, ItemId, RecordId, Side, State, Timestamp, Verb};
+use crate::text::Safe;
+use crate::tui::action::{Action, ActionId, Tier};
+use crate::tui::dialog::{Dialog, Field, Form, Input, Purpose, Report};
+use crate::tui::queue::{Direction, Found};
+use crate::tui::toast::Severity;
+use crate::tui::triage::choosable;
+use crate::wire::{Decide, DecideResult, Request};
+
+/// Decisions sent in one call. Small enough to stay far below the longest frame and to show progress.
+const BATCH: usize = 200;
+
+/// From this many records on, the count must be typed.
+const TYPED_ABOVE: usize = 100;
+
+/// How long a snooze lasts: what is offered, and the time.
+const SNOOZES: [(&str, Duration); 4] = [
+    ("1 hour", Duration::from_secs(3_600)),
+    ("4 hours", Duration::from_secs(4 * 3_600)),
+    ("1 day", Duration::from_secs(24 * 3_600)),
+    ("1 week", Duration::from_secs(7 * 24 * 3_600)),
+];
+
+/// A bulk decision under way.
+#[derive(Clone, Debug)]
+pub struct Bulk {
+    verb: Verb,
+    rest: VecDeque<Decide>,
+    targets: BTreeMap<ItemId, Target>,
+    done: Vec<ItemId>,
+    left_out: Vec<(ItemId, Error)>,
+}
+
+impl Bulk {
+    /// Decisions answered, and all of them.
+    pub fn progress(&self) -> (usize, usize) {
+        (self.done.len() + self.left_out.len(), self.targets.len())
+    }
+}
+
+/// What goes along with a verb.
+#[derive(Clone, Debug, Default)]
+struct Details {
+    choices: BTreeMap<String, Choice>,
+    side: Option<Side>,
+    until: Option<Timestamp>,
+    record: Option<RecordId>,
+    reason: Option<String>,
+}
+
+/// Why a side's value cannot be chosen for a field.
+pub(super) fn side_refusal(row: &FieldPlan, side: Side) -> Option<String> {
+    choosable(row, side).err()
+}
+
+impl App {
+    /// The items an action is about: the open one, the marked ones, or the one under the cursor.
+    fn targets(&self, verb: Verb) -> Vec<Target> {
+        if self.tab == Tab::Diff {
+            return self.triage.view().map(|view| target_of(&view.item)).into_iter().collect();
+        }
+        if self.queue.marks.is_empty() {
+            let row = self.queue.current().map(|entry| &entry.row);
+            let target = row.map(|row| Target {
+                id: row.id,
+                version: row.version,
+                seen: None,
+                title: row.title.clone(),
+                module: row.module,
+            });
+            return target.into_iter().collect();
+        }
+        let fitting = self.queue.marks.iter().filter(|(_, mark)| verb.accepts(mark.state));
+        fitting
+            .map(|(id, mark)| Target {
+                id: *id,
+                version: mark.version,
+                seen: None,
+                title: mark.title.clone(),
+                module: mark.module,
+            })
+            .collect()
+    }
+
+    fn production(&self) -> bool {
+        self.hello.environment.eq_ignore_ascii_case("production")
+    }
+
+    pub(super) fn decide_action(&mut self, id: ActionId, effects: &mut Vec<Effect>) {
+        let action = Action::of(id);
+        let Some(verb) = action.verb else { return };
+        let targets = self.targets(verb);
+        let many = targets.len() > 1 || (self.tab == Tab::Queue && !self.queue.marks.is_empty());
+        let tier = match (many, targets.len()) {
+            (true, count) if count > TYPED_ABOVE || self.production() => action.tier.max(Tier::T3),
+            (true, _) => action.tier.max(Tier::T2),
+            (false, _) => action.tier,
+        };
+        let extra = matches!(verb, Verb::Snooze | Verb::Arrived | Verb::Force);
+        if tier < Tier::T2 && !extra {
+            self.send(verb, targets, Details::default(), effects);
+            return;
+        }
+        let form = self.question(action, verb, targets, tier);
+        self.dialogs.push(Dialog::Form(Box::new(form)));
+    }
+
+    /// The dialog that stands before a verb.
+    fn question(&self, action: &'static Action, verb: Verb, targets: Vec<Target>, tier: Tier) -> Form {
+        let count = targets.len();
+        let what = match targets.as_slice() {
+            [one] => format!("{} #{} {}", one.module.singular(), one.id, one.title),
+            many => format!("{} items", many.len()),
+        };
+        let title = format!("{}: {what}", action.title);
+        let purpose = Purpose::Verb { verb, targets: targets.clone() };
+        let mut form = Form::new(&title, action.title, tier, purpose);
+        if count > 1 {
+            let names: Vec<String> =
+                targets.iter().take(5).map(|target| Safe::limited(&target.title, 40).to_string()).collect();
+            let more = if count > names.len() { format!(" and {} more", count - names.len()) } else { String::new() };
+            form = form.line(&format!("{}{more}", names.join(", ")));
+            let left = self.queue.marks.len().saturating_sub(count);
+            if left > 0 {
+                form =
+                    form.line(&format!("{left} marked item(s) are left out: {verb} is not possible in their state."));
+            }
+            form = form.line("Each on the version you saw; what changed meanwhile is left out and named.");
+        }
+        match verb {
+            Verb::Force => {
+                form = form.line("The side you choose wins on every field; the other side's values go to the log.");
+                for side in Side::BOTH {
+                    if let Some(words) = self.hello.guarantees.get(&side.other()) {
+                        form = form.line(&format!("{} wins: {words}", side.title()));
+                    }
+                }
+                form = form.field(Field::Side(None));
+            }
+            Verb::Snooze => {
+                let options = SNOOZES.iter().map(|(name, _)| *name).collect();
+                form = form.field(Field::Options { label: "for", options, selected: 0 });
+            }
+            Verb::Arrived => {
+                form = form.line("Look in the remote system. Which record did the write arrive as?");
+                let input = Input::new("", false);
+                form = form.field(Field::Text { label: "record id", input, required: true });
+            }
+            Verb::Resend => form = form.line("If the first write did arrive after all, this can make a duplicate."),
+            _ => {}
+        }
+        if tier == Tier::T3 {
+            let expect = match targets.as_slice() {
+                [one] => one.id.to_string(),
+                many => many.len().to_string(),
+            };
+            let reason = Field::Text { label: "reason", input: Input::new("", false), required: true };
+            form = form.field(Field::Typed { expect, input: Input::new("", false) }).field(reason);
+        }
+        form
+    }
+
+    pub(super) fn ask_pair(&mut self) {
+        let Some(view) = self.triage.view() else { return };
+        let Some(candidate) = view.item.plan.candidates.get(self.triage.cursor()) else { return };
+        let (target, record) = (target_of(&view.item), candidate.id.clone());
+        let form = Form::new("Pair these two records?", "pair", Tier::T2, Purpose::Pair { target, record })
+            .line(&format!(
+                "{} with {} {} in {}",
+                view.item.title,
+                candidate.title,
+                candidate.id,
+                candidate.side.title()
+            ))
+            .line("They are kept in step from then on.");
+        self.dialogs.push(Dialog::Form(Box::new(form)));
+    }
+
+    /// A form was completed.
+    pub(super) fn submit(&mut self, form: Form, effects: &mut Vec<Effect>) {
+        match form.purpose.clone() {
+            Purpose::Verb { verb, targets } => {
+                let text = Some(form.first_text()).filter(|text| !text.trim().is_empty());
+                let until = (verb == Verb::Snooze)
+                    .then(|| form.option().and_then(|at| SNOOZES.get(at)).map(|(_, time)| self.now.plus(*time)))
+                    .flatten();
+                let mut details = Details { side: form.side(), until, ..Details::default() };
+                match verb {
+                    Verb::Arrived => details.record = text.map(|text| RecordId(text.trim().to_owned())),
+                    _ => details.reason = text,
+                }
+                self.send(verb, targets, details, effects);
+            }
+            Purpose::Pair { target, record } => {
+                let details = Details { record: Some(record), ..Details::default() };
+                self.send(Verb::Pair, vec![target], details, effects);
+            }
+            Purpose::EditField { kind } => {
+                if let Some(choice) = form.value(kind) {
+                    self.triage.choose(choice);
+                }
+            }
+            Purpose::FilterText => {
+                let text = form.first_text();
+                self.queue.filter.text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+                self.refilter();
+            }
+            Purpose::Goto => {
+                if let Ok(id) = form.first_text().trim().parse() {
+                    self.open_item(id);
+                }
+            }
+            Purpose::Quit => effects.push(Effect::Quit),
+            purpose => self.submit_operation(&purpose, &form, effects),
+        }
+    }
+
+    fn send(&mut self, verb: Verb, targets: Vec<Target>, mut details: Details, effects: &mut Vec<Effect>) {
+        if verb == Verb::Approve && self.tab == Tab::Diff {
+            details.choices = self.triage.choices();
+        }
+        let decisions: VecDeque<Decide> = targets.iter().map(|target| decide(verb, target, &details)).collect();
+        match (targets.as_slice(), decisions.front()) {
+            ([target], Some(decision)) => {
+                self.advance =
+                    self.tab == Tab::Diff && matches!(verb, Verb::Approve | Verb::Skip | Verb::Snooze | Verb::Force);
+                let tag = Tag::Decide { verb, target: target.clone() };
+                effects.push(Effect::Call(tag, Request::Decide(decision.clone())));
+            }
+            _ => {
+                let targets = targets.into_iter().map(|target| (target.id, target)).collect();
+                self.bulk = Some(Bulk { verb, rest: decisions, targets, done: Vec::new(), left_out: Vec::new() });
+                self.next_batch(effects);
+            }
+        }
+    }
+
+    fn next_batch(&mut self, effects: &mut Vec<Effect>) {
+        let Some(bulk) = &mut self.bulk else { return };
+        let count = bulk.rest.len().min(BATCH);
+        let decisions: Vec<Decide> = bulk.rest.drain(..count).collect();
+        if !decisions.is_empty() {
+            effects.push(Effect::Call(Tag::Bulk, Request::DecideMany { decisions }));
+            return;
+        }
+        if let Some(bulk) = self.bulk.take() {
+            self.bulk_finished(bulk);
+        }
+    }
+
+    /// One part of a bulk decision was answered.
+    pub(super) fn bulk_answered(&mut self, results: Vec<DecideResult>, effects: &mut Vec<Effect>) {
+        let Some(bulk) = &mut self.bulk else { return };
+        for result in results {
+            self.queue.marks.remove(&result.item);
+            match result.error {
+                None => bulk.done.push(result.item),
+                Some(error) => bulk.left_out.push((result.item, error)),
+            }
+        }
+        self.next_batch(effects);
+    }
+
+    /// The connection or the daemon failed in the middle: what was not answered may have happened.
+    pub(super) fn bulk_failed(&mut self, error: &Error) {
+        let Some(bulk) = self.bulk.take() else { return };
+        let (answered, all) = bulk.progress();
+        self.toast(
+            Severity::Error,
+            &format!(
+                "{} stopped after {answered} of {all}: {error}. Look at the queue before trying again.",
+                bulk.verb
+            ),
+        );
+        self.refresh.all_now();
+    }
+
+    fn bulk_finished(&mut self, bulk: Bulk) {
+        self.refresh.all_now();
+        let (done, verb) = (bulk.done.len(), bulk.verb);
+        if let Some(inverse) = inverse(verb) {
+            let targets: Vec<Target> = bulk.done.iter().filter_map(|id| bulk.targets.get(id)).map(after).collect();
+            if !targets.is_empty() {
+                self.journal.push(Undoable { verb: inverse, targets });
+            }
+        }
+        if bulk.left_out.is_empty() {
+            let undo = self.undo_hint(verb);
+            self.toast(Severity::Good, &format!("{verb}: {done} items{undo}"));
+            return;
+        }
+        let stale = bulk.left_out.iter().filter(|(_, error)| error.kind == ErrorKind::Stale).count();
+        let left = bulk.left_out.len();
+        let mut lines = vec![
+            format!("{done} done, {left} left out, {stale} of these because they changed after you marked them."),
+            String::new(),
+        ];
+        lines.extend(bulk.left_out.iter().map(|(id, error)| {
+            let title = bulk.targets.get(id).map(|target| target.title.as_str()).unwrap_or_default();
+            format!("#{id} {title}: {error}")
+        }));
+        self.dialogs.push(Dialog::Report(Report::new(&format!("{verb}: {done} of {}", done + left), lines)));
+        self.toast(Severity::Warn, &format!("{verb}: {done} done, {left} left out"));
+    }
+
+    /// A single decision was taken.
+    pub(super) fn decided(&mut self, verb: Verb, target: &Target, item: &Item) {
+        self.refresh.all_now();
+        self.queue.marks.remove(&target.id);
+        if !matches!(verb, Verb::Claim | Verb::Hold) {
+            self.triage.forget(target.id);
+        }
+        if let Some(inverse) = inverse(verb) {
+            self.journal.push(Undoable { verb: inverse, targets: vec![target_of(item)] });
+        }
+        let undo = self.undo_hint(verb);
+        let now = match item.state {
+            State::Held if verb == Verb::Approve => "; a second person must confirm".to_owned(),
+            state => format!(", now {state}"),
+        };
+        self.toast(Severity::Good, &format!("{verb}: #{} {}{now}{undo}", target.id, target.title));
+        let advance = std::mem::take(&mut self.advance);
+        if advance && self.tab == Tab::Diff && self.triage.wanted() == Some(target.id) {
+            let height = self.list_height();
+            if self.queue.select(target.id, height) && self.queue.seek(Direction::Next, height) == Found::Here {
+                self.sought(Found::Here);
+            }
+        }
+    }
+
+    /// A single decision was refused; for a stale one the row as it is now came along.
+    pub(super) fn refused(&mut self, target: &Target, error: &Error, current: Option<&Item>) {
+        self.advance = false;
+        self.refresh.all_now();
+        let text = match (error.kind, current) {
+            (ErrorKind::Stale, Some(item)) => {
+                let who = match &item.decided_by {
+                    Some(name) if *name != self.hello.operator => format!("{name} was faster"),
+                    _ => "the item changed meanwhile".to_owned(),
+                };
+                format!(
+                    "{who}: #{} {} is now {} (version {}, you saw {}). Choices whose values did not move are kept.",
+                    item.id, item.title, item.state, item.ver, target.version
+                )
+            }
+            _ => {
+                let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                format!("#{} {}: {error}{hint}", target.id, target.title)
+            }
+        };
+        self.toast(Severity::Error, &text);
+    }
+
+    fn undo_hint(&self, verb: Verb) -> String {
+        match inverse(verb) {
+            Some(_) => format!("; {} takes it back", self.key_hint(ActionId::Undo)),
+            None => String::new(),
+        }
+    }
+
+    pub(super) fn has_undo(&self) -> bool {
+        !self.journal.is_empty()
+    }
+
+    pub(super) fn undo(&mut self, effects: &mut Vec<Effect>) {
+        let open = (self.tab == Tab::Diff && self.triage.refusal(Verb::Undo).is_none())
+            .then(|| self.triage.view().map(|view| target_of(&view.item)))
+            .flatten();
+        if let Some(target) = open {
+            self.journal.retain(|entry| !entry.targets.iter().any(|known| known.id == target.id));
+            self.send(Verb::Undo, vec![target], Details::default(), effects);
+        } else if let Some(entry) = self.journal.pop() {
+            self.send(entry.verb, entry.targets, Details::default(), effects);
+        }
+    }
+}
+
+fn target_of(item: &Item) -> Target {
+    Target { id: item.id, version: item.ver, seen: Some(item.seen), title: item.title.clone(), module: item.module }
+}
+
+/// The target after exactly one decision. If anything else happened to it, the version is wrong and
+/// the daemon refuses, which is what is wanted.
+fn after(target: &Target) -> Target {
+    Target { version: target.version + 1, seen: None, ..target.clone() }
+}
+
+/// The verb that takes another one back.
+fn inverse(verb: Verb) -> Option<Verb> {
+    match verb {
+        Verb::Approve | Verb::Force => Some(Verb::Undo),
+        Verb::Skip => Some(Verb::Reopen),
+        _ => None,
+    }
+}
+
+fn decide(verb: Verb, target: &Target, details: &Details) -> Decide {
+    Decide {
+        item: target.id,
+        ver: Some(target.version),
+        seen: target.seen,
+        verb,
+        choices: details.choices.clone(),
+        side: details.side,
+        until: details.until,
+        record: details.record.clone(),
+        reason: details.reason.clone(),
+    }
+}

@@ -1,0 +1,171 @@
+//! What is shown may be stale: what to ask again, and when. Nothing is asked while nothing changes,
+//! for what is not on the screen, or more often than a person can read.
+
+use std::time::Duration;
+
+use super::{App, Effect, Link, Tab, Tag};
+use crate::model::Timestamp;
+use crate::wire::Request;
+
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+const QUEUE_EVERY: Duration = Duration::from_millis(500);
+const ITEM_EVERY: Duration = Duration::from_millis(300);
+const LOG_EVERY: Duration = Duration::from_millis(500);
+
+/// One thing that can be stale.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Slot {
+    stale: bool,
+    asked: bool,
+    not_before: Timestamp,
+}
+
+impl Slot {
+    fn due(&self, now: Timestamp) -> bool {
+        self.stale && !self.asked && now >= self.not_before
+    }
+
+    fn ask(&mut self) {
+        self.stale = false;
+        self.asked = true;
+    }
+
+    /// The answer is there; the next question waits.
+    pub(super) fn answered(&mut self, not_before: Timestamp) {
+        self.asked = false;
+        self.not_before = not_before;
+    }
+
+    /// Ask at once.
+    pub(super) fn now(&mut self) {
+        self.stale = true;
+        self.not_before = Timestamp::EPOCH;
+    }
+
+    /// Ask when its time has come.
+    pub(super) fn soon(&mut self) {
+        self.stale = true;
+    }
+
+    fn forget(&mut self) {
+        *self = Self { stale: true, ..Self::default() };
+    }
+}
+
+/// Everything that can be stale.
+#[derive(Clone, Debug, Default)]
+pub struct Refresh {
+    pub(super) status: Slot,
+    pub(super) queue: Slot,
+    pub(super) item: Slot,
+    pub(super) log: Slot,
+}
+
+impl Refresh {
+    /// Nothing that was asked counts any more; ask for all of it.
+    pub(super) fn everything(&mut self) {
+        self.status.forget();
+        self.queue.forget();
+        self.item.forget();
+        self.log.forget();
+    }
+
+    /// Ask for all of it at once, without asking twice.
+    pub(super) fn all_now(&mut self) {
+        self.status.now();
+        self.queue.now();
+        self.item.now();
+        self.log.now();
+    }
+}
+
+impl App {
+    fn live(&self) -> bool {
+        !self.frozen && self.link == Link::Up
+    }
+
+    /// Asks for what is stale and shown, and for rows the cursor is coming near.
+    pub(super) fn pump(&mut self, effects: &mut Vec<Effect>) {
+        if self.link != Link::Up {
+            return;
+        }
+        let (now, height) = (self.now, self.list_height());
+        if self.live() && self.refresh.status.due(now) {
+            self.refresh.status.ask();
+            effects.push(Effect::Call(Tag::Status, Request::Status));
+        }
+        if self.tab == Tab::Queue || self.queue.seeking() {
+            self.pump_queue(height, effects);
+        }
+        if self.tab == Tab::Diff && self.live() && self.refresh.item.due(now) {
+            match self.triage.wanted() {
+                Some(id) => {
+                    self.refresh.item.ask();
+                    effects.push(Effect::Call(Tag::Item(id), Request::Item { id }));
+                }
+                None if !self.queue.loaded() && !self.queue.loading() => self.pump_queue(height, effects),
+                None => {}
+            }
+        }
+        if self.tab == Tab::Log {
+            let due = self.refresh.log.due(now) && (self.live() || !self.log.loaded());
+            let query = if due { self.log.newest() } else { self.log.prefetch(height) };
+            if let Some((generation, query)) = query {
+                if due {
+                    self.refresh.log.ask();
+                }
+                effects.push(Effect::Call(Tag::Audit { generation, before: query.before }, Request::Audit(query)));
+            }
+        }
+    }
+
+    fn pump_queue(&mut self, height: usize, effects: &mut Vec<Effect>) {
+        let now = self.now;
+        let query = if !self.queue.loaded() {
+            (!self.queue.loading()).then(|| self.queue.jump(super::Load::Start, height))
+        } else if let Some(query) = self.queue.prefetch(height) {
+            Some(query)
+        } else if self.live() && self.refresh.queue.due(now) {
+            self.queue.refresh(height)
+        } else {
+            None
+        };
+        if let Some((generation, load, page)) = query {
+            if matches!(load, super::Load::Start | super::Load::End | super::Load::Refresh) {
+                self.refresh.queue.ask();
+            }
+            effects.push(Effect::Call(Tag::Page { generation, load }, Request::Page(page)));
+        }
+    }
+
+    /// When something stale and shown may be asked again.
+    pub(super) fn refresh_deadline(&self) -> Option<Timestamp> {
+        if !self.live() {
+            return None;
+        }
+        let Refresh { status, queue, item, log } = &self.refresh;
+        let shown = [
+            Some(status),
+            (self.tab == Tab::Queue).then_some(queue),
+            (self.tab == Tab::Diff && self.triage.wanted().is_some()).then_some(item),
+            (self.tab == Tab::Log).then_some(log),
+        ];
+        shown.into_iter().flatten().filter(|slot| slot.stale && !slot.asked).map(|slot| slot.not_before).min()
+    }
+
+    pub(super) fn status_answered(&mut self) {
+        self.refresh.status.answered(self.settle(STATUS_EVERY));
+    }
+
+    pub(super) fn queue_answered(&mut self) {
+        self.refresh.queue.answered(self.settle(QUEUE_EVERY));
+    }
+
+    pub(super) fn item_answered(&mut self) {
+        self.refresh.item.answered(self.settle(ITEM_EVERY));
+    }
+
+    pub(super) fn log_answered(&mut self) {
+        self.refresh.log.answered(self.settle(LOG_EVERY));
+    }
+}

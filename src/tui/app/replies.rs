@@ -1,0 +1,166 @@
+//! Answers and events from the daemon.
+
+use super::{App, Effect, Link, Tab, Tag};
+use crate::error::Error;
+use crate::tui::backend::{BackendEvent, CallError};
+use crate::tui::dialog::{Dialog, Report};
+use crate::tui::queue::Load;
+use crate::tui::toast::Severity;
+use crate::wire::{Answer, Event, Request};
+
+impl App {
+    pub(super) fn reply(&mut self, tag: Tag, reply: Result<Answer, CallError>, effects: &mut Vec<Effect>) {
+        match reply {
+            Ok(answer) => self.answer(tag, answer, effects),
+            Err(error) => self.failure(tag, &error),
+        }
+    }
+
+    fn answer(&mut self, tag: Tag, answer: Answer, effects: &mut Vec<Effect>) {
+        let height = self.list_height();
+        match (tag, answer) {
+            (Tag::Watch, _) => {}
+            (Tag::Status, Answer::Status(status)) => {
+                self.status_answered();
+                self.module = self.module.min(status.modules.len().saturating_sub(1));
+                self.status = Some(status);
+            }
+            (Tag::Page { generation, load }, Answer::Rows(rows)) => {
+                if matches!(load, Load::Start | Load::End | Load::Refresh) {
+                    self.queue_answered();
+                }
+                self.queue.receive(generation, load, rows, height);
+                if self.queue.seeking() {
+                    let found = self.queue.continue_seek(height);
+                    self.sought(found);
+                } else if self.tab == Tab::Diff && self.triage.wanted().is_none() {
+                    self.open_first_unsolved();
+                }
+            }
+            (Tag::Item(id), Answer::Item(view)) => {
+                self.item_answered();
+                if self.triage.wanted() == Some(id) {
+                    let carried = self.triage.receive(*view);
+                    if !carried.dropped.is_empty() {
+                        let fields = carried.dropped.join(", ");
+                        self.toast(
+                            Severity::Warn,
+                            &format!("the values of {fields} moved, so your choice was dropped"),
+                        );
+                    }
+                }
+            }
+            (Tag::Audit { generation, before }, Answer::Audit { rows }) => {
+                if before.is_none() {
+                    self.log_answered();
+                }
+                self.log.receive(generation, before, rows, height);
+            }
+            (Tag::Decide { verb, target }, Answer::Decided(item)) => self.decided(verb, &target, &item),
+            (Tag::Bulk, Answer::DecidedMany { results }) => self.bulk_answered(results, effects),
+            (Tag::Guard(module), Answer::Guard(plan)) => {
+                if let Some(guard) = self.guard_dialog().filter(|guard| guard.module == module) {
+                    guard.plan = Some(plan);
+                }
+            }
+            (Tag::Done, Answer::Done { message }) => {
+                self.refresh.all_now();
+                self.toast(Severity::Good, &message);
+            }
+            (Tag::Report(title), answer) => self.report(title, answer),
+            (tag, _) => {
+                let error = Error::internal("the daemon answered something else than was asked");
+                self.failure(tag, &error.into());
+            }
+        }
+    }
+
+    fn report(&mut self, title: &str, answer: Answer) {
+        let lines = match answer {
+            Answer::Check { rows } => rows
+                .into_iter()
+                .flat_map(|row| {
+                    let word = if row.ok { "ok  " } else { "FAIL" };
+                    let hint = row.hint.map(|hint| format!("       {hint}"));
+                    std::iter::once(format!("{word}  {}: {}", row.what, row.found)).chain(hint)
+                })
+                .collect(),
+            Answer::Doctor { findings, .. } if findings.is_empty() => vec!["Everything fits.".to_owned()],
+            Answer::Doctor { findings, .. } => findings,
+            Answer::AuditVerified { rows, broken_at: None } => {
+                vec![format!("{rows} rows checked; the chain is whole.")]
+            }
+            Answer::AuditVerified { rows, broken_at: Some(at) } => {
+                vec![format!("{rows} rows checked; the chain breaks at row {at}.")]
+            }
+            _ => vec!["The daemon answered something else than was asked.".to_owned()],
+        };
+        self.dialogs.push(Dialog::Report(Report::new(title, lines)));
+    }
+
+    fn open_first_unsolved(&mut self) {
+        let first = self.queue.rows().iter().find(|entry| crate::tui::queue::needs_person(&entry.row));
+        if let Some(id) = first.map(|entry| entry.row.id) {
+            self.open_item(id);
+        } else if let Some(id) = self.queue.current().map(|entry| entry.row.id) {
+            self.open_item(id);
+        }
+    }
+
+    fn failure(&mut self, tag: Tag, failed: &CallError) {
+        let error = &failed.error;
+        match tag {
+            Tag::Status => self.status_answered(),
+            Tag::Item(_) => self.item_answered(),
+            Tag::Page { generation, load } => {
+                if matches!(load, Load::Start | Load::End | Load::Refresh) {
+                    self.queue_answered();
+                }
+                self.queue.failed(generation);
+            }
+            Tag::Audit { before, .. } => {
+                if before.is_none() {
+                    self.log_answered();
+                }
+                self.log.failed();
+            }
+            Tag::Bulk => return self.bulk_failed(error),
+            Tag::Decide { target, .. } => return self.refused(&target, error, failed.current.as_deref()),
+            Tag::Guard(_) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Guard(_))),
+            Tag::Watch | Tag::Done | Tag::Report(_) => {}
+        }
+        let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        self.toast(Severity::Error, &format!("{error}{hint}"));
+    }
+
+    pub(super) fn backend_event(&mut self, event: BackendEvent, effects: &mut Vec<Effect>) {
+        match event {
+            BackendEvent::Event(Event::Changed { items, overflow, .. }) => {
+                self.refresh.status.soon();
+                self.refresh.queue.soon();
+                self.refresh.log.soon();
+                if overflow || self.triage.wanted().is_some_and(|id| items.contains(&id)) {
+                    self.refresh.item.soon();
+                }
+            }
+            BackendEvent::Event(Event::Audit(_)) => self.refresh.log.soon(),
+            BackendEvent::Event(Event::Bye { reason }) => {
+                self.toast(Severity::Warn, &format!("the daemon is going away: {reason}"));
+            }
+            BackendEvent::Disconnected(reason) => {
+                self.link = Link::Lost(reason);
+                // Calls that were open will not be answered usefully; what they asked is asked again.
+                self.refresh.everything();
+            }
+            BackendEvent::Reconnected(hello) => {
+                self.hello = *hello;
+                self.link = Link::Up;
+                self.refresh.everything();
+                self.queue.connection_lost();
+                self.log.failed();
+                self.toast(Severity::Info, "connected again");
+                effects.push(Effect::Call(Tag::Watch, Request::Watch));
+            }
+        }
+    }
+}

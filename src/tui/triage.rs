@@ -1,0 +1,390 @@
+//! One item under triage: its fields, the operator's choices that are not sent yet, and where the
+//! cursor is.
+//!
+//! Choices stay here until the operator approves. They are bound to the exact three values they were
+//! made on: when the item comes back changed, a choice survives only where its values did not move.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Choice, FieldPlan, ItemId, Side, Value, Verb, Verdict, Why};
+use crate::wire::ItemView;
+
+/// Which part of the pane has the cursor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pane {
+    /// The fields.
+    #[default]
+    Fields,
+    /// Possible counterparts.
+    Candidates,
+    /// What happened to the item.
+    History,
+}
+
+/// A choice that was not sent yet, with the values it was made on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Draft {
+    choice: Choice,
+    on: Values,
+}
+
+/// The values a choice depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Values {
+    base: (Option<Value>, Option<Value>),
+    ivvy: Option<Value>,
+    crm: Option<Value>,
+}
+
+impl Values {
+    fn of(row: &FieldPlan) -> Self {
+        Self { base: (row.base_ivvy.clone(), row.base_crm.clone()), ivvy: row.ivvy.clone(), crm: row.crm.clone() }
+    }
+}
+
+/// The diff pane's state.
+#[derive(Clone, Debug, Default)]
+pub struct Triage {
+    /// The item to show; what is loaded may still be another one.
+    wanted: Option<ItemId>,
+    view: Option<ItemView>,
+    drafts: BTreeMap<ItemId, BTreeMap<String, Draft>>,
+    /// Where the cursor is.
+    pub pane: Pane,
+    cursor: usize,
+    top: usize,
+    /// Whether the last agreed values are shown.
+    pub hide_base: bool,
+    /// Whether fields without a difference are shown.
+    pub show_same: bool,
+}
+
+/// What became of the local choices when an item came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Fields whose choice still stands.
+    pub kept: usize,
+    /// Fields whose values moved, so that the choice was dropped.
+    pub dropped: Vec<String>,
+}
+
+impl Triage {
+    /// The item wanted.
+    pub fn wanted(&self) -> Option<ItemId> {
+        self.wanted
+    }
+
+    /// The loaded item, if it is the wanted one.
+    pub fn view(&self) -> Option<&ItemView> {
+        self.view.as_ref().filter(|view| Some(view.item.id) == self.wanted)
+    }
+
+    /// Turns to another item.
+    pub fn open(&mut self, id: ItemId) {
+        if self.wanted != Some(id) {
+            self.wanted = Some(id);
+            self.pane = Pane::Fields;
+            self.cursor = 0;
+            self.top = 0;
+        }
+    }
+
+    /// Takes the item as it is now. Choices whose values moved are dropped and named.
+    pub fn receive(&mut self, view: ItemView) -> Carried {
+        if Some(view.item.id) != self.wanted {
+            return Carried::default();
+        }
+        let before = self.selected().map(|row| row.field.clone());
+        let first = self.view().is_none();
+        let mut carried = Carried::default();
+        if let Some(drafts) = self.drafts.get_mut(&view.item.id) {
+            let plan = &view.item.plan;
+            drafts.retain(|field, draft| {
+                let stands = plan.field(field).is_some_and(|row| Values::of(row) == draft.on);
+                match stands {
+                    true => carried.kept += 1,
+                    false => carried.dropped.push(field.clone()),
+                }
+                stands
+            });
+            if drafts.is_empty() {
+                self.drafts.remove(&view.item.id);
+            }
+        }
+        if first && !view.item.plan.candidates.is_empty() && view.item.plan.fields.is_empty() {
+            self.pane = Pane::Candidates;
+        }
+        self.view = Some(view);
+        if first {
+            let open = self.rows().position(|row| self.unsolved(row));
+            self.cursor = open.unwrap_or(0);
+        } else if let Some(field) = before {
+            let same = self.rows().position(|row| row.field == field);
+            self.cursor = same.unwrap_or(self.cursor);
+        }
+        self.cursor = self.cursor.min(self.length().saturating_sub(1));
+        carried
+    }
+
+    /// The field rows shown: those that differ, or all.
+    pub fn rows(&self) -> impl Iterator<Item = &FieldPlan> {
+        let show_same = self.show_same;
+        let fields = self.view().map(|view| view.item.plan.fields.as_slice()).unwrap_or_default();
+        fields.iter().filter(move |row| show_same || row.verdict != Verdict::Same || row.moved || row.choice.is_some())
+    }
+
+    /// The field under the cursor.
+    pub fn selected(&self) -> Option<&FieldPlan> {
+        (self.pane == Pane::Fields).then(|| self.rows().nth(self.cursor)).flatten()
+    }
+
+    /// Index of the cursor in the pane.
+    pub fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    /// Rows in the focused pane.
+    pub fn length(&self) -> usize {
+        match (self.pane, self.view()) {
+            (_, None) => 0,
+            (Pane::Fields, _) => self.rows().count(),
+            (Pane::Candidates, Some(view)) => view.item.plan.candidates.len(),
+            (Pane::History, Some(view)) => view.history.len(),
+        }
+    }
+
+    /// Moves the cursor.
+    pub fn step(&mut self, rows: isize) {
+        self.cursor = self.cursor.saturating_add_signed(rows).min(self.length().saturating_sub(1));
+    }
+
+    /// Goes to the next or previous pane that has something in it.
+    pub fn cycle_pane(&mut self, by: isize) {
+        let has_candidates = self.view().is_some_and(|view| !view.item.plan.candidates.is_empty());
+        let panes: &[Pane] = match has_candidates {
+            true => &[Pane::Fields, Pane::Candidates, Pane::History],
+            false => &[Pane::Fields, Pane::History],
+        };
+        let count = isize::try_from(panes.len()).unwrap_or(1);
+        let at = panes.iter().position(|pane| *pane == self.pane).and_then(|at| isize::try_from(at).ok()).unwrap_or(0);
+        let next = usize::try_from((at + by).rem_euclid(count)).unwrap_or(0);
+        self.pane = panes.get(next).copied().unwrap_or_default();
+        self.cursor = 0;
+    }
+
+    /// Goes to a pane.
+    pub fn focus(&mut self, pane: Pane) {
+        self.pane = pane;
+        self.cursor = 0;
+    }
+
+    /// The choice for a field: the local one, else the one stored with the item.
+    pub fn choice<'a>(&'a self, row: &'a FieldPlan) -> Option<&'a Choice> {
+        self.draft(row).or(row.choice.as_ref())
+    }
+
+    /// The local choice for a field.
+    pub fn draft(&self, row: &FieldPlan) -> Option<&Choice> {
+        let drafts = self.drafts.get(&self.wanted?)?;
+        drafts.get(&row.field).map(|draft| &draft.choice)
+    }
+
+    /// Whether a person must still choose.
+    pub fn unsolved(&self, row: &FieldPlan) -> bool {
+        row.verdict == Verdict::Conflict && self.choice(row).is_none()
+    }
+
+    /// The value both sides will hold, with local choices applied.
+    pub fn result<'a>(&'a self, row: &'a FieldPlan) -> Option<&'a Value> {
+        match self.draft(row) {
+            Some(Choice::Ivvy) => row.ivvy.as_ref(),
+            Some(Choice::Crm) => row.crm.as_ref(),
+            Some(Choice::Custom(value)) => Some(value),
+            None => row.result(),
+        }
+    }
+
+    /// Names of the fields that still need a choice.
+    pub fn open_fields(&self) -> Vec<String> {
+        let fields = self.view().map(|view| view.item.plan.fields.as_slice()).unwrap_or_default();
+        fields.iter().filter(|row| self.unsolved(row)).map(|row| row.field.clone()).collect()
+    }
+
+    /// The local choices for the item, as they are sent.
+    pub fn choices(&self) -> BTreeMap<String, Choice> {
+        let drafts = self.wanted.and_then(|id| self.drafts.get(&id));
+        drafts.into_iter().flatten().map(|(field, draft)| (field.clone(), draft.choice.clone())).collect()
+    }
+
+    /// Items with choices that were not sent.
+    pub fn items_with_drafts(&self) -> usize {
+        self.drafts.len()
+    }
+
+    /// Forgets the choices of an item: they were sent, or it was settled otherwise.
+    pub fn forget(&mut self, id: ItemId) {
+        self.drafts.remove(&id);
+    }
+
+    /// Chooses for the field under the cursor and goes to the next open one.
+    pub fn choose(&mut self, choice: Choice) {
+        let Some(row) = self.selected().cloned() else { return };
+        self.put(&row, choice);
+        let cursor = self.cursor;
+        let next = self.rows().enumerate().skip(cursor + 1).find(|(_, row)| self.unsolved(row)).map(|(at, _)| at);
+        if let Some(at) = next {
+            self.cursor = at;
+        }
+    }
+
+    /// Chooses one side for every field that differs.
+    pub fn choose_all(&mut self, side: Side) {
+        let fields = self.view().map(|view| view.item.plan.fields.clone()).unwrap_or_default();
+        for row in fields.iter().filter(|row| choosable(row, side).is_ok() && row.verdict != Verdict::Same) {
+            self.put(row, Choice::side(side));
+        }
+    }
+
+    /// Takes the local choice for the field under the cursor back.
+    pub fn unchoose(&mut self) {
+        let (Some(row), Some(id)) = (self.selected().cloned(), self.wanted) else { return };
+        if let Some(drafts) = self.drafts.get_mut(&id) {
+            drafts.remove(&row.field);
+            if drafts.is_empty() {
+                self.drafts.remove(&id);
+            }
+        }
+    }
+
+    fn put(&mut self, row: &FieldPlan, choice: Choice) {
+        let Some(id) = self.wanted else { return };
+        let draft = Draft { choice, on: Values::of(row) };
+        self.drafts.entry(id).or_default().insert(row.field.clone(), draft);
+    }
+
+    /// Goes to the next or previous open field; answers whether there was one.
+    pub fn seek(&mut self, forward: bool) -> bool {
+        if self.pane != Pane::Fields {
+            return false;
+        }
+        let open: Vec<usize> =
+            self.rows().enumerate().filter(|(_, row)| self.unsolved(row)).map(|(at, _)| at).collect();
+        let hit = match forward {
+            true => open.into_iter().find(|at| *at > self.cursor),
+            false => open.into_iter().rev().find(|at| *at < self.cursor),
+        };
+        if let Some(at) = hit {
+            self.cursor = at;
+        }
+        hit.is_some()
+    }
+
+    /// Why a verb is not possible now, by what the daemon said of this item.
+    pub fn refusal(&self, verb: Verb) -> Option<String> {
+        let Some(view) = self.view() else { return Some("the item is not loaded yet".to_owned()) };
+        let state = view.item.state;
+        if verb == Verb::Approve && verb.accepts(state) {
+            // The daemon does not know the local choices, so whether all fields are solved is judged here.
+            let open = self.open_fields();
+            match open.as_slice() {
+                [] if !self.choices().is_empty() => return None,
+                [] => {}
+                [one] => return Some(format!("the field {one} still needs a choice")),
+                many => return Some(format!("{} fields still need a choice: {}", many.len(), many.join(", "))),
+            }
+        }
+        match view.verbs.get(&verb) {
+            Some(reason) => reason.clone(),
+            None => Some(format!("not possible while the item is {state}")),
+        }
+    }
+}
+
+/// Whether a side's value can be taken for a field.
+///
+/// # Errors
+/// Why not, in words.
+pub fn choosable(row: &FieldPlan, side: Side) -> Result<(), String> {
+    match row.on(side) {
+        Some(_) => Ok(()),
+        None => Err(format!("{} did not send this field, so there is no value to take", side.title())),
+    }
+}
+
+/// One sentence for a person: why the field is what it is.
+pub fn explain(why: Why, verdict: Verdict) -> &'static str {
+    match why {
+        Why::Unchanged => "Neither side changed since they last agreed.",
+        Why::Equal => "Both values mean the same.",
+        Why::IvvyChanged => "Only iVvy changed, so its value goes to the CRM.",
+        Why::CrmChanged => "Only the CRM changed, so its value goes to iVvy.",
+        Why::BothChanged => "Both sides changed it since they last agreed, and differently: choose one.",
+        Why::Fill => "The sides never agreed and one is empty, so the other fills it.",
+        Why::NeverAgreed => "The sides never agreed and both hold a value: choose one.",
+        Why::NotOwner => "The side that changed does not own this field.",
+        Why::ConstantIdTaken => "The constant id already points at another record.",
+        Why::Create => "The record will be created with this value.",
+        Why::ReferenceUnlinked => "It refers to a record that has no counterpart yet.",
+        Why::Absent => "A side did not send this field; that is never taken for a change.",
+        Why::Chosen if verdict == Verdict::Conflict => "An operator chose; the choice stands while the values do.",
+        Why::Chosen => "An operator chose this value.",
+        Why::Anonymised => "The person was anonymised; personal data stays out.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixture;
+
+    fn opened(view: ItemView) -> Triage {
+        let mut triage = Triage::default();
+        triage.open(view.item.id);
+        triage.receive(view);
+        triage
+    }
+
+    #[test]
+    fn choices_are_local_and_approval_waits_for_all_of_them() {
+        let mut triage = opened(fixture::conflict(7));
+        assert_eq!(triage.selected().unwrap().field, "email", "the cursor starts on the first open field");
+        assert!(triage.refusal(Verb::Approve).unwrap().contains("2 fields"));
+        triage.choose(Choice::Ivvy);
+        assert_eq!(triage.selected().unwrap().field, "phone", "and goes to the next one by itself");
+        triage.choose(Choice::Custom(Value::text("+61 2")));
+        assert_eq!(triage.refusal(Verb::Approve), None);
+        assert_eq!(triage.choices().len(), 2);
+    }
+
+    #[test]
+    fn a_choice_survives_only_where_its_values_did_not_move() {
+        let mut triage = opened(fixture::conflict(7));
+        triage.choose(Choice::Ivvy);
+        triage.choose(Choice::Crm);
+        let mut moved = fixture::conflict(7);
+        moved.item.ver += 1;
+        moved.item.plan.fields.iter_mut().find(|row| row.field == "phone").unwrap().crm = Some(Value::text("+61 999"));
+        let carried = triage.receive(moved);
+        assert_eq!(carried, Carried { kept: 1, dropped: vec!["phone".into()] });
+        assert_eq!(triage.open_fields(), ["phone"]);
+    }
+
+    #[test]
+    fn a_missing_value_cannot_be_taken() {
+        let mut view = fixture::conflict(7);
+        view.item.plan.fields[2].crm = None;
+        assert!(choosable(&view.item.plan.fields[2], Side::Crm).is_err());
+        let mut triage = opened(view);
+        triage.choose_all(Side::Crm);
+        assert_eq!(triage.choices().len(), 2, "{:?}", triage.choices());
+    }
+
+    #[test]
+    fn answers_for_another_item_are_ignored() {
+        let mut triage = opened(fixture::conflict(7));
+        triage.open(ItemId(8));
+        assert!(triage.view().is_none());
+        triage.receive(fixture::conflict(7));
+        assert!(triage.view().is_none());
+    }
+}

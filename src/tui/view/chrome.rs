@@ -1,0 +1,180 @@
+//! What is always there: badge, tabs, status line, key hints, messages.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Clear;
+use strum::IntoEnumIterator as _;
+
+use super::layout::Regions;
+use super::paint::{Brush, lines, width};
+use super::time;
+use crate::model::State;
+use crate::text::Safe;
+use crate::tui::action::{ActionId, CATALOGUE};
+use crate::tui::app::{App, Link, Tab};
+use crate::tui::dialog::Dialog;
+use crate::tui::theme::Tone;
+
+pub(super) fn header(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, regions: Regions) {
+    let production = app.hello.environment.eq_ignore_ascii_case("production");
+    let (badge, rule, sign) = match production {
+        true => (Tone::BadgeProduction, Tone::RuleProduction, brush.signs.strong_rule),
+        false => (Tone::BadgeOther, Tone::RuleOther, brush.signs.rule),
+    };
+    let environment = Safe::limited(&app.hello.environment.to_uppercase(), 14);
+    let mut spans = vec![brush.say(badge, format!(" {environment} ")), Span::raw(" ")];
+    for (number, tab) in Tab::iter().enumerate() {
+        let tone = if tab == app.tab { Tone::TabActive } else { Tone::TabIdle };
+        let narrow = regions.header.width < 60;
+        let title = if narrow && tab != app.tab { &tab.title()[..1] } else { tab.title() };
+        spans.push(brush.say(tone, format!("{} {title}", number + 1)));
+        spans.push(Span::raw("  "));
+    }
+    let account = Safe::limited(&app.hello.account, 30);
+    let room = usize::from(regions.header.width).saturating_sub(width(&spans));
+    if account.width() < room {
+        spans.push(Span::raw(" ".repeat(room - account.width())));
+        spans.extend(brush.safe(Tone::Dim, &account));
+    }
+    frame.render_widget(Line::from(spans), regions.header);
+    let line = sign.repeat(usize::from(regions.rule.width));
+    frame.render_widget(Line::from(brush.say(rule, line)), regions.rule);
+}
+
+/// Facts that must never be looked for, the most important first; what does not fit drops off.
+pub(super) fn status(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect) {
+    let mut parts: Vec<Vec<Span<'static>>> = Vec::new();
+    parts.push(match &app.link {
+        Link::Up => vec![brush.say(Tone::Good, "connected")],
+        Link::Lost(reason) => vec![brush.say(Tone::Error, "NO CONNECTION ")]
+            .into_iter()
+            .chain(brush.safe(Tone::Warn, &Safe::limited(reason, 60)))
+            .collect(),
+    });
+    if app.frozen {
+        parts.push(vec![brush.say(Tone::Warn, "FROZEN")]);
+    }
+    if let Some(bulk) = &app.bulk {
+        let (done, all) = bulk.progress();
+        parts.push(vec![brush.say(Tone::Warn, format!("deciding {done} of {all}"))]);
+    }
+    if !app.queue.marks.is_empty() {
+        parts.push(vec![brush.say(Tone::Mark, format!("{} marked", app.queue.marks.len()))]);
+    }
+    let operator = Safe::limited(&app.hello.operator, 24);
+    parts.push(vec![brush.say(Tone::Text, format!("{operator} ({})", app.hello.role))]);
+    if let Some(status) = &app.status {
+        let total = |state: State| status.modules.iter().filter_map(|module| module.counts.get(&state)).sum::<u64>();
+        for state in [State::Held, State::Dead, State::Ready, State::Retry, State::Unknown] {
+            let number = total(state);
+            if number > 0 {
+                parts.push(vec![
+                    brush.say(Tone::state(state), format!("{} {state} {}", state.glyph(), time::count(number))),
+                ]);
+            }
+        }
+        if let Some(lag) = status.modules.iter().filter_map(|module| module.cursor_lag_s).max() {
+            parts.push(vec![brush.say(Tone::Dim, format!("lag {}", time::span(std::time::Duration::from_secs(lag))))]);
+        }
+        if let Some(error) = &status.daemon.last_error {
+            parts.insert(1, brush.safe(Tone::Error, &Safe::limited(error, 60)));
+        }
+    } else if app.link == Link::Up {
+        parts.push(vec![brush.say(Tone::Dim, format!("asking the daemon{}", brush.signs.more))]);
+    }
+    let drafts = app.triage.items_with_drafts();
+    if drafts > 0 {
+        parts.push(vec![brush.say(Tone::Warn, format!("{drafts} not sent"))]);
+    }
+    frame.render_widget(Line::from(joined(brush, parts, usize::from(area.width))), area);
+}
+
+fn joined(brush: Brush<'_>, parts: Vec<Vec<Span<'static>>>, room: usize) -> Vec<Span<'static>> {
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    for part in parts {
+        let gap = if spans.is_empty() { 1 } else { 3 };
+        if width(&spans) + gap + width(&part) > room {
+            break;
+        }
+        spans.push(match spans.is_empty() {
+            true => Span::raw(" "),
+            false => brush.say(Tone::Dim, format!(" {} ", brush.signs.bar)),
+        });
+        spans.extend(part);
+    }
+    spans
+}
+
+/// Keys of this place, from the catalogue; drops from the right when narrow. Help never drops.
+pub(super) fn footer(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect) {
+    let hints: Vec<(String, &'static str)> = match app.dialogs.last() {
+        Some(Dialog::Form(form)) if form.fields.is_empty() => {
+            vec![
+                ("←→".into(), "choose"),
+                ("Enter".into(), "press"),
+                ("y".into(), form.submit),
+                ("Esc".into(), "cancel"),
+            ]
+        }
+        Some(Dialog::Form(_)) => vec![("Tab".into(), "next"), ("Enter".into(), "go on"), ("Esc".into(), "cancel")],
+        Some(Dialog::Picker(_)) => vec![("↑↓".into(), "choose"), ("Enter".into(), "do it"), ("Esc".into(), "close")],
+        Some(Dialog::Report(_)) => vec![("j k".into(), "scroll"), ("Esc".into(), "close")],
+        Some(Dialog::Guard(_)) | None => scope_hints(app),
+    };
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    for (key, title) in hints {
+        let hint = [brush.say(Tone::Key, key), brush.say(Tone::Dim, format!(" {title}"))];
+        if width(&spans) + width(&hint) + 2 > usize::from(area.width) {
+            break;
+        }
+        spans.push(Span::raw(if spans.is_empty() { " " } else { "  " }));
+        spans.extend(hint);
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+fn scope_hints(app: &App) -> Vec<(String, &'static str)> {
+    let scope = app.chain().first().copied();
+    let own = CATALOGUE.iter().filter(|action| scope.is_some_and(|scope| action.scopes.contains(&scope)));
+    let possible = own.filter(|action| app.refusal(action.id).is_none()).map(|action| action.id);
+    let first = [ActionId::Help, ActionId::Open];
+    let last = [ActionId::Palette, ActionId::Menu, ActionId::Quit];
+    first.into_iter().chain(possible).chain(last).filter_map(|id| app.labelled(id)).collect()
+}
+
+/// What can follow the keys pressed so far.
+pub(super) fn continuations(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect) {
+    let next = app.continuations();
+    if next.is_empty() {
+        return;
+    }
+    let rows: Vec<Line<'static>> = next
+        .into_iter()
+        .map(|(key, title)| {
+            Line::from([vec![brush.say(Tone::Key, format!(" {key} "))], brush.fit(Tone::Text, &title, 22)].concat())
+        })
+        .collect();
+    let height = u16::try_from(rows.len()).unwrap_or(body.height).min(body.height);
+    let area =
+        Rect { x: body.right().saturating_sub(26), y: body.bottom() - height, width: body.width.min(26), height };
+    frame.render_widget(Clear, area);
+    lines(frame, area, rows);
+}
+
+/// The current message, bottom right of the body, wrapped over at most three lines.
+pub(super) fn toast(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect) {
+    let Some(toast) = app.toasts.current(app.now) else { return };
+    let errors = app.toasts.errors();
+    let more = if errors > 1 { format!(" ({errors} errors)") } else { String::new() };
+    let dismiss = if toast.severity == crate::tui::toast::Severity::Error { " [Esc]" } else { "" };
+    let text = format!(" {}: {}{more}{dismiss} ", toast.severity.word(), toast.text);
+    let room = usize::from(body.width.min(90));
+    let mut rows = crate::text::wrap(&text, room);
+    rows.truncate(3);
+    let wide = rows.iter().map(|row| crate::text::width(row)).max().unwrap_or(0);
+    let (width, height) = (u16::try_from(wide).unwrap_or(body.width).min(body.width), rows.len().min(3) as u16);
+    let area = Rect { x: body.right() - width, y: body.bottom() - height.min(body.height), width, height };
+    frame.render_widget(Clear, area);
+    lines(frame, area, rows.into_iter().map(|row| Line::from(brush.say(toast.severity.tone(), row))));
+}

@@ -1,0 +1,201 @@
+//! The dashboard: modules, remotes, the daemon.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::layout::Room;
+use super::paint::{Brush, Signs, Spans, lines};
+use super::time;
+use crate::model::State;
+use crate::text::Safe;
+use crate::tui::app::App;
+use crate::tui::theme::Tone;
+use crate::wire::{ModuleStatus, RemoteStatus};
+
+pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect) {
+    let Some(status) = &app.status else {
+        lines(frame, area, [Line::from(brush.say(Tone::Dim, format!("  asking the daemon{}", brush.signs.more)))]);
+        return;
+    };
+    let room = Room::of(area.width);
+    let width = usize::from(area.width);
+    let mut rows = vec![titles(brush, room)];
+    for (at, module) in status.modules.iter().enumerate() {
+        rows.push(module_line(brush, room, module, at == app.module));
+        rows.extend(module_notes(brush, module, width));
+    }
+    if status.modules.is_empty() {
+        rows.push(Line::from(brush.say(Tone::Dim, "  no module is switched on")));
+    }
+    rows.push(Line::default());
+    rows.push(Line::from(brush.say(Tone::Dim, "  Remote")));
+    for remote in &status.remotes {
+        rows.push(remote_line(brush, remote, width));
+    }
+    rows.push(Line::default());
+    rows.push(daemon_line(app, brush, width));
+    lines(frame, area, rows);
+}
+
+/// Title and width of each column of figures.
+fn figures(room: Room) -> &'static [(&'static str, usize)] {
+    match room {
+        Room::Wide => &[
+            ("Direction", 10),
+            ("Held", 7),
+            ("Ready", 7),
+            ("Retry", 6),
+            ("Dead", 6),
+            ("Lag", 8),
+            ("Next", 8),
+            ("Writes/min", 11),
+        ],
+        Room::Medium => &[("Held", 7), ("Ready", 7), ("Dead", 6), ("Lag", 8), ("Next", 8)],
+        Room::Narrow => &[("Held", 6), ("Dead", 5)],
+    }
+}
+
+const NAME: usize = 11;
+const STATE: usize = 9;
+
+fn titles(brush: Brush<'_>, room: Room) -> Line<'static> {
+    let mut spans: Spans = vec![Span::raw("  ")];
+    spans.extend(brush.word(Tone::Dim, "Module", NAME));
+    spans.extend(brush.word(Tone::Dim, "State", STATE));
+    for (title, columns) in figures(room) {
+        spans.push(brush.say(Tone::Dim, crate::text::fit(title, *columns, crate::text::Fit::Right)));
+    }
+    Line::from(spans)
+}
+
+fn module_line(brush: Brush<'_>, room: Room, module: &ModuleStatus, here: bool) -> Line<'static> {
+    let tone = match module.state.as_str() {
+        "running" | "syncing" => Tone::Good,
+        "failing" | "stopped" => Tone::Error,
+        _ => Tone::Warn,
+    };
+    let mut spans: Spans = vec![brush.marker(here), Span::raw(" ")];
+    spans.extend(brush.word(Tone::Title, module.name.title(), NAME));
+    spans.extend(brush.fit(tone, &Safe::limited(&module.state, 20), STATE));
+    let seconds = |value: Option<u64>| value.map_or_else(|| "never".to_owned(), |s| time::span(Duration::from_secs(s)));
+    for (title, columns) in figures(room) {
+        let state = |state: State| module.counts.get(&state).copied().unwrap_or(0);
+        let (tone, text) = match *title {
+            "Direction" => (Tone::Dim, direction(&module.direction)),
+            "Held" => (Tone::StateHeld, count(state(State::Held))),
+            "Ready" => (Tone::StateReady, count(state(State::Ready))),
+            "Retry" => (Tone::StateUnknown, count(state(State::Retry))),
+            "Dead" => (Tone::StateFailed, count(state(State::Dead))),
+            "Lag" => (Tone::Text, seconds(module.cursor_lag_s)),
+            "Next" => (Tone::Text, module.next_run_s.map_or_else(String::new, |s| time::span(Duration::from_secs(s)))),
+            _ => (Tone::Text, module.rate_per_min.to_string()),
+        };
+        let text = crate::text::fit(Safe::limited(&text, 20).as_str(), columns - 1, crate::text::Fit::Right);
+        spans.push(brush.say(tone, format!(" {text}")));
+    }
+    if room == Room::Wide {
+        spans.push(Span::raw("  "));
+        spans.push(brush.say(Tone::Chart, sparkline(&brush.signs, &module.rates)));
+    }
+    Line::from(spans)
+}
+
+fn direction(word: &str) -> String {
+    match word {
+        "both" => "both ways".to_owned(),
+        "to_crm" => "to CRM".to_owned(),
+        "to_ivvy" => "to iVvy".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn count(number: u64) -> String {
+    if number == 0 { "-".to_owned() } else { time::count(number) }
+}
+
+/// The last rates as bars, the highest one full.
+fn sparkline(signs: &Signs, rates: &[u32]) -> String {
+    let shown = &rates[rates.len().saturating_sub(20)..];
+    let highest = shown.iter().copied().max().unwrap_or(0).max(1);
+    shown
+        .iter()
+        .map(|rate| match rate {
+            0 => " ",
+            _ => {
+                let step = (u64::from(*rate) * 8).div_ceil(u64::from(highest)) as usize;
+                signs.bars.get(step.saturating_sub(1)).copied().unwrap_or(" ")
+            }
+        })
+        .collect()
+}
+
+/// Progress, guard and error of a module, each on a line of its own.
+fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize) -> Vec<Line<'static>> {
+    let mut notes: Vec<(Tone, String)> = Vec::new();
+    if let Some((read, total)) = module.progress {
+        let of = total.map(|total| format!(" of {}", time::count(total))).unwrap_or_default();
+        notes.push((Tone::Dim, format!("reading: {}{of} rows", time::count(read))));
+    }
+    if let Some(guard) = &module.guard {
+        notes.push((Tone::Warn, format!("guard holds: {guard} (Enter to look)")));
+    }
+    if let Some(error) = &module.last_error {
+        notes.push((Tone::Error, format!("error: {error}")));
+    }
+    notes
+        .into_iter()
+        .map(|(tone, text)| {
+            let mut spans = vec![Span::raw("    ")];
+            spans.extend(brush.fit(tone, &Safe::limited(&text, 400), width.saturating_sub(4)));
+            Line::from(spans)
+        })
+        .collect()
+}
+
+fn remote_line(brush: Brush<'_>, remote: &RemoteStatus, width: usize) -> Line<'static> {
+    let (tone, word) = match remote.breaker.as_str() {
+        "closed" => (Tone::Good, "working"),
+        "open" => (Tone::Error, "resting"),
+        _ => (Tone::Warn, "probing"),
+    };
+    let mut spans: Spans = vec![Span::raw("  ")];
+    spans.extend(brush.fit(Tone::Title, &Safe::limited(&remote.name, 40), NAME));
+    spans.extend(brush.word(tone, word, STATE));
+    let calls = format!("{} calls/min, {} failed  ", remote.calls_per_min, remote.errors_per_min);
+    spans.push(brush.say(if remote.errors_per_min > 0 { Tone::Warn } else { Tone::Text }, calls));
+    if let Some(error) = &remote.last_error {
+        let used = super::paint::width(&spans);
+        spans.extend(brush.fit(Tone::Error, &Safe::limited(error, 400), width.saturating_sub(used)));
+    }
+    Line::from(spans)
+}
+
+fn daemon_line(app: &App, brush: Brush<'_>, width: usize) -> Line<'static> {
+    let Some(status) = &app.status else { return Line::default() };
+    let daemon = &status.daemon;
+    let text = format!(
+        "  daemon {}, up {}, {} console(s); CRM: {}",
+        daemon.version,
+        time::span(daemon.now.since(daemon.started_at)),
+        daemon.clients,
+        app.hello.crm,
+    );
+    Line::from(brush.fit(Tone::Dim, &Safe::limited(&text, 300), width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sparkline_scales_to_its_highest_bar() {
+        let theme = crate::tui::Theme::named("mono").unwrap();
+        let signs = Brush::new(&theme, false).signs;
+        assert_eq!(sparkline(&signs, &[0, 1, 4, 8]), " ▁▄█");
+        assert_eq!(sparkline(&signs, &[0, 0]), "  ");
+        assert_eq!(sparkline(&signs, &[]), "");
+    }
+}

@@ -1,0 +1,188 @@
+//! The brush: styles, glyphs and the few ways text gets into cells.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::text::{Glyph, Safe};
+use crate::tui::theme::{Theme, Tone};
+
+/// Signs that have an ASCII form.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signs {
+    pub(super) rule: &'static str,
+    pub(super) strong_rule: &'static str,
+    pub(super) more: &'static str,
+    pub(super) to_crm: &'static str,
+    pub(super) to_ivvy: &'static str,
+    pub(super) bar: &'static str,
+    pub(super) bars: [&'static str; 8],
+}
+
+const UNICODE: Signs = Signs {
+    rule: "─",
+    strong_rule: "═",
+    more: "…",
+    to_crm: "→",
+    to_ivvy: "←",
+    bar: "│",
+    bars: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
+};
+
+const ASCII: Signs = Signs {
+    rule: "-",
+    strong_rule: "=",
+    more: "~",
+    to_crm: ">",
+    to_ivvy: "<",
+    bar: "|",
+    bars: ["_", ".", "-", "=", "+", "*", "%", "#"],
+};
+
+/// Theme and signs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Brush<'a> {
+    theme: &'a Theme,
+    pub(super) signs: Signs,
+}
+
+/// Part of a value, as it is drawn.
+pub(super) type Spans = Vec<Span<'static>>;
+
+impl<'a> Brush<'a> {
+    pub(super) fn new(theme: &'a Theme, ascii: bool) -> Self {
+        Self { theme, signs: if ascii { ASCII } else { UNICODE } }
+    }
+
+    pub(super) fn style(&self, tone: Tone) -> Style {
+        self.theme.style(tone)
+    }
+
+    /// Our own words. Remote text must come as [`Safe`].
+    pub(super) fn say(&self, tone: Tone, text: impl Into<std::borrow::Cow<'static, str>>) -> Span<'static> {
+        Span::styled(text, self.style(tone))
+    }
+
+    /// Sanitised text at its own length.
+    pub(super) fn safe(&self, tone: Tone, text: &Safe) -> Spans {
+        self.glyph_spans(tone, text.glyphs(), |_| false)
+    }
+
+    /// Sanitised text in exactly `columns`: cut or padded.
+    pub(super) fn fit(&self, tone: Tone, text: &Safe, columns: usize) -> Spans {
+        let total = text.width();
+        let room = if total > columns { columns.saturating_sub(1) } else { columns };
+        let mut used = 0;
+        let shown: Vec<Glyph<'_>> = text
+            .glyphs()
+            .take_while(|glyph| {
+                used += glyph.width;
+                used <= room
+            })
+            .collect();
+        let mut width: usize = shown.iter().map(|glyph| glyph.width).sum();
+        let mut spans = self.glyph_spans(tone, shown.into_iter(), |_| false);
+        if total > columns && columns > 0 {
+            spans.push(self.say(tone, self.signs.more));
+            width += 1;
+        }
+        spans.push(Span::raw(" ".repeat(columns.saturating_sub(width))));
+        spans
+    }
+
+    /// Our own words in exactly `columns`.
+    pub(super) fn word(&self, tone: Tone, text: &str, columns: usize) -> Spans {
+        self.fit(tone, &Safe::new(text), columns)
+    }
+
+    /// Sanitised text over several lines of `columns`, at most `lines`; `changed` says which bytes
+    /// to highlight.
+    pub(super) fn block(
+        &self,
+        tone: Tone,
+        text: &Safe,
+        changed: impl Fn(usize) -> bool,
+        columns: usize,
+        lines: usize,
+    ) -> Vec<Spans> {
+        let columns = columns.max(2);
+        let mut rows: Vec<Vec<Glyph<'_>>> = vec![Vec::new()];
+        let mut used = 0;
+        let mut cut = false;
+        for glyph in text.glyphs() {
+            if used + glyph.width > columns {
+                if rows.len() == lines {
+                    cut = true;
+                    break;
+                }
+                rows.push(Vec::new());
+                used = 0;
+            }
+            used += glyph.width;
+            if let Some(row) = rows.last_mut() {
+                row.push(glyph);
+            }
+        }
+        let count = rows.len();
+        rows.into_iter()
+            .enumerate()
+            .map(|(at, mut row)| {
+                let shortened = cut && at + 1 == count;
+                if shortened {
+                    while row.iter().map(|glyph| glyph.width).sum::<usize>() + 1 > columns {
+                        row.pop();
+                    }
+                }
+                let width: usize = row.iter().map(|glyph| glyph.width).sum();
+                let mut spans = self.glyph_spans(tone, row.into_iter(), &changed);
+                if shortened {
+                    spans.push(self.say(tone, self.signs.more));
+                }
+                spans.push(Span::raw(" ".repeat(columns.saturating_sub(width + usize::from(shortened)))));
+                spans
+            })
+            .collect()
+    }
+
+    fn glyph_spans<'g>(
+        &self,
+        tone: Tone,
+        glyphs: impl Iterator<Item = Glyph<'g>>,
+        changed: impl Fn(usize) -> bool,
+    ) -> Spans {
+        let mut runs: Vec<(Style, String)> = Vec::new();
+        for glyph in glyphs {
+            let mut style = self.style(tone);
+            if changed(glyph.start) {
+                style = style.patch(self.style(Tone::DiffChanged));
+            }
+            if glyph.revealed {
+                style = self.style(Tone::Revealed);
+            }
+            match runs.last_mut() {
+                Some((last, text)) if *last == style => text.push_str(glyph.text),
+                _ => runs.push((style, glyph.text.to_owned())),
+            }
+        }
+        runs.into_iter().map(|(style, text)| Span::styled(text, style)).collect()
+    }
+
+    /// The two columns that say where the cursor is. A marker and one attribute, instead of a whole
+    /// row in another style: over a slow line it is a tenth of the bytes.
+    pub(super) fn marker(&self, here: bool) -> Span<'static> {
+        if here { self.say(Tone::Marker, ">") } else { Span::raw(" ") }
+    }
+}
+
+/// Draws lines from the top of `area`; what does not fit is left out.
+pub(super) fn lines<'l>(frame: &mut Frame<'_>, area: Rect, lines: impl IntoIterator<Item = Line<'l>>) {
+    for (y, line) in (0..area.height).zip(lines) {
+        frame.render_widget(line, Rect { y: area.y + y, height: 1, ..area });
+    }
+}
+
+/// Columns a run of spans takes.
+pub(super) fn width(spans: &[Span<'_>]) -> usize {
+    spans.iter().map(Span::width).sum()
+}
