@@ -326,8 +326,7 @@ pub fn explain(why: Why, verdict: Verdict) -> &'static str {
         Why::Create => "The record will be created with this value.",
         Why::ReferenceUnlinked => "It refers to a record that has no counterpart yet.",
         Why::Absent => "A side did not send this field; that is never taken for a change.",
-        Why::Chosen if verdict == Verdict::Conflict => "An operator chose; the choice stands while the values do.",
-        Why::Chosen => "An operator chose this value.",
+        Why::SetsJoined => "Both sides changed the set; additions and removals of both are kept.",
         Why::Anonymised => "The person was anonymised; personal data stays out.",
     }
 }

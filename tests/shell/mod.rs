@@ -93,12 +93,7 @@ impl Fake {
         });
         Status {
             account: "acme".to_owned(),
-            daemon: DaemonStatus {
-                version: "0.1.0".to_owned(),
-                pid: 1,
-                now: SystemClock.now(),
-                ..Default::default()
-            },
+            daemon: DaemonStatus { version: "0.1.0".to_owned(), pid: 1, now: SystemClock.now(), ..Default::default() },
             modules: modules.to_vec(),
             remotes: vec![RemoteStatus { name: "ivvy".to_owned(), breaker: "closed".to_owned(), ..Default::default() }],
             seq: Seq(9),

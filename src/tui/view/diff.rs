@@ -251,6 +251,7 @@ fn sign(app: &App, brush: Brush<'_>, row: &FieldPlan) -> (&'static str, Tone) {
         (None, Verdict::Conflict) => ("?", Tone::DiffUnsolved),
         (None, Verdict::ToCrm) => (brush.signs.to_crm, Tone::DiffIvvy),
         (None, Verdict::ToIvvy) => (brush.signs.to_ivvy, Tone::DiffCrm),
+        (None, Verdict::Merge) => ("&", Tone::DiffResult),
         (None, Verdict::Agree | Verdict::Same) => ("=", Tone::Dim),
     }
 }
