@@ -14,6 +14,8 @@ use super::tables::Tab;
 use super::{audit, codec, intents, items, links, meta, records};
 use crate::model::{Decision, Intent, Item, ItemId, Link, LinkId};
 
+pub use super::rebuild::{Rebuilt, rebuild};
+
 /// Most findings reported one by one.
 const MAX_FINDINGS: usize = 100;
 
@@ -210,5 +212,3 @@ impl Check<'_> {
         Ok(())
     }
 }
-
-pub use super::rebuild::{Rebuilt, rebuild};

@@ -8,10 +8,10 @@ use tandem::model::{
     Base, Decision, Intent, Item, ItemId, Link, LinkId, ModuleId, Observation, Operation, Reason, RecordId, Side,
     State, Timestamp,
 };
-use tandem::store::{Reads, StoreError, TITLE_BYTES, Tx};
+use tandem::store::{Reads, Store, StoreError, TITLE_BYTES, Tx};
 use tandem::wire::{Anchor, AuditQuery, Filter, PageQuery, Row};
 
-use super::note;
+use super::{at, note};
 
 /// One operation, as data.
 #[derive(Clone, Debug)]
@@ -264,6 +264,15 @@ fn list_place(state: State) -> usize {
     use State::*;
     let order = [Held, Dead, Unknown, Inflight, Retry, Ready, Blocked, New, Skipped, Done, Superseded];
     order.iter().position(|other| *other == state).unwrap()
+}
+
+/// [`compare`] on a fresh snapshot, at the time the tests' items move around.
+pub fn compare_snapshot(store: &Store, model: &Model) {
+    let looked = store.read(|view| {
+        compare(view, model, at(3));
+        Ok(())
+    });
+    looked.unwrap();
 }
 
 /// Asks every question of both and compares the answers.
