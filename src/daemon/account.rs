@@ -1,0 +1,147 @@
+//! Putting one account together from its configuration: transports behind their gates, adapters,
+//! store, engine. Nothing here decides anything; it only connects.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, CrmSystem, Limit as ConfigLimit, Secrets};
+use crate::error::Result;
+use crate::model::{FieldDef, ModuleDef, ModuleId, Side};
+use crate::remote::gate::{Gate, GateSettings, GatedTransport};
+use crate::remote::http::{HttpSettings, ReqwestTransport};
+use crate::remote::transport::Limits;
+use crate::remote::{Remote, Transport, ivvy, odoo, salesforce};
+use crate::seam::{Clock, Entropy};
+use crate::store::{self, Store};
+use crate::sync::{self, Engine, GuardLimits, Limit, Remotes};
+
+/// One account, ready to run.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its engine.
+    pub engine: Engine,
+    /// The gates before its remotes, iVvy's first.
+    pub gates: BTreeMap<Side, Arc<Gate>>,
+}
+
+/// File name of an account's store in its data directory.
+pub fn store_path(config: &Config) -> std::path::PathBuf {
+    config.data_dir.join(format!("{}.redb", config.account))
+}
+
+impl Account {
+    /// Opens the store and connects the adapters. Calls no remote.
+    ///
+    /// # Errors
+    /// The store is locked, newer, damaged or full; an address or option is wrong.
+    pub fn open(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entropy: &Entropy) -> Result<Self> {
+        let connected = connect(config, secrets, clock, entropy)?;
+        let options = store::Options { instance: config.account.clone(), ..store::Options::default() };
+        let store = Store::open(&store_path(config), options)?;
+        let engine =
+            Engine::new(store, connected.remotes, Arc::clone(clock), entropy.clone(), engine_settings(config))?;
+        Ok(Self { engine, gates: connected.gates })
+    }
+}
+
+/// The remotes of an account, without store or engine: for `check` and `init`.
+#[derive(Debug)]
+pub struct Connected {
+    /// The adapters.
+    pub remotes: Remotes,
+    /// The gates before them.
+    pub gates: BTreeMap<Side, Arc<Gate>>,
+}
+
+/// Connects the adapters. Calls nobody.
+///
+/// # Errors
+/// An address or option is wrong.
+pub fn connect(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entropy: &Entropy) -> Result<Connected> {
+    let http: Arc<dyn Transport> = Arc::new(ReqwestTransport::new(&HttpSettings::default())?);
+    let gate = |name: String, in_flight: u32| {
+        let settings = gate_settings(config.sync.rate, in_flight);
+        Gate::new(name, settings, Arc::clone(clock), entropy.clone())
+    };
+    let ivvy_gate = gate("ivvy".to_owned(), 2);
+    let crm_gate = gate(config.crm.kind().to_string(), 4);
+    let behind = |gate: &Arc<Gate>| -> Arc<dyn Transport> {
+        Arc::new(GatedTransport::new(Arc::clone(&http), Arc::clone(gate)))
+    };
+    let ivvy = ivvy::Ivvy::new(
+        ivvy::Settings {
+            base_url: config.ivvy.url.clone(),
+            key: config.ivvy.key.clone(),
+            secret: secrets.ivvy,
+            custom_fields: custom(config, |field| field.def()),
+            settle: config.sync.settle.unwrap_or(Duration::from_secs(10)),
+            limits: Limits::default(),
+        },
+        behind(&ivvy_gate),
+        Arc::clone(clock),
+    )?;
+    let mapped = custom(config, |field| (field.def(), field.crm.clone()));
+    let url = config.crm.url.to_string();
+    let crm: Arc<dyn Remote> = match &config.crm.system {
+        CrmSystem::Odoo { database, .. } => {
+            let mut settings = odoo::Settings::new(url, database, secrets.crm);
+            settings.custom = mapped;
+            settings.settle = config.sync.settle.unwrap_or(settings.settle);
+            settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
+            Arc::new(odoo::Odoo::new(settings, behind(&crm_gate), Arc::clone(clock))?)
+        }
+        CrmSystem::Salesforce { client_id, api_version, .. } => {
+            let mut settings = salesforce::Settings::new(url, client_id, secrets.crm);
+            settings.custom = mapped;
+            settings.settle = config.sync.settle.unwrap_or(settings.settle);
+            settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
+            if let Some(version) = api_version {
+                settings.api_version.clone_from(version);
+            }
+            Arc::new(salesforce::Salesforce::new(settings, behind(&crm_gate), Arc::clone(clock))?)
+        }
+    };
+    Ok(Connected {
+        remotes: Remotes { ivvy: Arc::new(ivvy), crm },
+        gates: [(Side::Ivvy, ivvy_gate), (Side::Crm, crm_gate)].into(),
+    })
+}
+
+/// `rate` calls a second with a short burst; zero lifts the limit.
+fn gate_settings(rate: u32, in_flight: u32) -> GateSettings {
+    GateSettings {
+        per_call: Duration::from_secs(1).checked_div(rate).unwrap_or(Duration::ZERO),
+        max_in_flight: NonZeroU32::new(in_flight).unwrap_or(NonZeroU32::MIN),
+        ..GateSettings::default()
+    }
+}
+
+fn custom<T>(config: &Config, f: impl Fn(&crate::config::CustomField) -> T) -> BTreeMap<ModuleId, Vec<T>> {
+    ModuleId::ALL.into_iter().map(|id| (id, config.modules.of(id).fields.iter().map(&f).collect())).collect()
+}
+
+/// The engine's settings as the configuration puts them.
+pub fn engine_settings(config: &Config) -> sync::Settings {
+    let modules = ModuleId::ALL.into_iter().filter(|id| config.modules.of(*id).enabled).map(|id| {
+        let mut def: ModuleDef = id.def();
+        def.fields.extend(config.modules.of(id).fields.iter().map(|field| -> FieldDef { field.def() }));
+        (id, def)
+    });
+    let limit = |limit: ConfigLimit| Limit { count: limit.count, per_mille: u64::from(limit.percent) * 10 };
+    sync::Settings {
+        key_scope: config.crm.key_scope.clone(),
+        modules: modules.collect(),
+        interval: config.sync.interval,
+        first_sync: config.sync.first_sync,
+        guard: GuardLimits {
+            creates: limit(config.guard.creates),
+            updates: limit(config.guard.updates),
+            conflicts: limit(config.guard.conflicts),
+            shrink_percent: u64::from(config.guard.shrink_percent),
+            ..GuardLimits::default()
+        },
+        ..sync::Settings::default()
+    }
+}
