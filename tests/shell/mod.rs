@@ -1,5 +1,6 @@
 //! A daemon without an engine, for the tests of socket, client and command line.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "every test binary uses another part of it")]
 
 use std::collections::BTreeMap;
@@ -93,12 +94,7 @@ impl Fake {
         });
         Status {
             account: "acme".to_owned(),
-            daemon: DaemonStatus {
-                version: "0.1.0".to_owned(),
-                pid: 1,
-                now: SystemClock.now(),
-                ..Default::default()
-            },
+            daemon: DaemonStatus { version: "0.1.0".to_owned(), pid: 1, now: SystemClock.now(), ..Default::default() },
             modules: modules.to_vec(),
             remotes: vec![RemoteStatus { name: "ivvy".to_owned(), breaker: "closed".to_owned(), ..Default::default() }],
             seq: Seq(9),
