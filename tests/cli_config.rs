@@ -1,5 +1,7 @@
 //! Configuration as the command line sees it: every mistake is one sentence with a hint, and exit code 2.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -132,9 +134,17 @@ fn usage_errors_exit_with_two() {
         &["queue", "list", "--limit", "0"],
         &["--account", "../x", "status"],
         &["guard", "release", "contacts"],
+        &["queue", "list", "--state", "asleep"],
     ] {
         assert_eq!(home.run(args).status.code(), Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn a_wrong_name_is_answered_with_the_right_ones() {
+    let home = Home::new(CONFIG);
+    let error = String::from_utf8(home.run(&["pause", "contatcs"]).stderr).unwrap();
+    assert!(error.contains("companies, contacts") && error.contains("'contacts'"), "{error}");
 }
 
 #[test]
@@ -154,7 +164,7 @@ fn the_environment_mirrors_the_options() {
     refused(&output.unwrap(), 2, "configuration of `acme`, not of `other`", "--account");
 }
 
-fn init<'a>(home: &Home, more: &[&'a str]) -> Output {
+fn init(home: &Home, more: &[&str]) -> Output {
     let mut args = vec![
         "--account",
         "acme",

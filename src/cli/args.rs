@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::queue::args::QueueCommand;
@@ -90,19 +92,19 @@ pub enum Command {
     /// Print live events as lines until the daemon stops
     Watch {
         /// Only this module
-        #[arg(long, value_name = "MODULE")]
+        #[arg(long, value_name = "MODULE", value_parser = one_of::<ModuleId>())]
         module: Option<ModuleId>,
     },
     /// Stop claiming and polling
     Pause {
         /// Which modules; all when absent
-        #[arg(value_name = "MODULE")]
+        #[arg(value_name = "MODULE", value_parser = one_of::<ModuleId>())]
         modules: Vec<ModuleId>,
     },
     /// Go on after a pause
     Resume {
         /// Which modules; all when absent
-        #[arg(value_name = "MODULE")]
+        #[arg(value_name = "MODULE", value_parser = one_of::<ModuleId>())]
         modules: Vec<ModuleId>,
     },
     /// The bulk guard: what it holds, and letting it go
@@ -213,7 +215,7 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Args)]
 pub struct SyncArgs {
     /// Which modules; all when absent
-    #[arg(value_name = "MODULE")]
+    #[arg(value_name = "MODULE", value_parser = one_of::<ModuleId>())]
     pub modules: Vec<ModuleId>,
     /// Read everything, not only changes
     #[arg(long)]
@@ -262,6 +264,7 @@ pub enum GuardCommand {
     /// Let go what a guard holds
     Release {
         /// Which module
+        #[arg(value_parser = one_of::<ModuleId>())]
         module: ModuleId,
         /// How many items you saw as held; refused when it is another number by now
         #[arg(long, value_name = "N")]
@@ -273,6 +276,7 @@ pub enum GuardCommand {
     /// Throw the held plans away; they come back when the records change
     Discard {
         /// Which module
+        #[arg(value_parser = one_of::<ModuleId>())]
         module: ModuleId,
         /// How many items you saw as held; refused when it is another number by now
         #[arg(long, value_name = "N")]
@@ -298,8 +302,8 @@ pub struct InitArgs {
     /// File with the iVvy API secret, mode 0600
     #[arg(long, value_name = "PATH")]
     pub ivvy_secret_file: Option<PathBuf>,
-    /// Which CRM: odoo or salesforce
-    #[arg(long, value_name = "KIND")]
+    /// Which CRM
+    #[arg(long, value_name = "KIND", value_parser = one_of::<crate::config::CrmKind>())]
     pub crm: Option<crate::config::CrmKind>,
     /// Address of the CRM
     #[arg(long, value_name = "URL")]
@@ -320,11 +324,21 @@ pub struct InitArgs {
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub interval: Option<String>,
     /// Modules to enable; all when absent
-    #[arg(long, value_name = "MODULE,…", value_delimiter = ',')]
+    #[arg(long, value_name = "MODULE,…", value_delimiter = ',', value_parser = one_of::<ModuleId>())]
     pub modules: Vec<ModuleId>,
     /// Do not test the connection; modules stay disabled
     #[arg(long)]
     pub skip_test: bool,
+}
+
+/// One of the names of an enumeration: wrong ones are answered with the right ones.
+pub(super) fn one_of<T>() -> impl TypedValueParser<Value = T>
+where
+    T: strum::IntoEnumIterator + Into<&'static str> + FromStr + Clone + Send + Sync + 'static,
+    T::Err: std::error::Error + Send + Sync,
+{
+    let names: Vec<&'static str> = T::iter().map(Into::into).collect();
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 fn account(text: &str) -> Result<String, String> {

@@ -231,15 +231,29 @@ impl Session {
         }
     }
 
-    /// Lets running calls finish for a moment, then announces the end.
-    async fn say_goodbye(&self, calls: &mut FuturesUnordered<BoxFuture<'_, Frame>>) {
+    /// Lets running calls finish for a moment, passes on what has happened, then announces the end.
+    async fn say_goodbye(&mut self, calls: &mut FuturesUnordered<BoxFuture<'_, Frame>>) {
+        let clock = Arc::clone(&self.host.clock);
+        let grace = clock.sleep(self.host.limits.grace);
         let last_words = async {
             self.finish(calls).await;
+            loop {
+                match self.events.as_mut().map(broadcast::Receiver::try_recv) {
+                    Some(Ok(event)) => self.announce(event),
+                    Some(Err(broadcast::error::TryRecvError::Lagged(_))) => {
+                        self.missed = Some(self.missed.unwrap_or_default());
+                    }
+                    Some(Err(_)) | None => break,
+                }
+            }
+            if let Some(seq) = self.missed.take() {
+                self.push(Frame::Event(Event::Changed { seq, items: Vec::new(), overflow: true })).await;
+            }
             self.push(Frame::Event(Event::Bye { reason: "the daemon is shutting down".to_owned() })).await;
         };
         tokio::select! {
             () = last_words => {}
-            () = self.host.clock.sleep(self.host.limits.grace) => {}
+            () = grace => {}
         }
     }
 }

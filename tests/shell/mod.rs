@@ -1,5 +1,6 @@
 //! A daemon without an engine, for the tests of socket, client and command line.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![allow(dead_code, reason = "every test binary uses another part of it")]
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::args::one_of;
 use crate::model::{ItemId, ModuleId, Reason, RecordId, Side, State};
 
 /// `queue`.
@@ -46,7 +47,7 @@ pub enum QueueCommand {
         #[command(flatten)]
         on: On,
         /// The side that wins
-        #[arg(long, value_name = "SIDE")]
+        #[arg(long, value_name = "SIDE", value_parser = one_of::<Side>())]
         take: Side,
     },
     /// Set fields' results without deciding yet
@@ -118,13 +119,13 @@ pub enum QueueCommand {
 #[derive(Clone, Debug, Default, Args)]
 pub struct ListArgs {
     /// Only this module
-    #[arg(long)]
+    #[arg(long, value_parser = one_of::<ModuleId>())]
     pub module: Option<ModuleId>,
     /// Only this state; all unfinished ones when absent
-    #[arg(long)]
+    #[arg(long, value_parser = one_of::<State>())]
     pub state: Option<State>,
     /// Only items held for this reason
-    #[arg(long)]
+    #[arg(long, value_parser = one_of::<Reason>())]
     pub reason: Option<Reason>,
     /// Only titles that contain this, case ignored
     #[arg(long, value_name = "TEXT")]
@@ -155,7 +156,7 @@ pub struct On {
 #[derive(Clone, Debug, Default, Args)]
 pub struct Choices {
     /// Take this side's whole record
-    #[arg(long, value_name = "SIDE")]
+    #[arg(long, value_name = "SIDE", value_parser = one_of::<Side>())]
     pub take: Option<Side>,
     /// Result of a field: a side, or a value (`F==ivvy` is the text "ivvy"); may be repeated
     #[arg(long = "field", value_name = "F=ivvy|crm|VALUE")]
