@@ -142,9 +142,10 @@ impl Default for Module {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomField {
-    /// Name in Tandem: `a-z`, digits and `_`.
+    /// Short name: `a-z`, digits and `_`. In records and decisions the field is `custom.<ivvy>`, because
+    /// that number never changes.
     pub name: String,
-    /// What a person reads; the name when absent.
+    /// What a person reads; the short name when absent.
     pub title: Option<String>,
     /// Its type. Values of another type are refused on either side.
     pub kind: CustomKind,
@@ -165,7 +166,7 @@ impl CustomField {
     /// The field as the catalogue knows it.
     pub fn def(&self) -> FieldDef {
         FieldDef {
-            name: self.name.clone().into(),
+            name: format!("custom.{}", self.ivvy).into(),
             title: self.title.clone().unwrap_or_else(|| self.name.clone()).into(),
             kind: self.kind.into(),
             flow: self.flow,

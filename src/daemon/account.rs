@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::config::{Config, CrmSystem, Limit as ConfigLimit, Secrets};
 use crate::error::Result;
-use crate::model::{FieldDef, ModuleDef, ModuleId, Side};
+use crate::model::{ModuleId, Side};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::remote::transport::Limits;
@@ -124,15 +124,10 @@ fn custom<T>(config: &Config, f: impl Fn(&crate::config::CustomField) -> T) -> B
 
 /// The engine's settings as the configuration puts them.
 pub fn engine_settings(config: &Config) -> sync::Settings {
-    let modules = ModuleId::ALL.into_iter().filter(|id| config.modules.of(*id).enabled).map(|id| {
-        let mut def: ModuleDef = id.def();
-        def.fields.extend(config.modules.of(id).fields.iter().map(|field| -> FieldDef { field.def() }));
-        (id, def)
-    });
     let limit = |limit: ConfigLimit| Limit { count: limit.count, per_mille: u64::from(limit.percent) * 10 };
     sync::Settings {
         key_scope: config.crm.key_scope.clone(),
-        modules: modules.collect(),
+        modules: config.catalogue().into_iter().map(|def| (def.id, def)).collect(),
         interval: config.sync.interval,
         first_sync: config.sync.first_sync,
         guard: GuardLimits {

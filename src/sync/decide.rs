@@ -7,8 +7,8 @@ use super::core::Core;
 use super::plan::{self, Cause, link_records, put, supersede};
 use crate::merge::canonical::same;
 use crate::model::{
-    Actor, AuditEvent, Choice, Decision, FieldPlan, Fingerprint, Item, Kind, LinkState, PairKey, Reason, Reasons, Role,
-    Side, State, Timestamp, Value, Verb, Verdict, item::Assignment,
+    Actor, AuditEvent, Choice, Decision, FieldPlan, Fingerprint, Item, Kind, LinkState, PairKey, Reason, Reasons, Side,
+    State, Timestamp, Value, Verb, Verdict, item::Assignment,
 };
 use crate::store::{Note, Reads as _, StoreError, Tx};
 
@@ -24,8 +24,6 @@ pub enum Refusal {
     Stale(Box<Item>),
     /// The verb does not fit, and why; here is the item.
     Invalid(Box<Item>, String),
-    /// The role may not do this.
-    Role(Role),
 }
 
 /// A decision as asked for: `ver` and `seen` are compared when given.
@@ -37,14 +35,6 @@ pub struct Ask {
     pub seen: Option<Fingerprint>,
     /// Everything else. Its own `ver` and `seen` are filled in from the item.
     pub decision: Decision,
-}
-
-/// The role a verb needs.
-pub fn role_for(verb: Verb) -> Role {
-    match verb {
-        Verb::Force => Role::Force,
-        _ => Role::Triage,
-    }
 }
 
 /// Takes one decision.
@@ -64,9 +54,6 @@ fn decide_in(core: &Core, tx: &mut Tx<'_>, ask: &Ask) -> Result<Result<Item, Ref
         return Ok(Err(Refusal::Unknown));
     };
     let verb = ask.decision.verb;
-    if ask.decision.actor.role < role_for(verb) {
-        return Ok(Err(Refusal::Role(role_for(verb))));
-    }
     let moved = ask.ver.is_some_and(|ver| ver != item.ver) || ask.seen.is_some_and(|seen| seen != item.seen);
     if moved {
         return Ok(Err(Refusal::Stale(Box::new(item))));

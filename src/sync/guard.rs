@@ -94,6 +94,28 @@ fn trip(
     Ok(())
 }
 
+/// A side that suddenly shows half of what it showed is more often broken than emptied: nothing is
+/// concluded from it before a person has looked.
+pub(super) fn watch_size(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    module: ModuleId,
+    side: Side,
+    before: u64,
+    rows: u64,
+) -> Result<(), StoreError> {
+    let now = core.now();
+    let floor = before.saturating_mul(core.settings.guard.shrink_percent) / 100;
+    let mut guard = load(tx, module, now)?;
+    if rows >= floor || guard.tripped.is_some() {
+        return Ok(());
+    }
+    let message = format!("{} showed {rows} records, after {before} in the complete sweep before", side.title());
+    guard.tripped = Some(Trip { cause: TripCause::SideShrank, at: now, message: message.clone() });
+    tx.put_guard(&guard)?;
+    tx.audit(note(module, Actor::engine(), now, AuditEvent::GuardTripped { cause: message })).map(|_| ())
+}
+
 fn note(module: ModuleId, actor: Actor, at: Timestamp, what: AuditEvent) -> Note {
     Note { at, actor, module: Some(module), item: None, link: None, what }
 }

@@ -28,7 +28,7 @@ use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 pub use self::core::{Polling, Remotes};
-pub use decide::{Ask, Refusal, role_for};
+pub use decide::{Ask, Refusal};
 pub use guard::Held;
 pub use settings::{GuardLimits, Limit, Retry, Settings};
 

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::core::Core;
+use super::guard;
 use super::observe::{Seen, observe, observe_missing};
 use super::wait::{self, Outcome};
 use crate::model::record::{Source, Sweep};
@@ -167,7 +168,11 @@ impl Run<'_> {
                     for row in &rows {
                         observe(&core, tx, module, side, &row.record, row.source, row.asked_at)?;
                     }
-                    let cursor = advance(&core, tx.cursor(module, side)?, &sweep, module, side, last);
+                    let before = tx.cursor(module, side)?;
+                    if last && sweep.full && before.last_full.is_some() {
+                        guard::watch_size(&core, tx, module, side, before.last_full_rows, sweep.rows)?;
+                    }
+                    let cursor = advance(&core, before, &sweep, module, side, last);
                     tx.put_cursor(module, side, &cursor)?;
                 }
                 Ok(doubtful)

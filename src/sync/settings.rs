@@ -78,6 +78,8 @@ pub struct GuardLimits {
     pub updates: Limit,
     /// Conflicts in one window.
     pub conflicts: Limit,
+    /// A side whose complete listing shrank below this percentage of the one before trips the guard.
+    pub shrink_percent: u64,
     /// Length of the window.
     pub window: Duration,
 }
@@ -87,7 +89,8 @@ impl Default for GuardLimits {
         Self {
             creates: Limit { count: 200, per_mille: 50 },
             updates: Limit { count: 500, per_mille: 100 },
-            conflicts: Limit { count: 100, per_mille: 50 },
+            conflicts: Limit { count: 20, per_mille: 50 },
+            shrink_percent: 50,
             window: Duration::from_secs(60 * 60),
         }
     }
