@@ -6,6 +6,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -188,8 +189,16 @@ impl<W: Write + Send> Surface for Tty<W> {
     }
 }
 
+/// The thread whose panic ends the console. Another one's (a daemon hosted in this process) must
+/// not switch the terminal while the console goes on drawing.
+static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
+
+fn set_owner(owner: Option<ThreadId>) {
+    *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = owner;
+}
+
 /// Switches the terminal to the console's mode and back when dropped. Restores first when the
-/// program panics, so that the message can be read.
+/// thread that started it panics, so that the message can be read.
 #[derive(Debug)]
 pub struct Session(());
 
@@ -203,10 +212,14 @@ impl Session {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                restore();
+                let owner = OWNER.lock().map_or_else(|poisoned| *poisoned.into_inner(), |owner| *owner);
+                if owner == Some(std::thread::current().id()) {
+                    restore();
+                }
                 before(panic);
             }));
         });
+        set_owner(Some(std::thread::current().id()));
         // crossterm honours NO_COLOR by resetting attributes with every colour, which would make the
         // selection invisible. We honour it ourselves, with a theme that has no colours.
         crossterm::style::force_color_output(true);
@@ -218,6 +231,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        set_owner(None);
         restore();
     }
 }
