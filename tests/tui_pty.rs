@@ -173,6 +173,9 @@ fn a_panic_restores_the_terminal_before_it_speaks() {
     pty.shows("an injected defect");
     pty.restored();
     assert!(!pty.child.wait().unwrap().success());
+    pty.shows("test result");
+    // A second one would put the cursor back over the message.
+    assert_eq!(pty.count(b"\x1b[?1049l"), 1);
 }
 
 #[test]

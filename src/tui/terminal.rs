@@ -193,8 +193,13 @@ impl<W: Write + Send> Surface for Tty<W> {
 /// not switch the terminal while the console goes on drawing.
 static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
 
-fn set_owner(owner: Option<ThreadId>) {
-    *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = owner;
+/// Restores the terminal if `entitled` to, and once only: leaving the alternate screen a second time
+/// would put the cursor back over what has been printed since.
+fn restore_once(entitled: impl Fn(ThreadId) -> bool) {
+    let owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner).take_if(|owner| entitled(*owner));
+    if owner.is_some() {
+        restore();
+    }
 }
 
 /// Switches the terminal to the console's mode and back when dropped. Restores first when the
@@ -212,14 +217,11 @@ impl Session {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                let owner = OWNER.lock().map_or_else(|poisoned| *poisoned.into_inner(), |owner| *owner);
-                if owner == Some(std::thread::current().id()) {
-                    restore();
-                }
+                restore_once(|owner| owner == std::thread::current().id());
                 before(panic);
             }));
         });
-        set_owner(Some(std::thread::current().id()));
+        *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         // crossterm honours NO_COLOR by resetting attributes with every colour, which would make the
         // selection invisible. We honour it ourselves, with a theme that has no colours.
         crossterm::style::force_color_output(true);
@@ -231,8 +233,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        set_owner(None);
-        restore();
+        restore_once(|_| true);
     }
 }
 
