@@ -208,10 +208,10 @@ impl Queue {
         (self.generation, load, PageQuery { filter: self.filter.clone(), anchor, limit })
     }
 
-    /// Takes an answer; one that belongs to an older query is dropped.
-    pub fn receive(&mut self, generation: u64, load: Load, page: Rows, height: usize) {
+    /// Takes an answer; one that belongs to an older query is dropped. Answers whether it was taken.
+    pub fn receive(&mut self, generation: u64, load: Load, page: Rows, height: usize) -> bool {
         if generation != self.generation {
-            return;
+            return false;
         }
         self.loading = None;
         self.loaded = true;
@@ -254,6 +254,7 @@ impl Queue {
             Load::Refresh => self.replace(page.rows, page.more_before, more_after),
         }
         self.scroll_into_view(height);
+        true
     }
 
     /// A failed query: the next one may try again.
