@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::host::Hosted;
 use crate::cli::RunConsole;
-use crate::client::reconnect::{Link, Links, Reconnecting, Settings};
-use crate::client::{CallError, Client};
+use crate::client::{CallError, Client, Link, Links, Reconnecting, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::seam::{Entropy, SystemClock};
 use crate::tui::{self, Backend, BackendEvent};

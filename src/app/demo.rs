@@ -57,9 +57,9 @@ pub(super) async fn run(run: RunDemo) -> Result<()> {
     let stopped = hosted.stop().await;
     // The editors only sleep and edit; being broken off is their ordinary end.
     let _ = colleagues.await;
-    ivvy.stop().await;
-    crm.stop().await;
-    ended.and(stopped)
+    let served = |error: std::io::Error| Error::unavailable("a simulated remote ended badly").because(&error);
+    let closed = ivvy.stop().await.and(crm.stop().await).map_err(served);
+    ended.and(stopped).and(closed)
 }
 
 /// Looks at the plan of the first sync as an operator would, and releases it once both sides of a

@@ -75,20 +75,27 @@ impl Hooks for Parts {
     }
 
     fn keys(&self) -> Result<Vec<KeyRow>> {
-        Ok(tui::action::catalogue_rows()
-            .into_iter()
-            .map(|row| KeyRow { scope: row.scope, keys: row.keys, action: row.action, title: row.title, cli: row.cli })
+        Ok(tui::action::CATALOGUE
+            .iter()
+            .map(|action| KeyRow {
+                scope: action.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                keys: action.keys.join(" | "),
+                action: action.name().to_owned(),
+                title: action.title.to_owned(),
+                cli: action.cli.map(str::to_owned),
+            })
             .collect())
     }
 
     fn themes(&self) -> Result<Vec<ThemeRow>> {
-        Ok(tui::theme::names()
-            .map(|(name, about)| ThemeRow { name: name.to_owned(), about: about.to_owned() })
+        Ok(tui::theme::BUILT_IN
+            .iter()
+            .map(|name| ThemeRow { name: (*name).to_owned(), about: tui::theme::about(name).to_owned() })
             .collect())
     }
 
     fn schema(&self) -> Option<u32> {
-        Some(store::SCHEMA)
+        Some(store::meta::SCHEMA)
     }
 }
 
