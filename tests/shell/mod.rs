@@ -216,6 +216,7 @@ pub fn item(number: u64) -> Item {
         crm: Some("anna@example.com".into()),
         verdict: Verdict::Conflict,
         why: Why::BothChanged,
+        merged: None,
         choice: None,
         moved: false,
     };
@@ -245,6 +246,8 @@ pub fn item(number: u64) -> Item {
         assigned: None,
         waits_for: None,
         successor: None,
+        guard_pass: false,
+        pushed: Vec::new(),
     }
 }
 
