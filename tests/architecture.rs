@@ -135,7 +135,7 @@ const LONGEST_FILE: usize = 700;
 fn the_tree_keeps_its_rules() {
     let sources = read_tree(&["src", "tests", "benches"]);
     assert!(sources.len() > 100, "only {} files found: looking in the wrong place", sources.len());
-    let complaints = sources.iter().flat_map(|source| check(source)).collect::<Vec<_>>();
+    let complaints = sources.iter().flat_map(check).collect::<Vec<_>>();
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 

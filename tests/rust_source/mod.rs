@@ -5,6 +5,7 @@
 //! or name resolution. What it cannot see (a path put together by a macro) it does not guess.
 
 #![allow(dead_code, reason = "each test crate that includes this module uses its own part of it")]
+#![allow(clippy::panic, clippy::expect_used, reason = "only tests include this module")]
 
 use std::collections::BTreeSet;
 use std::fs;

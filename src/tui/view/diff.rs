@@ -7,11 +7,12 @@ use ratatui::text::{Line, Span};
 use super::layout::Room;
 use super::paint::{Brush, Spans, lines, width};
 use super::{log, time};
+use crate::merge::explain::sentence;
 use crate::model::{Choice, FieldPlan, Side, Value, Verdict};
 use crate::text::{Changed, Safe, word_diff};
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
-use crate::tui::triage::{Pane, explain};
+use crate::tui::triage::Pane;
 use crate::wire::ItemView;
 
 /// Characters of a value looked at in a cell; Enter shows the whole.
@@ -132,7 +133,7 @@ fn first_block(blocks: &[Vec<Line<'_>>], cursor: usize, height: usize) -> usize 
 }
 
 fn reason_line(app: &App, brush: Brush<'_>, row: &FieldPlan, columns: usize) -> Line<'static> {
-    let mut text = format!(" {}", explain(row.why, row.verdict));
+    let mut text = format!(" {}", sentence(row));
     if row.moved {
         text += " The values moved since you last looked.";
     }
