@@ -15,6 +15,7 @@ pub fn now() -> Timestamp {
 }
 
 /// A daemon that takes us for an administrator.
+#[allow(dead_code)] // only the integration tests start a whole console
 pub fn hello() -> Hello {
     Hello {
         protocol: crate::wire::PROTOCOL,
@@ -49,7 +50,6 @@ pub fn field(name: &str, base: &str, ivvy: &str, crm: &str) -> FieldPlan {
         crm: value(crm),
         verdict,
         why,
-        merged: None,
         choice: None::<Choice>,
         moved: false,
     }
@@ -100,8 +100,6 @@ pub fn view(id: u64, title: &str, fields: Vec<FieldPlan>) -> ItemView {
         assigned: None,
         waits_for: None,
         successor: None,
-        guard_pass: false,
-        pushed: Vec::new(),
     };
     let possible = [Verb::Approve, Verb::Skip, Verb::Snooze, Verb::Force, Verb::Edit, Verb::Claim];
     ItemView {

@@ -53,8 +53,8 @@ pub struct Triage {
     pub pane: Pane,
     cursor: usize,
     top: usize,
-    /// Whether the last agreed values are shown.
-    pub hide_base: bool,
+    /// Show the last agreed values where they are usually hidden, and the other way round.
+    pub flip_base: bool,
     /// Whether fields without a difference are shown.
     pub show_same: bool,
 }
