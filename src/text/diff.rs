@@ -84,11 +84,7 @@ fn extend(ranges: &mut Vec<Range<usize>>, range: Range<usize>) {
 }
 
 #[cfg(test)]
-<<<<<<< HEAD
-#[allow(clippy::single_range_in_vec_init, reason = "lists of ranges are what is compared")]
-=======
 #[allow(clippy::single_range_in_vec_init)] // one changed range is the expectation
->>>>>>> main
 mod tests {
     use proptest::prelude::*;
 
