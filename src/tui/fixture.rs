@@ -50,6 +50,7 @@ pub fn field(name: &str, base: &str, ivvy: &str, crm: &str) -> FieldPlan {
         crm: value(crm),
         verdict,
         why,
+        merged: None,
         choice: None::<Choice>,
         moved: false,
     }
@@ -100,6 +101,8 @@ pub fn view(id: u64, title: &str, fields: Vec<FieldPlan>) -> ItemView {
         assigned: None,
         waits_for: None,
         successor: None,
+        guard_pass: false,
+        pushed: Vec::new(),
     };
     let possible = [Verb::Approve, Verb::Skip, Verb::Snooze, Verb::Force, Verb::Edit, Verb::Claim];
     ItemView {
