@@ -96,6 +96,8 @@ pub fn view(id: u64, title: &str, fields: Vec<FieldPlan>) -> ItemView {
         decided: false,
         forced: None,
         decided_by: None,
+        guard_pass: false,
+        pushed: Vec::new(),
         error: None,
         skipped_seen: None,
         assigned: None,

@@ -241,6 +241,8 @@ pub fn item(number: u64) -> Item {
         decided: false,
         forced: None,
         decided_by: None,
+        guard_pass: false,
+        pushed: Vec::new(),
         error: None,
         skipped_seen: None,
         assigned: None,
