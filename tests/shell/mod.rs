@@ -248,8 +248,6 @@ pub fn item(number: u64) -> Item {
         assigned: None,
         waits_for: None,
         successor: None,
-        guard_pass: false,
-        pushed: Vec::new(),
     }
 }
 

@@ -63,8 +63,6 @@ pub fn item(id: u64, module: ModuleId, record: &str, state: State) -> Item {
         assigned: None,
         waits_for: None,
         successor: None,
-        guard_pass: false,
-        pushed: Vec::new(),
     }
 }
 
