@@ -103,8 +103,6 @@ pub fn view(id: u64, title: &str, fields: Vec<FieldPlan>) -> ItemView {
         assigned: None,
         waits_for: None,
         successor: None,
-        guard_pass: false,
-        pushed: Vec::new(),
     };
     let possible = [Verb::Approve, Verb::Skip, Verb::Snooze, Verb::Force, Verb::Edit, Verb::Claim];
     ItemView {
