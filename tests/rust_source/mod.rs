@@ -84,9 +84,20 @@ impl Source {
         self.tokens.windows(3).filter(called).map(name)
     }
 
-    /// Names of all functions in the file.
-    pub fn functions(&self) -> impl Iterator<Item = &str> {
-        self.tokens.windows(2).filter(|pair| pair[0].text == "fn").map(|pair| pair[1].text.as_str())
+    /// Names of the functions that are tests.
+    pub fn tests(&self) -> impl Iterator<Item = &str> {
+        let tokens = &self.tokens;
+        let starts =
+            (0..tokens.len().saturating_sub(1)).filter(|at| tokens[*at].text == "#" && tokens[at + 1].text == "[");
+        starts.filter_map(|at| {
+            let end = closing(tokens, at + 1);
+            let attribute = tokens[at + 2..end].iter().map(|token| token.text.as_str()).collect::<Vec<_>>();
+            if !matches!(&attribute[..], ["test", ..] | ["tokio", "::", "test", ..]) {
+                return None;
+            }
+            let keyword = tokens[end..].iter().position(|token| token.text == "fn")?;
+            tokens.get(end + keyword + 1).map(|token| token.text.as_str())
+        })
     }
 
     /// Modules declared here whose code is elsewhere, and whether they are test code.
