@@ -1,3 +1,5 @@
+//! What the configuration accepts, and how it refuses the rest.
+
 use super::*;
 
 const GOOD: &str = r#"version = 1
