@@ -3,23 +3,29 @@
 //! Nothing a remote system said reaches a terminal raw: text goes through [`plain`], JSON is escaped
 //! beyond what JSON demands. A reader that hangs up (`| head`) is success, not an error.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use unicode_width::UnicodeWidthStr as _;
 
 use super::args::ColorWhen;
 use crate::error::{Error, Result};
 use crate::model::Timestamp;
+use crate::text::{self, plain_line};
+
+/// Columns of a table that is not written to a terminal.
+const PIPED: usize = 160;
+
+/// Columns no cell is cut below, however narrow the terminal.
+const LEAST: usize = 8;
 
 /// Standard output, and how to write to it.
 pub struct Out {
     writer: Box<dyn Write + Send>,
     json: bool,
     color: bool,
+    columns: usize,
     closed: bool,
 }
 
@@ -33,7 +39,12 @@ impl Out {
     /// Standard output.
     pub fn stdout(json: bool, when: ColorWhen) -> Self {
         let color = !json && wants_color(when, io::stdout().is_terminal());
-        Self { writer: Box::new(io::stdout()), json, color, closed: false }
+        // What reads a pipe has no width; a line there should still be one a person can read.
+        let columns = match io::stdout().is_terminal() {
+            true => crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns.max(40))),
+            false => PIPED,
+        };
+        Self { writer: Box::new(io::stdout()), json, color, columns, closed: false }
     }
 
     /// Whether JSON is wanted.
@@ -84,34 +95,46 @@ impl Out {
         self.raw(&(json_line(value) + "\n"))
     }
 
-    /// Writes rows in columns. Cells must be [`plain`].
+    /// Writes rows in columns, sanitised, and cut where the terminal (or 160 columns of a file) ends.
+    /// Scripts that need whole values ask for JSON.
     ///
     /// # Errors
     /// As [`Out::raw`].
     pub fn table<const N: usize>(&mut self, head: [&str; N], rows: &[[String; N]]) -> Result<()> {
-        let mut widths = head.map(|cell| cell.width());
-        for row in rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.width());
-            }
-        }
-        let head = head.map(str::to_owned);
-        for (index, row) in std::iter::once(&head).chain(rows).enumerate() {
-            let mut line = String::new();
-            for (width, cell) in widths.iter().zip(row) {
-                line.push_str(cell);
-                line.push_str(&" ".repeat(width - cell.width() + 2));
-            }
-            let line = line.trim_end();
-            self.line(if index == 0 { self.paint(Paint::Bold, line) } else { line.to_owned() })?;
+        let rows: Vec<Vec<String>> =
+            std::iter::once(head.map(str::to_owned).to_vec()).chain(rows.iter().map(|row| row.to_vec())).collect();
+        let lines = text::columns(&rows, widest(&rows, self.columns));
+        for (index, line) in lines.iter().enumerate() {
+            self.line(if index == 0 { self.paint(Paint::Bold, line) } else { line.clone() })?;
         }
         Ok(())
+    }
+
+    /// Whether rows would fit uncut.
+    pub fn fits<const N: usize>(&self, head: [&str; N], rows: &[[String; N]]) -> bool {
+        let rows: Vec<Vec<String>> =
+            std::iter::once(head.map(str::to_owned).to_vec()).chain(rows.iter().map(|row| row.to_vec())).collect();
+        widest(&rows, self.columns) == usize::MAX
     }
 
     /// `text` in this style, if colours are on.
     pub fn paint(&self, paint: Paint, text: &str) -> String {
         if self.color { paint.apply(text) } else { text.to_owned() }
     }
+}
+
+/// The widest a cell may be for the rows to fit; [`usize::MAX`] when nothing has to be cut.
+fn widest(rows: &[Vec<String>], room: usize) -> usize {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let natural: Vec<usize> = (0..count)
+        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| text::width(&plain(cell))).max().unwrap_or(0))
+        .collect();
+    let gaps = 2 * count.saturating_sub(1);
+    let total = |cap: usize| natural.iter().map(|width| (*width).min(cap)).sum::<usize>() + gaps;
+    if total(usize::MAX) <= room {
+        return usize::MAX;
+    }
+    (LEAST..room.max(LEAST)).rev().find(|cap| total(*cap) <= room).unwrap_or(LEAST)
 }
 
 /// The few styles the command line uses.
@@ -187,44 +210,21 @@ pub fn error_shape(error: &Error) -> Value {
     })
 }
 
-/// Text from elsewhere, made harmless for a terminal: control characters, direction overrides and
-/// invisible characters become visible escapes.
-pub fn plain(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c {
-            '\n' => safe.push_str("\\n"),
-            '\t' => safe.push_str("\\t"),
-            '\r' => safe.push_str("\\r"),
-            c if is_unsafe(c) => {
-                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => safe.push(c),
-        }
-    }
-    Cow::Owned(safe)
+/// Text from elsewhere as one harmless line: the console's own sanitiser, at full length.
+pub fn plain(text: &str) -> String {
+    plain_line(text, None)
 }
 
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// JSON on one line, with every character [`plain`] would escape written as `\uXXXX`.
+/// JSON on one line, with every character [`plain`] would reveal written as `\uXXXX`.
 pub fn json_line<T: Serialize + ?Sized>(value: &T) -> String {
     // Invariant: what is printed serialises without error (string keys, no custom failures).
     let line = serde_json::to_string(value).unwrap_or_default();
-    if !line.chars().any(is_unsafe) {
+    if !line.chars().any(text::is_revealed) {
         return line;
     }
     let mut safe = String::with_capacity(line.len() + 16);
     for c in line.chars() {
-        if is_unsafe(c) {
+        if text::is_revealed(c) {
             // Such characters occur inside strings only, where an escape means the same.
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(safe, "\\u{unit:04x}");
@@ -248,10 +248,17 @@ mod tests {
     #[test]
     fn hostile_text_is_made_visible() {
         assert_eq!(plain("Zoë Ångström"), "Zoë Ångström");
-        assert_eq!(plain("a\u{1b}[31mb\nc\u{9b}d\u{202e}e"), "a\\u{1b}[31mb\\nc\\u{9b}d\\u{202e}e");
+        assert_eq!(plain("a\u{1b}[31mb\nc\u{9b}d\u{202e}e"), "a␛[31mb⏎c⟨U+009B⟩d⟨U+202E⟩e");
         let line = json_line("a\u{9b}\u{202e}\u{e0041}\u{1b}é");
         assert_eq!(line, r#""a\u009b\u202e\udb40\udc41\u001bé""#);
         assert_eq!(serde_json::from_str::<String>(&line).unwrap(), "a\u{9b}\u{202e}\u{e0041}\u{1b}é");
+    }
+
+    #[test]
+    fn the_widest_columns_give_way_until_the_row_fits() {
+        let rows = vec![vec!["7".to_owned(), "x".repeat(90), "y".repeat(50)]];
+        assert_eq!(widest(&rows, 200), usize::MAX);
+        assert_eq!(widest(&rows, 100), 47, "1 + 47 + 47 and two gaps");
     }
 
     #[test]

@@ -153,7 +153,7 @@ pub(super) fn keys(context: &mut Context, hooks: &dyn Hooks) -> Result<u8> {
         .iter()
         .map(|row| {
             [&row.scope, &row.keys, &row.title, row.cli.as_ref().unwrap_or(&row.action)]
-                .map(|cell| plain(cell).into_owned())
+                .map(|cell| plain(cell))
         })
         .collect();
     out.table(["WHERE", "KEYS", "WHAT", "COMMAND"], &cells)?;
@@ -170,7 +170,7 @@ pub(super) fn themes(context: &mut Context, hooks: &dyn Hooks) -> Result<u8> {
         return Ok(0);
     }
     let cells: Vec<[String; 2]> =
-        rows.iter().map(|row| [&row.name, &row.about].map(|cell| plain(cell).into_owned())).collect();
+        rows.iter().map(|row| [&row.name, &row.about].map(|cell| plain(cell))).collect();
     out.table(["THEME", "ABOUT"], &cells)?;
     Ok(0)
 }

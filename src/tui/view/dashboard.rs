@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use super::layout::Room;
 use super::paint::{Brush, Signs, Spans, lines};
 use super::time;
-use crate::model::State;
+use crate::model::{Reason, State};
 use crate::text::Safe;
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
@@ -90,7 +90,7 @@ fn module_line(brush: Brush<'_>, room: Room, module: &ModuleStatus, here: bool) 
             "Retry" => (Tone::StateUnknown, count(state(State::Retry))),
             "Dead" => (Tone::StateFailed, count(state(State::Dead))),
             "Lag" => (Tone::Text, seconds(module.cursor_lag_s)),
-            "Next" => (Tone::Text, module.next_run_s.map_or_else(String::new, |s| time::span(Duration::from_secs(s)))),
+            "Next" => (Tone::Text, module.next_run_s.map_or_else(String::new, next)),
             _ => (Tone::Text, module.rate_per_min.to_string()),
         };
         let text = crate::text::fit(Safe::limited(&text, 20).as_str(), columns - 1, crate::text::Fit::Right);
@@ -103,6 +103,11 @@ fn module_line(brush: Brush<'_>, room: Room, module: &ModuleStatus, here: bool) 
     Line::from(spans)
 }
 
+/// A reason in a word or two.
+fn words(reason: Reason) -> String {
+    reason.to_string().replace('_', " ")
+}
+
 fn direction(word: &str) -> String {
     match word {
         "both" => "both ways".to_owned(),
@@ -110,6 +115,11 @@ fn direction(word: &str) -> String {
         "to_ivvy" => "to iVvy".to_owned(),
         other => other.to_owned(),
     }
+}
+
+/// When the next sweep starts.
+fn next(seconds: u64) -> String {
+    if seconds == 0 { "now".to_owned() } else { time::span(Duration::from_secs(seconds)) }
 }
 
 fn count(number: u64) -> String {
@@ -135,10 +145,18 @@ fn sparkline(signs: &Signs, rates: &[u32]) -> String {
 /// Progress, guard and error of a module, each on a line of its own.
 fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize) -> Vec<Line<'static>> {
     let mut notes: Vec<(Tone, String)> = Vec::new();
-    if let Some((read, total)) = module.progress {
+    // Always one line, so that a sweep that begins or ends moves nothing.
+    let reasons: Vec<String> =
+        module.reasons.iter().map(|(reason, count)| format!("{} {}", time::count(*count), words(*reason))).collect();
+    let mut text = match reasons.is_empty() {
+        true => "nothing waits for a person".to_owned(),
+        false => format!("waits for you: {}", reasons.join(", ")),
+    };
+    if let Some((read, total)) = module.progress.filter(|(read, _)| *read > 0) {
         let of = total.map(|total| format!(" of {}", time::count(total))).unwrap_or_default();
-        notes.push((Tone::Dim, format!("reading: {}{of} rows", time::count(read))));
+        text += &format!("; reading {}{of} rows", time::count(read));
     }
+    notes.push((Tone::Dim, text));
     if let Some(guard) = &module.guard {
         notes.push((Tone::Warn, format!("guard holds: {guard} (Enter to look)")));
     }
@@ -178,10 +196,10 @@ fn daemon_line(app: &App, brush: Brush<'_>, width: usize) -> Line<'static> {
     let Some(status) = &app.status else { return Line::default() };
     let daemon = &status.daemon;
     let text = format!(
-        "  daemon {}, up {}, {} console(s); CRM: {}",
+        "  daemon {}, up {}, {}; CRM: {}",
         daemon.version,
         time::span(daemon.now.since(daemon.started_at)),
-        daemon.clients,
+        if daemon.clients == 1 { "1 client".to_owned() } else { format!("{} clients", daemon.clients) },
         app.hello.crm,
     );
     Line::from(brush.fit(Tone::Dim, &Safe::limited(&text, 300), width))
