@@ -17,6 +17,9 @@ use crate::text::{self, plain_line};
 /// Columns of a table that is not written to a terminal.
 const PIPED: usize = 160;
 
+/// Columns of an instant: a column no wider than that is not cut.
+const SHORT: usize = 20;
+
 /// Columns no cell is cut below, however narrow the terminal.
 const LEAST: usize = 8;
 
@@ -101,10 +104,14 @@ impl Out {
     /// # Errors
     /// As [`Out::raw`].
     pub fn table<const N: usize>(&mut self, head: [&str; N], rows: &[[String; N]]) -> Result<()> {
-        let rows: Vec<Vec<String>> =
-            std::iter::once(head.map(str::to_owned).to_vec()).chain(rows.iter().map(|row| row.to_vec())).collect();
-        let lines = text::columns(&rows, widest(&rows, self.columns));
-        for (index, line) in lines.iter().enumerate() {
+        let mut rows = with_head(head, rows);
+        let caps = caps(&rows, self.columns);
+        for row in &mut rows {
+            for (cell, cap) in row.iter_mut().zip(&caps) {
+                *cell = plain_line(cell, Some(*cap));
+            }
+        }
+        for (index, line) in text::columns(&rows, usize::MAX).iter().enumerate() {
             self.line(if index == 0 { self.paint(Paint::Bold, line) } else { line.clone() })?;
         }
         Ok(())
@@ -112,9 +119,8 @@ impl Out {
 
     /// Whether rows would fit uncut.
     pub fn fits<const N: usize>(&self, head: [&str; N], rows: &[[String; N]]) -> bool {
-        let rows: Vec<Vec<String>> =
-            std::iter::once(head.map(str::to_owned).to_vec()).chain(rows.iter().map(|row| row.to_vec())).collect();
-        widest(&rows, self.columns) == usize::MAX
+        let rows = with_head(head, rows);
+        caps(&rows, self.columns) == natural(&rows)
     }
 
     /// `text` in this style, if colours are on.
@@ -123,18 +129,30 @@ impl Out {
     }
 }
 
-/// The widest a cell may be for the rows to fit; [`usize::MAX`] when nothing has to be cut.
-fn widest(rows: &[Vec<String>], room: usize) -> usize {
+fn with_head<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Vec<Vec<String>> {
+    std::iter::once(head.map(str::to_owned).to_vec()).chain(rows.iter().map(|row| row.to_vec())).collect()
+}
+
+/// The widest cell of each column.
+fn natural(rows: &[Vec<String>]) -> Vec<usize> {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let natural: Vec<usize> = (0..count)
-        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| text::width(&plain(cell))).max().unwrap_or(0))
-        .collect();
-    let gaps = 2 * count.saturating_sub(1);
-    let total = |cap: usize| natural.iter().map(|width| (*width).min(cap)).sum::<usize>() + gaps;
-    if total(usize::MAX) <= room {
-        return usize::MAX;
+    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| text::width(&plain(cell))).max();
+    (0..count).map(|at| width(at).unwrap_or(0)).collect()
+}
+
+/// The width of each column for the rows to fit: those with texts give way, the widest first; what
+/// is short anyway (ids, states, instants) is never cut.
+fn caps(rows: &[Vec<String>], room: usize) -> Vec<usize> {
+    let natural = natural(rows);
+    let gaps = 2 * natural.len().saturating_sub(1);
+    let capped = |cap: usize| -> Vec<usize> {
+        natural.iter().map(|width| if *width <= SHORT { *width } else { (*width).min(cap) }).collect()
+    };
+    let fits = |cap: &usize| capped(*cap).iter().sum::<usize>() + gaps <= room;
+    match fits(&usize::MAX) {
+        true => natural.clone(),
+        false => capped((LEAST..room.max(LEAST)).rev().find(fits).unwrap_or(LEAST)),
     }
-    (LEAST..room.max(LEAST)).rev().find(|cap| total(*cap) <= room).unwrap_or(LEAST)
 }
 
 /// The few styles the command line uses.
@@ -257,8 +275,9 @@ mod tests {
     #[test]
     fn the_widest_columns_give_way_until_the_row_fits() {
         let rows = vec![vec!["7".to_owned(), "x".repeat(90), "y".repeat(50)]];
-        assert_eq!(widest(&rows, 200), usize::MAX);
-        assert_eq!(widest(&rows, 100), 47, "1 + 47 + 47 and two gaps");
+        assert_eq!(caps(&rows, 200), [1, 90, 50]);
+        assert_eq!(caps(&rows, 100), [1, 47, 47]);
+        assert_eq!(caps(&rows, 5), [1, 8, 8], "a short column stays whole");
     }
 
     #[test]

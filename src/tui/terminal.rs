@@ -88,7 +88,15 @@ impl<W: Write> Tty<W> {
     pub fn new(out: W) -> Self {
         let pending = Pending::default();
         let inner = CrosstermBackend::new(pending.clone());
-        Self { inner, pending, out, fixed: None, cursor: Position::ORIGIN, cursor_shown: true, shown: Shadow::default() }
+        Self {
+            inner,
+            pending,
+            out,
+            fixed: None,
+            cursor: Position::ORIGIN,
+            cursor_shown: true,
+            shown: Shadow::default(),
+        }
     }
 
     /// On a writer that stands for a terminal of this size: recordings and tests.

@@ -124,8 +124,11 @@ fn typed(field: &FieldDef, text: &str) -> Result<Value> {
 fn success(context: &mut Context, asked: ItemId, item: &Item) -> Result<()> {
     let out = &mut context.out;
     if out.is_json() {
-        let proposal = (item.id != asked).then_some(item.id);
-        out.json(&json!({ "id": asked, "ok": true, "state": item.state, "version": item.ver, "proposal": proposal }))
+        let mut shape = json!({ "id": asked, "ok": true, "state": item.state, "version": item.ver });
+        if let Some(shape) = shape.as_object_mut().filter(|_| item.id != asked) {
+            shape.insert("proposal".to_owned(), json!(item.id));
+        }
+        out.json(&shape)
     } else {
         let state = out.paint(Paint::Green, &item.state.to_string());
         let reverse = if item.id == asked { "" } else { " proposes the reverse" };
@@ -143,7 +146,10 @@ fn failure(context: &mut Context, id: ItemId, failed: &CallError) -> Result<()> 
         return context.out.json(&shape);
     }
     let mut error = failed.error.clone();
-    error.message = format!("item {id}: {}", error.message);
+    let named = format!("item {id}");
+    if !error.message.starts_with(&named) {
+        error.message = format!("{named}: {}", error.message);
+    }
     if let Some(current) = &failed.current {
         let by = current.decided_by.as_deref().map(|who| format!(" by {}", plain(who))).unwrap_or_default();
         error.causes.push(format!("it is now {}{by}, version {}", current.state, current.ver));

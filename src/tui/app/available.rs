@@ -50,8 +50,8 @@ impl App {
             return Some(format!("not possible while the item is {}", row.state));
         }
         if verb == Verb::Approve && row.unsolved > 0 {
-            let fields = if row.unsolved == 1 { "a field still needs" } else { "fields still need" };
-            return Some(format!("{fields} a choice; open the item"));
+            let fields = if row.unsolved == 1 { "field still needs" } else { "fields still need" };
+            return Some(format!("{} {fields} a choice; open the item", row.unsolved));
         }
         None
     }

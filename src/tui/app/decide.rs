@@ -338,7 +338,9 @@ impl App {
         }
         let undo = self.undo_hint(verb);
         let now = match item.state {
-            _ if item.id != target.id => format!(": #{} proposes the reverse, now {}; approve it to write it", item.id, item.state),
+            _ if item.id != target.id => {
+                format!(": #{} proposes the reverse, now {}; approve it to write it", item.id, item.state)
+            }
             State::Held if verb == Verb::Approve => "; a second person must confirm".to_owned(),
             state => format!(", now {state}"),
         };

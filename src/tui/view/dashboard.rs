@@ -25,7 +25,7 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
     let mut rows = vec![titles(brush, room)];
     for (at, module) in status.modules.iter().enumerate() {
         rows.push(module_line(brush, room, module, at == app.module));
-        rows.extend(module_notes(brush, module, width));
+        rows.extend(module_notes(brush, module, width, area.height < LOW));
     }
     if status.modules.is_empty() {
         rows.push(Line::from(brush.say(Tone::Dim, "  no module is switched on")));
@@ -57,6 +57,9 @@ fn figures(room: Room) -> &'static [(&'static str, usize)] {
         Room::Narrow => &[("Held", 9), ("Dead", 7)],
     }
 }
+
+/// Height under which every line must be worth it.
+const LOW: u16 = 10;
 
 const NAME: usize = 11;
 const STATE: usize = 9;
@@ -143,20 +146,25 @@ fn sparkline(signs: &Signs, rates: &[u32]) -> String {
 }
 
 /// Progress, guard and error of a module, each on a line of its own.
-fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize) -> Vec<Line<'static>> {
+fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, low: bool) -> Vec<Line<'static>> {
     let mut notes: Vec<(Tone, String)> = Vec::new();
-    // Always one line, so that a sweep that begins or ends moves nothing.
+    // Always one line, so that a sweep that begins or ends moves nothing; on a low screen only if it
+    // says something.
     let reasons: Vec<String> =
         module.reasons.iter().map(|(reason, count)| format!("{} {}", time::count(*count), words(*reason))).collect();
+    let held = module.counts.get(&State::Held).copied().unwrap_or(0);
     let mut text = match reasons.is_empty() {
-        true => "nothing waits for a person".to_owned(),
+        true if held == 0 => "nothing waits for a person".to_owned(),
+        true => format!("waits for you: {}", time::count(held)),
         false => format!("waits for you: {}", reasons.join(", ")),
     };
     if let Some((read, total)) = module.progress.filter(|(read, _)| *read > 0) {
         let of = total.map(|total| format!(" of {}", time::count(total))).unwrap_or_default();
         text += &format!("; reading {}{of} rows", time::count(read));
     }
-    notes.push((Tone::Dim, text));
+    if !low || held > 0 {
+        notes.push((Tone::Dim, text));
+    }
     if let Some(guard) = &module.guard {
         notes.push((Tone::Warn, format!("guard holds: {guard} (Enter to look)")));
     }

@@ -88,8 +88,14 @@ fn title(brush: Brush<'_>, view: &ItemView, columns: usize, with_reason: bool) -
 /// Why the item waits, over as many lines as that takes, but never more than three.
 fn reasons(brush: Brush<'_>, view: &ItemView, columns: usize) -> Vec<Line<'static>> {
     let (said, tone) = said(view);
-    let rows = brush.block(tone, &said, |_| false, columns.saturating_sub(2), CELL_LINES);
-    rows.into_iter().map(|row| Line::from([vec![Span::raw(" ")], row].concat())).collect()
+    let columns = columns.saturating_sub(2);
+    let mut rows = crate::text::wrap(said.as_str(), columns);
+    if rows.len() > CELL_LINES {
+        let rest = rows.split_off(CELL_LINES - 1).join(" ");
+        rows.push(rest);
+    }
+    let line = |row: String| Line::from([vec![Span::raw(" ")], brush.fit(tone, &Safe::new(&row), columns)].concat());
+    rows.into_iter().map(line).collect()
 }
 
 /// The reason in words: what went wrong first, and what may help.

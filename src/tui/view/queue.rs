@@ -195,22 +195,29 @@ fn row(
     cell(columns.state, brush.word(state_tone, &state, columns.state));
     cell(columns.module, brush.word(Tone::Dim, row.module.title(), columns.module));
     cell(columns.title, brush.fit(tone, &Safe::limited(&row.title, TITLE_LIMIT), columns.title));
-    cell(columns.summary, brush.fit(Tone::Dim, &Safe::limited(&what(entry), TITLE_LIMIT), columns.summary));
+    cell(columns.summary, brush.fit(Tone::Dim, &Safe::limited(&what(app, entry), TITLE_LIMIT), columns.summary));
     cell(columns.since, brush.word(Tone::Dim, &time::stamp(row.since, app.now), columns.since));
     Line::from(spans)
 }
 
 /// Why it waits, then what it would do.
-fn what(entry: &Entry) -> String {
+fn what(app: &App, entry: &Entry) -> String {
     let row = &entry.row;
     if entry.gone {
         return "has left this list meanwhile".to_owned();
+    }
+    if row.reasons.contains(Reason::Parked) && row.ready_at > app.now {
+        return format!("snoozed until {}; {}", time::stamp(row.ready_at, app.now), row.summary);
     }
     // A validation says what is wrong itself, and "differ: …" what there is to choose.
     let spoken = |reason: &Reason| *reason != Reason::Validation || row.summary.is_empty();
     let reasons: Vec<String> = row.reasons.iter().filter(spoken).map(Short::explain_short).collect();
     let who = row.assigned.as_ref().map(|who| format!("[{who}] ")).unwrap_or_default();
-    let open = if row.unsolved > 0 && !row.summary.starts_with("differ") { format!("{} to choose; ", row.unsolved) } else { String::new() };
+    let open = if row.unsolved > 0 && !row.summary.starts_with("differ") {
+        format!("{} to choose; ", row.unsolved)
+    } else {
+        String::new()
+    };
     match reasons.is_empty() {
         true => format!("{who}{open}{}", row.summary),
         false => format!("{who}{}: {open}{}", reasons.join(", "), row.summary),
