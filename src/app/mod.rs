@@ -66,7 +66,7 @@ impl Hooks for Parts {
         Box::pin(async move {
             let options = store::Options { instance: config.account.clone(), ..store::Options::default() };
             let store = Store::open(&account::store_path(config), options)?;
-            let findings = store.read(|view| doctor::check(view))?;
+            let findings = store.read(doctor::check)?;
             if rebuild {
                 doctor::rebuild(&store)?;
             }

@@ -158,7 +158,7 @@ impl AccountService {
             Request::Doctor { rebuild } => {
                 let store = engine.store().clone();
                 let findings = blocking(move || {
-                    let findings = store.read(|view| doctor::check(view))?;
+                    let findings = store.read(doctor::check)?;
                     if rebuild {
                         doctor::rebuild(&store)?;
                     }
