@@ -12,6 +12,9 @@ use crate::model::{
 };
 use crate::store::{Note, Reads as _, StoreError, Tx};
 
+/// Priority of a snoozed item.
+const SNOOZED: u8 = 9;
+
 /// How long an advisory claim lasts.
 const CLAIM: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 
@@ -180,6 +183,8 @@ impl Step<'_, '_> {
         item.state = State::Held;
         item.reasons = item.reasons.with(Reason::Parked);
         item.ready_at = until;
+        // Below everything that waits now; the end of the snooze lifts it again.
+        item.priority = SNOOZED;
         item.decided = false;
         self.store(item)
     }
