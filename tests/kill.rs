@@ -116,8 +116,20 @@ async fn live_and_die(
 fn arm(faults: &Faults, dice: &Entropy) {
     use FaultKind::*;
     let kinds = [
-        Throttle, Race, ErrorBefore, ErrorAfter, ErrorAfter, DropBefore, DropAfter, DropAfter, Slow, Html, Truncate,
-        Truncate, Forbid, Unauthorized,
+        Throttle,
+        Race,
+        ErrorBefore,
+        ErrorAfter,
+        ErrorAfter,
+        DropBefore,
+        DropAfter,
+        DropAfter,
+        Slow,
+        Html,
+        Truncate,
+        Truncate,
+        Forbid,
+        Unauthorized,
     ];
     faults.clear();
     for _ in 0..dice.below(3) {

@@ -19,7 +19,7 @@ pub const CONTACT: [(&str, &str, &str); 4] = [
     ("phone", "phone", "Phone"),
 ];
 pub const COMPANY: [(&str, &str, &str); 3] =
-    [("name", "businessName", "Name"), ("email", "email", "Email__c"), ("phone", "phone", "Phone")];
+    [("name", "businessName", "Name"), ("website", "website", "Website"), ("phone", "phone", "Phone")];
 
 /// One field of one record.
 pub type Place = (ModuleId, Side, String, &'static str);
@@ -58,6 +58,7 @@ impl Hands {
         match field {
             "email" => format!("edit{n}@example.net"),
             "phone" => format!("+61 2 {n:08}"),
+            "website" => format!("https://www.edit{n}.example"),
             "first_name" => format!("Given{n}"),
             _ => format!("Name{n}"),
         }

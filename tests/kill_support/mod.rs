@@ -54,8 +54,11 @@ impl Town {
             ..ivvy::Settings::default()
         };
         let ivvy = IvvySim::new(settings, Arc::clone(&clock), Entropy::seeded(seed.wrapping_add(1)));
-        let crm =
-            SalesforceSim::new(salesforce::Settings::default(), Arc::clone(&clock), Entropy::seeded(seed.wrapping_add(2)));
+        let crm = SalesforceSim::new(
+            salesforce::Settings::default(),
+            Arc::clone(&clock),
+            Entropy::seeded(seed.wrapping_add(2)),
+        );
         let here = SocketAddr::from(([127, 0, 0, 1], 0));
         let ivvy_at = serve(ivvy.router(), here).await.unwrap();
         let crm_at = serve(crm.router(), here).await.unwrap();
@@ -196,7 +199,12 @@ impl Home {
     /// A command of the program on this account.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));
-        command.args(arguments).arg("--config").arg(&self.config).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.config)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap());
         command.stdin(Stdio::null());
         command
     }

@@ -71,7 +71,13 @@ impl Operator {
         self.send(client, decide, results, edits()).await
     }
 
-    async fn send(&mut self, client: &Client, decide: Decide, results: BTreeMap<String, Value>, edits: u64) -> Option<()> {
+    async fn send(
+        &mut self,
+        client: &Client,
+        decide: Decide,
+        results: BTreeMap<String, Value>,
+        edits: u64,
+    ) -> Option<()> {
         self.sent.push(Sent {
             item: decide.item,
             ver: decide.ver.unwrap(),
@@ -101,7 +107,9 @@ impl Operator {
         let mut results = BTreeMap::new();
         let mut decide = plain(item, Verb::Skip);
         match item.state {
-            State::Held if item.reasons.contains(Reason::Guard) || item.reasons.contains(Reason::Unproven) => return None,
+            State::Held if item.reasons.contains(Reason::Guard) || item.reasons.contains(Reason::Unproven) => {
+                return None;
+            }
             State::Held if item.kind == Kind::Link => match item.plan.candidates.first() {
                 Some(candidate) => {
                     decide.verb = Verb::Pair;
