@@ -59,7 +59,7 @@ async fn nothing_is_lost_or_doubled_by_kill_9_i1_i2_i5_i6_i13_i17() {
     }
     eprintln!(
         "{kills} kills ({births} at the store's creation, {} before the socket answered), {} edits ({} creations), \
-         {} decisions acknowledged of {} sent, {} refused; {} records created and {} written by the engine; \
+         {} decisions acknowledged of {} sent, {} refused, {} chosen values in force; {} records created and {} written by the engine; \
          {} pairs, {} in step, {} shown to people; {} s",
         lives.before_answer,
         hands.made,
@@ -67,6 +67,7 @@ async fn nothing_is_lost_or_doubled_by_kill_9_i1_i2_i5_i6_i13_i17() {
         found.decisions,
         operator.sent.len(),
         operator.refused,
+        found.choices,
         found.creates,
         found.writes,
         found.pairs,

@@ -72,7 +72,7 @@ impl Hooks for Parts {
                     .hint("check `data_dir` and `account`; `tandem run` makes the store"));
             }
             let store = Store::open(&path, options)?;
-            let findings = store.read(|view| doctor::check(view))?;
+            let findings = store.read(doctor::check)?;
             if rebuild {
                 doctor::rebuild(&store)?;
             }

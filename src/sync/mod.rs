@@ -38,16 +38,6 @@ use crate::remote::Capabilities;
 use crate::seam::{Clock, Entropy};
 use crate::store::{Reads as _, Store, StoreError};
 
-/// Waits for shutdown, or for the store to die under whomever. Whoever meets the dead store first may be
-/// a sweep, which only retries, or an operator's decision; the engine must not go on as if it lived.
-async fn outlive(core: &Core, shutdown: &CancellationToken) -> Result<(), StoreError> {
-    tokio::select! {
-        biased;
-        () = shutdown.cancelled() => Ok(()),
-        error = core.store.died() => Err(error),
-    }
-}
-
 /// The engine of one account. Cheap to clone; all clones are the same engine.
 #[derive(Clone, Debug)]
 pub struct Engine(Arc<Core>);
@@ -224,5 +214,15 @@ impl Engine {
             }
             Ok(true)
         })
+    }
+}
+
+/// Waits for shutdown, or for the store to die under whomever. Whoever meets the dead store first may be
+/// a sweep, which only retries, or an operator's decision; the engine must not go on as if it lived.
+async fn outlive(core: &Core, shutdown: &CancellationToken) -> Result<(), StoreError> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Ok(()),
+        error = core.store.died() => Err(error),
     }
 }

@@ -20,9 +20,11 @@ pub struct Sent {
     pub acknowledged: bool,
     /// Edits made before it was sent.
     pub after_edit: u64,
-    /// For a whole-record choice: what each differing field must become.
-    pub results: BTreeMap<String, Value>,
+    /// For a whole-record choice, per differing field: what was seen on the winning and the losing side.
+    pub results: Results,
 }
+
+pub type Results = BTreeMap<String, (Value, Value)>;
 
 #[derive(Debug)]
 pub struct Operator {
@@ -71,13 +73,7 @@ impl Operator {
         self.send(client, decide, results, edits()).await
     }
 
-    async fn send(
-        &mut self,
-        client: &Client,
-        decide: Decide,
-        results: BTreeMap<String, Value>,
-        edits: u64,
-    ) -> Option<()> {
+    async fn send(&mut self, client: &Client, decide: Decide, results: Results, edits: u64) -> Option<()> {
         self.sent.push(Sent {
             item: decide.item,
             ver: decide.ver.unwrap(),
@@ -103,7 +99,7 @@ impl Operator {
         }
     }
 
-    fn choose(&self, item: &Item) -> Option<(Decide, BTreeMap<String, Value>)> {
+    fn choose(&self, item: &Item) -> Option<(Decide, Results)> {
         let mut results = BTreeMap::new();
         let mut decide = plain(item, Verb::Skip);
         match item.state {
@@ -127,8 +123,8 @@ impl Operator {
                         decide.side = Some(side);
                         for row in &item.plan.fields {
                             let differs = !matches!(row.verdict, Verdict::Same | Verdict::Agree);
-                            if let (true, Some(value), Some(_)) = (differs, row.on(side), row.on(side.other())) {
-                                results.insert(row.field.clone(), value.clone());
+                            if let (true, Some(wins), Some(loses)) = (differs, row.on(side), row.on(side.other())) {
+                                results.insert(row.field.clone(), (wins.clone(), loses.clone()));
                             }
                         }
                         if self.entropy.chance(1, 4) {

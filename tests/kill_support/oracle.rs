@@ -20,6 +20,8 @@ pub struct Found {
     pub in_step: usize,
     pub shown: usize,
     pub decisions: usize,
+    /// Fields whose value was proved to be the one an operator chose.
+    pub choices: usize,
     pub creates: u64,
     pub writes: u64,
 }
@@ -204,7 +206,8 @@ fn pairs(view: &View, records: &Records, beginning: &Beginning, hands: &Hands, o
                 found.in_step += usize::from(!shown);
                 found.shown += usize::from(shown);
                 let stamped = *our_key == link.crm.0 && *their_key == format!("{}-{id}", module.singular());
-                assert!(stamped || shown, "{link:?}: constant ids {our_key:?} and {their_key:?}");
+                let told = stamped || shown || !explain(view, records, &link, hands, "email");
+                assert!(told, "{link:?}: constant ids {our_key:?} and {their_key:?}");
                 for (field, ..) in fields {
                     let (ours, theirs) = (&ours[field], &theirs[field]);
                     if ours != theirs {
@@ -223,17 +226,29 @@ fn pairs(view: &View, records: &Records, beginning: &Beginning, hands: &Hands, o
                     all.sort();
                     let first: Vec<String> =
                         [origin(Side::Ivvy, id), origin(Side::Crm, link.crm.as_str())].into_iter().flatten().collect();
-                    match (chosen.get(&link.id), all.last()) {
-                        (Some(last), _)
-                            if last.results.contains_key(*field)
-                                && all.last().is_none_or(|(n, _)| *n <= last.after_edit) =>
-                        {
-                            let wanted = last.results[*field].as_text().unwrap_or_default().trim();
-                            assert_eq!(ours, wanted, "{link:?} {field}: the operator's choice was lost: {last:?}");
+                    // An edit that the operator had not seen is not overruled by the choice.
+                    let seen = |last: &&Sent| {
+                        let (wins, loses) = last.results.get(*field)?;
+                        let known = |value: &String| [wins, loses].iter().any(|seen| seen.as_text() == Some(value));
+                        let ours = typed(Side::Ivvy, id);
+                        let theirs = typed(Side::Crm, link.crm.as_str());
+                        let all = [ours.last(), theirs.last()].into_iter().flatten().all(|(_, value)| known(value));
+                        all.then(|| wins.as_text().unwrap_or_default().trim().to_owned())
+                    };
+                    let last = chosen.get(&link.id);
+                    match (last, all.last()) {
+                        (Some(decided), Some((n, last))) if *n > decided.after_edit => {
+                            let kept = ours == last || !explain(view, records, &link, hands, field);
+                            assert!(kept, "{link:?} {field}: edit {n} was lost, both show {ours:?}; {decided:?}");
                         }
-                        (Some(_), _) => {
+                        (Some(decided), _) => {
                             let known = first.contains(ours) || all.iter().any(|(_, value)| value == ours);
                             assert!(known, "{link:?} {field}: nobody ever typed {ours:?}");
+                            if let Some(wanted) = last.as_ref().and_then(seen) {
+                                found.choices += 1;
+                                let kept = *ours == wanted || !explain(view, records, &link, hands, field);
+                                assert!(kept, "{link:?} {field}: the choice was lost, both show {ours:?}; {decided:?}");
+                            }
                         }
                         (None, Some((n, last))) => {
                             let kept = ours == last || !explain(view, records, &link, hands, field);
@@ -249,7 +264,7 @@ fn pairs(view: &View, records: &Records, beginning: &Beginning, hands: &Hands, o
 
 /// The last choosing decision per link, carried out or perhaps carried out. `results` stays only if it
 /// is certain that it was the last and was carried out.
-fn choices<'a>(view: &View, module: ModuleId, operator: &'a Operator) -> BTreeMap<LinkId, Sent> {
+fn choices(view: &View, module: ModuleId, operator: &Operator) -> BTreeMap<LinkId, Sent> {
     let mut chosen: BTreeMap<LinkId, Sent> = BTreeMap::new();
     for sent in operator.sent.iter().filter(|sent| !matches!(sent.verb, Verb::Claim | Verb::Retry)) {
         let Some(item) = view.item(sent.item).unwrap().filter(|item| item.module == module) else { continue };
@@ -281,6 +296,10 @@ fn explain(view: &View, records: &Records, link: &Link, hands: &Hands, field: &'
         eprintln!("  cursor {:?}", view.cursor(link.module, side).unwrap());
     }
     eprintln!("base {:?}", view.base(link.id).unwrap());
+    if let Some(item) = view.last_item(link.module, &PairKey::Link(link.id)).unwrap() {
+        eprintln!("item {:?}", view.item(item).unwrap());
+        eprintln!("decisions {:?}", view.decisions(item).unwrap());
+    }
     let mut after = Seq(0);
     let newest = view.seq().unwrap();
     while after < newest {
