@@ -5,6 +5,7 @@
 //! unless `TANDEM_TMUX=1` asks for them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests are tests
+#![allow(clippy::print_stderr)] // a skipped test says why
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
