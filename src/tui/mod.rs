@@ -14,6 +14,7 @@ pub mod keys;
 mod log;
 mod queue;
 pub mod run;
+mod shadow;
 pub mod terminal;
 pub mod theme;
 mod toast;
