@@ -149,10 +149,10 @@ pub struct ConsoleArgs {
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
     /// Records on each side
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
     pub records: u32,
     /// Same seed, same data
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 2_000)]
     pub seed: u64,
     /// No console: print addresses, config and socket as one JSON line and run until signalled
     #[arg(long)]

@@ -67,9 +67,8 @@ pub fn connect(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entrop
     };
     let ivvy_gate = gate("ivvy".to_owned(), 2);
     let crm_gate = gate(config.crm.kind().to_string(), 4);
-    let behind = |gate: &Arc<Gate>| -> Arc<dyn Transport> {
-        Arc::new(GatedTransport::new(Arc::clone(&http), Arc::clone(gate)))
-    };
+    let behind =
+        |gate: &Arc<Gate>| -> Arc<dyn Transport> { Arc::new(GatedTransport::new(Arc::clone(&http), Arc::clone(gate))) };
     let ivvy = ivvy::Ivvy::new(
         ivvy::Settings {
             base_url: config.ivvy.url.clone(),

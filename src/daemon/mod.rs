@@ -1,11 +1,15 @@
 //! The daemon's door: a Unix socket, who may come in, and what they may ask.
 //!
-//! Knows nothing of the engine beyond the [`Service`] trait and nothing of terminals. It finds out
+//! The door knows nothing of the engine beyond the [`Service`] trait and nothing of terminals;
+//! [`account`] and [`service`] put the engine behind it. It finds out
 //! who a peer is from the kernel, checks every request against one table of roles ([`roles`]), and
 //! keeps clients from harming each other (bounded queues, bounded frames, bounded number).
 
+pub mod account;
 mod identity;
+pub(crate) mod report;
 pub mod roles;
+pub mod service;
 mod session;
 mod socket;
 pub mod supervise;

@@ -96,7 +96,8 @@ pub async fn run_until_signalled(router: Router, listen: SocketAddr, credentials
     served.stop().await.map_err(|error| io("the simulator did not stop cleanly", error))
 }
 
-fn print_line(line: &Value) -> std::io::Result<()> {
+/// Prints the first line of a serving command, for scripts that read it.
+pub(crate) fn print_line(line: &Value) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()

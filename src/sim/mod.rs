@@ -10,6 +10,7 @@
 
 pub mod command;
 pub mod control;
+pub mod demo;
 pub mod fault;
 pub mod inprocess;
 pub mod ivvy;

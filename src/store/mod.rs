@@ -24,7 +24,7 @@ mod intents;
 mod items;
 mod keys;
 mod links;
-mod meta;
+pub mod meta;
 mod page;
 mod put_item;
 mod reads;

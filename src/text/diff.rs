@@ -84,6 +84,7 @@ fn extend(ranges: &mut Vec<Range<usize>>, range: Range<usize>) {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // one changed range is the expectation
 mod tests {
     use proptest::prelude::*;
 

@@ -267,20 +267,27 @@ pub const CATALOGUE: &[Action] = &[
     action(ActionId::ClearMarks, "unmark", QUEUE, &["-"]).help("Drop all marks."),
     action(ActionId::TakeIvvy, "take iVvy", DIFF, &["i"])
         .cli("tandem queue edit ID --field F=ivvy")
+        .tier(Tier::T0, Role::Triage)
         .help("Choose iVvy's value for the field; nothing is sent until you approve."),
     action(ActionId::TakeCrm, "take CRM", DIFF, &["c"])
         .cli("tandem queue edit ID --field F=crm")
+        .tier(Tier::T0, Role::Triage)
         .help("Choose the CRM's value for the field; nothing is sent until you approve."),
     action(ActionId::Edit, "edit", DIFF, &["e"])
         .cli("tandem queue edit ID --field F=VALUE")
+        .tier(Tier::T0, Role::Triage)
         .help("Type the value both sides shall have."),
     action(ActionId::TakeAllIvvy, "all iVvy", DIFF, &["I"])
         .cli("tandem queue edit ID --take ivvy")
+        .tier(Tier::T0, Role::Triage)
         .help("Choose iVvy's value for every field that differs."),
     action(ActionId::TakeAllCrm, "all CRM", DIFF, &["C"])
         .cli("tandem queue edit ID --take crm")
+        .tier(Tier::T0, Role::Triage)
         .help("Choose the CRM's value for every field that differs."),
-    action(ActionId::ClearChoice, "unchoose", DIFF, &["Backspace"]).help("Take back your choice for the field."),
+    action(ActionId::ClearChoice, "unchoose", DIFF, &["Backspace"])
+        .tier(Tier::T0, Role::Triage)
+        .help("Take back your choice for the field."),
     action(ActionId::ShowBase, "base", DIFF, &["b"]).help("Show or hide the last agreed values."),
     action(ActionId::ShowSame, "all fields", DIFF, &["f"]).help("Show or hide fields that do not differ."),
     action(ActionId::Pair, "pair", DIFF, &[])

@@ -74,7 +74,8 @@ impl Options {
     }
 }
 
-/// Takes the terminal over and runs the console on it until the operator leaves.
+/// Takes the terminal over and runs the console on it until the operator leaves. To be awaited on
+/// the thread that blocks on the runtime, not spawned: a panic on this thread restores the terminal.
 ///
 /// # Errors
 /// Standard output is not a terminal that can show it; the options are wrong; the terminal went away.
@@ -108,4 +109,28 @@ fn asked_to_stop() -> std::io::Result<futures::future::BoxFuture<'static, ()>> {
         }
     }
     .boxed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_colour_even_a_colourful_theme_has_none() {
+        let plain = Options { no_color: true, ..Options::default() };
+        assert_eq!(plain.load_theme().unwrap(), Theme::named("mono").unwrap());
+        let own = Options { no_color: true, theme: Some("dark".into()), ..Options::default() };
+        assert_eq!(own.load_theme().unwrap(), Theme::named("dark").unwrap().without_colour());
+    }
+
+    #[test]
+    fn a_theme_file_goes_before_a_name_and_is_named_when_it_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("own.toml");
+        std::fs::write(&path, "base = \"mono\"\n[style]\nmarker = { underline = true }\n").unwrap();
+        let options = Options { theme_file: Some(path), theme: Some("light".into()), ..Options::default() };
+        assert_ne!(options.load_theme().unwrap(), Theme::named("light").unwrap());
+        let missing = Options { theme_file: Some(dir.path().join("none.toml")), ..Options::default() };
+        assert!(missing.load_theme().unwrap_err().message.contains("none.toml"));
+    }
 }

@@ -104,6 +104,8 @@ pub struct Queue {
     loading: Option<Load>,
     loaded: bool,
     seek: Option<Seek>,
+    /// Moves made before the first rows arrived: typing ahead must not end up on another row.
+    ahead: isize,
 }
 
 impl Queue {
@@ -208,10 +210,10 @@ impl Queue {
         (self.generation, load, PageQuery { filter: self.filter.clone(), anchor, limit })
     }
 
-    /// Takes an answer; one that belongs to an older query is dropped.
-    pub fn receive(&mut self, generation: u64, load: Load, page: Rows, height: usize) {
+    /// Takes an answer; one that belongs to an older query is dropped. Answers whether it was taken.
+    pub fn receive(&mut self, generation: u64, load: Load, page: Rows, height: usize) -> bool {
         if generation != self.generation {
-            return;
+            return false;
         }
         self.loading = None;
         self.loaded = true;
@@ -254,6 +256,9 @@ impl Queue {
             Load::Refresh => self.replace(page.rows, page.more_before, more_after),
         }
         self.scroll_into_view(height);
+        let ahead = std::mem::take(&mut self.ahead);
+        self.step(ahead, height);
+        true
     }
 
     /// A failed query: the next one may try again.
@@ -319,6 +324,10 @@ impl Queue {
 
     /// Moves the cursor by `rows`, as far as rows are loaded.
     pub fn step(&mut self, rows: isize, height: usize) {
+        if !self.loaded {
+            self.ahead = self.ahead.saturating_add(rows);
+            return;
+        }
         let target = self.cursor.saturating_add_signed(rows).min(self.rows.len().saturating_sub(1));
         self.place(target, height);
     }

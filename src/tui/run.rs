@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::Event;
@@ -135,7 +136,10 @@ where
                 }
             }
             // What is already here goes into the same frame.
-            let Some(arrival) = sources.next().now_or_never().filter(|_| drained < DRAIN_MAX) else { break };
+            if drained >= DRAIN_MAX {
+                break;
+            }
+            let Some(arrival) = at_once(sources.next()).await else { break };
             if accept(arrival, &mut inbox, &mut seen, &mut sources.events_open)?.is_end() {
                 return Ok(app);
             }
@@ -168,6 +172,17 @@ where
         }
         seen.wakeups += 1;
     }
+}
+
+/// What a future has already. It is polled with this task's own waker and not with one that does
+/// nothing: crossterm's stream remembers the first waker it sees, and would never wake us again.
+async fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// Whether the loop goes on after an arrival.

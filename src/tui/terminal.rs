@@ -6,6 +6,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -188,8 +189,21 @@ impl<W: Write + Send> Surface for Tty<W> {
     }
 }
 
+/// The thread whose panic ends the console. Another one's (a daemon hosted in this process) must
+/// not switch the terminal while the console goes on drawing.
+static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
+
+/// Restores the terminal if `entitled` to, and once only: leaving the alternate screen a second time
+/// would put the cursor back over what has been printed since.
+fn restore_once(entitled: impl Fn(ThreadId) -> bool) {
+    let owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner).take_if(|owner| entitled(*owner));
+    if owner.is_some() {
+        restore();
+    }
+}
+
 /// Switches the terminal to the console's mode and back when dropped. Restores first when the
-/// program panics, so that the message can be read.
+/// thread that started it panics, so that the message can be read.
 #[derive(Debug)]
 pub struct Session(());
 
@@ -203,10 +217,11 @@ impl Session {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                restore();
+                restore_once(|owner| owner == std::thread::current().id());
                 before(panic);
             }));
         });
+        *OWNER.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
         // crossterm honours NO_COLOR by resetting attributes with every colour, which would make the
         // selection invisible. We honour it ourselves, with a theme that has no colours.
         crossterm::style::force_color_output(true);
@@ -218,7 +233,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        restore();
+        restore_once(|_| true);
     }
 }
 

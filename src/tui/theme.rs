@@ -104,6 +104,12 @@ impl Tone {
 /// Names of the themes that come with Tandem.
 pub const BUILT_IN: [&str; 4] = ["default16", "dark", "light", "mono"];
 
+/// What a built-in theme is for: the first sentence of its own file.
+pub fn about(name: &str) -> &'static str {
+    let first = built_in(name).and_then(|text| text.lines().next()).unwrap_or_default();
+    first.trim_start_matches('#').trim()
+}
+
 fn built_in(name: &str) -> Option<&'static str> {
     match name {
         "default16" => Some(include_str!("../../themes/default16.toml")),

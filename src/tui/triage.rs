@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Choice, FieldPlan, ItemId, Side, Value, Verb, Verdict, Why};
+use crate::model::{Choice, FieldPlan, ItemId, Side, Value, Verb, Verdict};
 use crate::wire::ItemView;
 
 /// Which part of the pane has the cursor.
@@ -53,8 +53,8 @@ pub struct Triage {
     pub pane: Pane,
     cursor: usize,
     top: usize,
-    /// Whether the last agreed values are shown.
-    pub hide_base: bool,
+    /// Show the last agreed values where they are usually hidden, and the other way round.
+    pub flip_base: bool,
     /// Whether fields without a difference are shown.
     pub show_same: bool,
 }
@@ -308,26 +308,6 @@ pub fn choosable(row: &FieldPlan, side: Side) -> Result<(), String> {
     match row.on(side) {
         Some(_) => Ok(()),
         None => Err(format!("{} did not send this field, so there is no value to take", side.title())),
-    }
-}
-
-/// One sentence for a person: why the field is what it is.
-pub fn explain(why: Why, verdict: Verdict) -> &'static str {
-    match why {
-        Why::Unchanged => "Neither side changed since they last agreed.",
-        Why::Equal => "Both values mean the same.",
-        Why::IvvyChanged => "Only iVvy changed, so its value goes to the CRM.",
-        Why::CrmChanged => "Only the CRM changed, so its value goes to iVvy.",
-        Why::BothChanged => "Both sides changed it since they last agreed, and differently: choose one.",
-        Why::Fill => "The sides never agreed and one is empty, so the other fills it.",
-        Why::NeverAgreed => "The sides never agreed and both hold a value: choose one.",
-        Why::NotOwner => "The side that changed does not own this field.",
-        Why::ConstantIdTaken => "The constant id already points at another record.",
-        Why::Create => "The record will be created with this value.",
-        Why::ReferenceUnlinked => "It refers to a record that has no counterpart yet.",
-        Why::Absent => "A side did not send this field; that is never taken for a change.",
-        Why::SetsJoined => "Both sides changed the set; additions and removals of both are kept.",
-        Why::Anonymised => "The person was anonymised; personal data stays out.",
     }
 }
 

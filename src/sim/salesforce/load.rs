@@ -50,6 +50,11 @@ impl SalesforceSim {
     /// Values too long for Salesforce are cut as its import would have made people cut them. Returns
     /// the ids of the contacts, in the population's order.
     pub fn load(&self, population: &Population) -> Vec<String> {
+        self.load_all(population).1
+    }
+
+    /// As [`SalesforceSim::load`]; returns the ids of accounts and contacts, each in the population's order.
+    pub fn load_all(&self, population: &Population) -> (Vec<String>, Vec<String>) {
         let now = self.clock.now();
         let mut inside = self.lock();
         let org = &mut inside.org;
@@ -74,7 +79,7 @@ impl SalesforceSim {
             contacts.push(org.insert("Contact", fields, &author(serial), made(serial)).to_string());
         }
         org.commit_silently();
-        contacts
+        (companies.iter().map(SfId::to_string).collect(), contacts)
     }
 }
 

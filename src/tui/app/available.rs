@@ -3,7 +3,7 @@
 
 use super::{App, Link, Tab};
 use crate::model::Verb;
-use crate::tui::action::{Action, ActionId};
+use crate::tui::action::{Action, ActionId, Tier};
 use crate::tui::dialog::Dialog;
 
 impl App {
@@ -13,8 +13,7 @@ impl App {
         if action.role > self.hello.role {
             return Some(format!("needs the role {}; you are {}", action.role, self.hello.role));
         }
-        let asks = action.cli.is_some() && action.role > crate::model::Role::Viewer
-            || matches!(id, ActionId::Check | ActionId::VerifyAudit | ActionId::Doctor);
+        let asks = action.tier > Tier::T0 || matches!(id, ActionId::Check | ActionId::VerifyAudit | ActionId::Doctor);
         if asks && let Link::Lost(_) = self.link {
             return Some("there is no connection to the daemon".to_owned());
         }
@@ -67,7 +66,7 @@ impl App {
         match id {
             A::TakeIvvy | A::TakeCrm | A::Edit | A::ClearChoice => {
                 let Some(view) = self.triage.view() else { return no("no item is open") };
-                if let Some(why) = self.edit_refusal(view.item.state) {
+                if let Some(why) = Self::edit_refusal(view.item.state) {
                     return Some(why);
                 }
                 match self.triage.selected() {
@@ -81,7 +80,7 @@ impl App {
                 }
             }
             A::TakeAllIvvy | A::TakeAllCrm => match self.triage.view() {
-                Some(view) => self.edit_refusal(view.item.state),
+                Some(view) => Self::edit_refusal(view.item.state),
                 None => no("no item is open"),
             },
             A::ClearMarks if self.queue.marks.is_empty() => no("nothing is marked"),
@@ -99,11 +98,7 @@ impl App {
         }
     }
 
-    fn edit_refusal(&self, state: crate::model::State) -> Option<String> {
-        use crate::model::Role;
-        if self.hello.role < Role::Triage {
-            return Some(format!("needs the role {}; you are {}", Role::Triage, self.hello.role));
-        }
+    fn edit_refusal(state: crate::model::State) -> Option<String> {
         (!Verb::Edit.accepts(state)).then(|| format!("fields cannot be chosen while the item is {state}"))
     }
 }

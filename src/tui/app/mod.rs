@@ -210,6 +210,8 @@ pub struct App {
     calls: usize,
     /// Go on with the next unsolved item once the decision under way has been taken.
     advance: bool,
+    /// A question that is asked again and again has failed, and the operator was told.
+    trouble: bool,
 }
 
 impl App {
@@ -241,6 +243,7 @@ impl App {
             refresh: Refresh::default(),
             calls: 0,
             advance: false,
+            trouble: false,
         })
     }
 

@@ -92,7 +92,7 @@ impl App {
             A::TakeAllCrm => self.triage.choose_all(Side::Crm),
             A::ClearChoice => self.triage.unchoose(),
             A::Edit => self.ask_value(),
-            A::ShowBase => self.triage.hide_base = !self.triage.hide_base,
+            A::ShowBase => self.triage.flip_base = !self.triage.flip_base,
             A::ShowSame => {
                 self.triage.show_same = !self.triage.show_same;
                 self.triage.step(0);
@@ -170,8 +170,7 @@ impl App {
 
     pub(super) fn open_item(&mut self, id: ItemId) {
         self.triage.open(id);
-        self.refresh.item.answered(crate::model::Timestamp::EPOCH);
-        self.refresh.item.now();
+        self.refresh.item.forget();
         self.go(Tab::Diff);
     }
 
@@ -256,7 +255,7 @@ impl App {
 
     pub(super) fn refilter(&mut self) {
         self.queue.reset();
-        self.refresh.queue.now();
+        self.refresh.queue.forget();
     }
 
     fn open(&mut self, effects: &mut Vec<Effect>) {
@@ -387,8 +386,7 @@ impl App {
         if item != self.log.item {
             self.log.item = item;
             self.log.reset();
-            self.refresh.log.answered(crate::model::Timestamp::EPOCH);
-            self.refresh.log.now();
+            self.refresh.log.forget();
         }
         self.go(Tab::Log);
     }

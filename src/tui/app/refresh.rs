@@ -12,6 +12,9 @@ const QUEUE_EVERY: Duration = Duration::from_millis(500);
 const ITEM_EVERY: Duration = Duration::from_millis(300);
 const LOG_EVERY: Duration = Duration::from_millis(500);
 
+/// Wait after a question that failed because something was not available.
+const RETRY_AFTER: Duration = Duration::from_secs(3);
+
 /// One thing that can be stale.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Slot {
@@ -36,6 +39,11 @@ impl Slot {
         self.not_before = not_before;
     }
 
+    /// The answer is there and useless; ask again then.
+    pub(super) fn retry(&mut self, at: Timestamp) {
+        *self = Self { stale: true, asked: false, not_before: at };
+    }
+
     /// Ask at once.
     pub(super) fn now(&mut self) {
         self.stale = true;
@@ -47,7 +55,8 @@ impl Slot {
         self.stale = true;
     }
 
-    fn forget(&mut self) {
+    /// What was asked does not count any more; ask at once.
+    pub(super) fn forget(&mut self) {
         *self = Self { stale: true, ..Self::default() };
     }
 }
@@ -59,6 +68,8 @@ pub struct Refresh {
     pub(super) queue: Slot,
     pub(super) item: Slot,
     pub(super) log: Slot,
+    /// Further rows of queue and log: never stale, but not asked again at once after a failure.
+    more_not_before: Timestamp,
 }
 
 impl Refresh {
@@ -109,7 +120,12 @@ impl App {
         }
         if self.tab == Tab::Log {
             let due = self.refresh.log.due(now) && (self.live() || !self.log.loaded());
-            let query = if due { self.log.newest() } else { self.log.prefetch(height) };
+            let more = self.log.loaded() && now >= self.refresh.more_not_before;
+            let query = match due {
+                true => self.log.newest(),
+                false if more => self.log.prefetch(height),
+                false => None,
+            };
             if let Some((generation, query)) = query {
                 if due {
                     self.refresh.log.ask();
@@ -121,14 +137,13 @@ impl App {
 
     fn pump_queue(&mut self, height: usize, effects: &mut Vec<Effect>) {
         let now = self.now;
-        let query = if !self.queue.loaded() {
-            (!self.queue.loading()).then(|| self.queue.jump(super::Load::Start, height))
-        } else if let Some(query) = self.queue.prefetch(height) {
-            Some(query)
-        } else if self.live() && self.refresh.queue.due(now) {
-            self.queue.refresh(height)
-        } else {
-            None
+        let more = if now >= self.refresh.more_not_before { self.queue.prefetch(height) } else { None };
+        let query = match more {
+            Some(query) => Some(query),
+            None if !self.refresh.queue.due(now) || self.queue.loading() => None,
+            None if !self.queue.loaded() => Some(self.queue.jump(super::Load::Start, height)),
+            None if self.live() => self.queue.refresh(height),
+            None => None,
         };
         if let Some((generation, load, page)) = query {
             if matches!(load, super::Load::Start | super::Load::End | super::Load::Refresh) {
@@ -143,7 +158,7 @@ impl App {
         if !self.live() {
             return None;
         }
-        let Refresh { status, queue, item, log } = &self.refresh;
+        let Refresh { status, queue, item, log, .. } = &self.refresh;
         let shown = [
             Some(status),
             (self.tab == Tab::Queue).then_some(queue),
@@ -151,6 +166,16 @@ impl App {
             (self.tab == Tab::Log).then_some(log),
         ];
         shown.into_iter().flatten().filter(|slot| slot.stale && !slot.asked).map(|slot| slot.not_before).min()
+    }
+
+    /// Rows beyond the window could not be had; not again for a moment.
+    pub(super) fn more_failed(&mut self) {
+        self.refresh.more_not_before = self.now.plus(RETRY_AFTER);
+    }
+
+    /// When to ask again for what could not be had.
+    pub(super) fn retry_at(&self) -> Timestamp {
+        self.now.plus(RETRY_AFTER)
     }
 
     pub(super) fn status_answered(&mut self) {

@@ -1,7 +1,7 @@
 //! Answers and events from the daemon.
 
 use super::{App, Effect, Link, Tab, Tag};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::tui::backend::{BackendEvent, CallError};
 use crate::tui::dialog::{Dialog, Report};
 use crate::tui::queue::Load;
@@ -22,14 +22,15 @@ impl App {
             (Tag::Watch, _) => {}
             (Tag::Status, Answer::Status(status)) => {
                 self.status_answered();
+                self.trouble = false;
                 self.module = self.module.min(status.modules.len().saturating_sub(1));
                 self.status = Some(status);
             }
             (Tag::Page { generation, load }, Answer::Rows(rows)) => {
-                if matches!(load, Load::Start | Load::End | Load::Refresh) {
+                let current = self.queue.receive(generation, load, rows, height);
+                if current && matches!(load, Load::Start | Load::End | Load::Refresh) {
                     self.queue_answered();
                 }
-                self.queue.receive(generation, load, rows, height);
                 if self.queue.seeking() {
                     let found = self.queue.continue_seek(height);
                     self.sought(found);
@@ -109,18 +110,28 @@ impl App {
 
     fn failure(&mut self, tag: Tag, failed: &CallError) {
         let error = &failed.error;
+        // What is not available now is asked again later; what was refused is not.
+        let again = error.kind == ErrorKind::Unavailable;
+        let at = self.retry_at();
+        let asked_again = matches!(tag, Tag::Status | Tag::Item(_) | Tag::Page { .. } | Tag::Audit { .. });
         match tag {
+            Tag::Status if again => self.refresh.status.retry(at),
             Tag::Status => self.status_answered(),
+            Tag::Item(_) if again => self.refresh.item.retry(at),
             Tag::Item(_) => self.item_answered(),
             Tag::Page { generation, load } => {
-                if matches!(load, Load::Start | Load::End | Load::Refresh) {
-                    self.queue_answered();
+                match load {
+                    Load::Before | Load::After => self.more_failed(),
+                    _ if again => self.refresh.queue.retry(at),
+                    _ => self.queue_answered(),
                 }
                 self.queue.failed(generation);
             }
             Tag::Audit { before, .. } => {
-                if before.is_none() {
-                    self.log_answered();
+                match before {
+                    Some(_) => self.more_failed(),
+                    None if again => self.refresh.log.retry(at),
+                    None => self.log_answered(),
                 }
                 self.log.failed();
             }
@@ -130,7 +141,16 @@ impl App {
             Tag::Watch | Tag::Done | Tag::Report(_) => {}
         }
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        self.toast(Severity::Error, &format!("{error}{hint}"));
+        let severity = match (asked_again && again, self.trouble, &self.link) {
+            // Told once until it works again, and not at all when the status line says it already.
+            (true, true, _) | (true, _, Link::Lost(_)) => return,
+            (true, false, Link::Up) => {
+                self.trouble = true;
+                Severity::Warn
+            }
+            (false, ..) => Severity::Error,
+        };
+        self.toast(severity, &format!("{error}{hint}"));
     }
 
     pub(super) fn backend_event(&mut self, event: BackendEvent, effects: &mut Vec<Effect>) {

@@ -178,3 +178,14 @@ fn filters_cycle_through_none() {
     queue.cycle_state(&[State::Held, State::Dead], 1);
     assert_eq!(queue.filter.reason, None, "a reason belongs to held items");
 }
+
+#[test]
+fn moves_typed_before_the_rows_arrive_are_made_when_they_do() {
+    let list: Vec<u64> = (0..50).collect();
+    let mut queue = Queue::default();
+    let query = queue.jump(Load::Start, HEIGHT);
+    queue.step(1, HEIGHT);
+    queue.step(1, HEIGHT);
+    load(&mut queue, &list, Some(query));
+    assert_eq!(under(&queue), 2);
+}

@@ -124,6 +124,7 @@ pub(super) fn footer(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: R
     };
     let mut spans: Vec<Span<'static>> = Vec::new();
     for (key, title) in hints {
+        let key = if app.settings.ascii { in_ascii(&key) } else { key };
         let hint = [brush.say(Tone::Key, key), brush.say(Tone::Dim, format!(" {title}"))];
         if width(&spans) + width(&hint) + 2 > usize::from(area.width) {
             break;
@@ -134,13 +135,22 @@ pub(super) fn footer(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: R
     frame.render_widget(Line::from(spans), area);
 }
 
+/// Arrow keys by name, for terminals without arrows in their font.
+fn in_ascii(key: &str) -> String {
+    [("←", "Left "), ("→", "Right "), ("↑", "Up "), ("↓", "Down ")]
+        .iter()
+        .fold(key.to_owned(), |text, (arrow, name)| text.replace(arrow, name))
+        .trim_end()
+        .to_owned()
+}
+
 fn scope_hints(app: &App) -> Vec<(String, &'static str)> {
     let scope = app.chain().first().copied();
     let own = CATALOGUE.iter().filter(|action| scope.is_some_and(|scope| action.scopes.contains(&scope)));
     let possible = own.filter(|action| app.refusal(action.id).is_none()).map(|action| action.id);
-    let first = [ActionId::Help, ActionId::Open];
+    let open = app.dialogs.is_empty().then_some(ActionId::Open);
     let last = [ActionId::Palette, ActionId::Menu, ActionId::Quit];
-    first.into_iter().chain(possible).chain(last).filter_map(|id| app.labelled(id)).collect()
+    std::iter::once(ActionId::Help).chain(open).chain(possible).chain(last).filter_map(|id| app.labelled(id)).collect()
 }
 
 /// What can follow the keys pressed so far.

@@ -54,7 +54,7 @@ fn figures(room: Room) -> &'static [(&'static str, usize)] {
             ("Writes/min", 11),
         ],
         Room::Medium => &[("Held", 7), ("Ready", 7), ("Dead", 6), ("Lag", 8), ("Next", 8)],
-        Room::Narrow => &[("Held", 6), ("Dead", 5)],
+        Room::Narrow => &[("Held", 9), ("Dead", 7)],
     }
 }
 
@@ -162,7 +162,8 @@ fn remote_line(brush: Brush<'_>, remote: &RemoteStatus, width: usize) -> Line<'s
         _ => (Tone::Warn, "probing"),
     };
     let mut spans: Spans = vec![Span::raw("  ")];
-    spans.extend(brush.fit(Tone::Title, &Safe::limited(&remote.name, 40), NAME));
+    spans.extend(brush.fit(Tone::Title, &Safe::limited(&remote.name, 40), NAME - 1));
+    spans.push(Span::raw(" "));
     spans.extend(brush.word(tone, word, STATE));
     let calls = format!("{} calls/min, {} failed  ", remote.calls_per_min, remote.errors_per_min);
     spans.push(brush.say(if remote.errors_per_min > 0 { Tone::Warn } else { Tone::Text }, calls));

@@ -11,7 +11,7 @@ use crate::model::{Choice, FieldPlan, Side, Value, Verdict};
 use crate::text::{Changed, Safe, word_diff};
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
-use crate::tui::triage::{Pane, explain};
+use crate::tui::triage::Pane;
 use crate::wire::ItemView;
 
 /// Characters of a value looked at in a cell; Enter shows the whole.
@@ -32,8 +32,11 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
     };
     let room = Room::of(area.width);
     let columns = usize::from(area.width);
-    lines(frame, area, [title(brush, view, columns), records(app, brush, view, columns)]);
-    let rest = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
+    // On a very low screen the fields matter more than where they come from.
+    let above = if area.height < 10 { 1 } else { 2 };
+    lines(frame, area, [title(brush, view, columns), records(app, brush, view, columns)].into_iter().take(above));
+    let above = above as u16;
+    let rest = Rect { y: area.y + above, height: area.height.saturating_sub(above), ..area };
     // On a tall screen the history has a place of its own; on a small one Tab leads there.
     let history = if rest.height >= 24 && app.triage.pane == Pane::Fields { 6 } else { 0 };
     let main = Rect { height: rest.height - history, ..rest };
@@ -95,10 +98,13 @@ fn records(app: &App, brush: Brush<'_>, view: &ItemView, columns: usize) -> Line
 }
 
 fn fields(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, view: &ItemView, area: Rect, room: Room) {
-    let grid = Grid::of(area.width, room, app.triage.hide_base);
+    // The base folds away where room is short; b turns that round.
+    let grid = Grid::of(area.width, room, (room == Room::Wide) != app.triage.flip_base);
     let why = Rect { y: area.bottom().saturating_sub(1), height: 1, ..area };
-    let list = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
-    lines(frame, area, [grid.titles(brush)]);
+    let titles = grid.titles(brush);
+    let above = titles.iter().len() as u16;
+    let list = Rect { y: area.y + above, height: area.height.saturating_sub(above + 1), ..area };
+    lines(frame, area, titles);
     let blocks: Vec<Vec<Line<'static>>> = app
         .triage
         .rows()
@@ -132,7 +138,7 @@ fn first_block(blocks: &[Vec<Line<'_>>], cursor: usize, height: usize) -> usize 
 }
 
 fn reason_line(app: &App, brush: Brush<'_>, row: &FieldPlan, columns: usize) -> Line<'static> {
-    let mut text = format!(" {}", explain(row.why, row.verdict));
+    let mut text = format!(" {}", crate::merge::explain::sentence(row));
     if row.moved {
         text += " The values moved since you last looked.";
     }
@@ -155,9 +161,8 @@ struct Grid {
 }
 
 impl Grid {
-    fn of(width: u16, room: Room, hide_base: bool) -> Self {
+    fn of(width: u16, room: Room, show_base: bool) -> Self {
         let width = usize::from(width);
-        let show_base = room == Room::Wide && !hide_base;
         let name = if room == Room::Wide { 18 } else { 14 };
         let values = if show_base { 4 } else { 3 };
         let value = width.saturating_sub(name + 5) / values;
@@ -165,9 +170,9 @@ impl Grid {
         Self { stacked: room == Room::Narrow, name, base: if show_base { value } else { 0 }, value, whole: width }
     }
 
-    fn titles(&self, brush: Brush<'_>) -> Line<'static> {
+    fn titles(&self, brush: Brush<'_>) -> Option<Line<'static>> {
         if self.stacked {
-            return Line::from(brush.say(Tone::Dim, "    Field"));
+            return None;
         }
         let mut spans: Spans = vec![Span::raw("    ")];
         let names = [
@@ -181,7 +186,7 @@ impl Grid {
             spans.extend(brush.word(tone, title, columns));
             spans.push(Span::raw(" "));
         }
-        Line::from(spans)
+        Some(Line::from(spans))
     }
 
     fn field(&self, app: &App, brush: Brush<'_>, row: &FieldPlan, name: &Safe, here: bool) -> Vec<Line<'static>> {
@@ -235,6 +240,9 @@ impl Grid {
                 rows.push(Line::from(spans));
             }
         };
+        if self.base > 0 {
+            value("Base", brush.block(Tone::DiffBase, &shown.base, |_| false, room, 2));
+        }
         value("iVvy", brush.block(Tone::DiffIvvy, &shown.ivvy, |at| shown.ivvy_changed(at), room, 2));
         value("CRM", brush.block(Tone::DiffCrm, &shown.crm, |at| shown.crm_changed(at), room, 2));
         value("Result", brush.block(shown.result_tone, &shown.result, |_| false, room, 2));

@@ -41,7 +41,7 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
 
 /// One row of the log in `columns`; also used by the history of an item.
 pub(super) fn row(app: &App, brush: Brush<'_>, entry: &AuditRow, room: Room, columns: usize) -> Spans {
-    let mut spans = brush.word(Tone::Dim, &time::stamp(entry.at, app.now), if room == Room::Narrow { 9 } else { 12 });
+    let mut spans = brush.word(Tone::Dim, &time::stamp(entry.at, app.now), 12);
     if room > Room::Narrow {
         spans.extend(brush.fit(Tone::Text, &Safe::limited(&entry.actor.name, 40), 11));
         spans.push(Span::raw(" "));

@@ -23,8 +23,7 @@ pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     let brush = Brush::new(theme, app.settings.ascii);
     let area = frame.area();
     if area.width < SMALLEST.width || area.height < SMALLEST.height {
-        let text =
-            format!("tandem needs {}×{}, this is {}×{}", SMALLEST.width, SMALLEST.height, area.width, area.height);
+        let text = format!("tandem needs {}×{}; now {}×{}", SMALLEST.width, SMALLEST.height, area.width, area.height);
         let rows = crate::text::wrap(&text, usize::from(area.width));
         paint::lines(frame, area, rows.into_iter().map(|row| Line::from(brush.say(Tone::Text, row))));
         return;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::layout::{Room, lines_above_list};
-use super::paint::{Brush, Spans, lines};
+use super::paint::{Brush, Spans, lines, width};
 use super::time;
 use crate::model::State;
 use crate::text::Safe;
@@ -57,24 +57,6 @@ fn filter_line(app: &App, brush: Brush<'_>, room: usize) -> Line<'static> {
     spans.push(brush.say(Tone::Key, "h l "));
     let open = filter.state.is_none();
     spans.push(brush.say(if open { Tone::TabActive } else { Tone::TabIdle }, "all open"));
-    let wide = room >= 60;
-    for state in STATE_FILTERS {
-        let number = state_count(app, state);
-        let chosen = filter.state == Some(state);
-        if !chosen && (number == 0 || !wide) {
-            continue;
-        }
-        let tone = if chosen { Tone::TabActive } else { Tone::state(state) };
-        spans.push(Span::raw("  "));
-        spans.push(brush.say(tone, format!("{} {state} {}", state.glyph(), time::count(number))));
-    }
-    if let Some(reason) = filter.reason {
-        spans.push(brush.say(Tone::TabActive, format!("  because {}", reason.explain_short())));
-    }
-    if let Some(text) = &filter.text {
-        spans.push(brush.say(Tone::Key, "  / "));
-        spans.extend(brush.safe(Tone::TabActive, &Safe::limited(text, 40)));
-    }
     let position = match (app.queue.position(), app.queue.total()) {
         _ if app.queue.rows().is_empty() => String::new(),
         (Some(at), Some(total)) => format!("{}/{} ", time::count(at), time::count(total)),
@@ -82,8 +64,28 @@ fn filter_line(app: &App, brush: Brush<'_>, room: usize) -> Line<'static> {
         (None, Some(total)) => format!("of {} ", time::count(total)),
         (None, None) => String::new(),
     };
-    let used = super::paint::width(&spans);
-    if used + position.len() + 1 < room {
+    // What filters now always shows; the other states with their counts as far as there is room.
+    let mut chosen = Spans::new();
+    if let Some(reason) = filter.reason {
+        chosen.push(brush.say(Tone::TabActive, format!("  because {}", reason.explain_short())));
+    }
+    if let Some(text) = &filter.text {
+        chosen.push(brush.say(Tone::Key, "  / "));
+        chosen.extend(brush.safe(Tone::TabActive, &Safe::limited(text, 40)));
+    }
+    let reserved = width(&chosen) + position.len() + 1;
+    for state in STATE_FILTERS {
+        let number = state_count(app, state);
+        let is_chosen = filter.state == Some(state);
+        let chip = format!("  {} {state} {}", state.glyph(), time::count(number));
+        let fits = width(&spans) + chip.len() + reserved <= room;
+        if is_chosen || (number > 0 && fits) {
+            spans.push(brush.say(if is_chosen { Tone::TabActive } else { Tone::state(state) }, chip));
+        }
+    }
+    spans.extend(chosen);
+    let used = width(&spans);
+    if used + position.len() < room {
         spans.push(Span::raw(" ".repeat(room - used - position.len())));
         spans.push(brush.say(Tone::Dim, position));
     }
@@ -127,7 +129,7 @@ impl Columns {
         let width = usize::from(width);
         let (id, state, module, since) = match room {
             Room::Wide => (9, 10, 10, 12),
-            Room::Medium => (7, 10, 0, 9),
+            Room::Medium => (7, 10, 0, 11),
             Room::Narrow => (0, 2, 0, 0),
         };
         let fixed: usize = [id, state, module, since].iter().map(|columns| columns + usize::from(*columns > 0)).sum();

@@ -1,0 +1,105 @@
+//! Hosting an account in this process: engine, service and socket, from start to clean end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::RunDaemon;
+use crate::config::{Config, Secrets};
+use crate::daemon::account::Account;
+use crate::daemon::service::AccountService;
+use crate::daemon::{self, DaemonHandle, Limits, Options, Roster, supervise};
+use crate::error::{Error, Result};
+use crate::seam::{Clock, Entropy, SystemClock};
+use crate::store::StoreError;
+
+/// How long writes that are under way get to finish before they are left to the next start's proof.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// An account being served by this process.
+pub(super) struct Hosted {
+    pub service: Arc<AccountService>,
+    pub daemon: DaemonHandle,
+    engine: JoinHandle<Result<(), StoreError>>,
+    announcing: JoinHandle<()>,
+    shutdown: CancellationToken,
+}
+
+impl Hosted {
+    /// Opens the account, starts its engine and listens. The store's lock and the socket's are taken
+    /// before anything is sent anywhere.
+    pub fn start(config: &Config, secrets: Secrets, shutdown: &CancellationToken) -> Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let account = Account::open(config, secrets, &clock, &Entropy::from_system())?;
+        let service = Arc::new(AccountService::new(account, &config.account, &config.environment));
+        let shutdown = shutdown.clone();
+        let daemon = daemon::start(
+            Arc::clone(&service) as Arc<dyn daemon::Service>,
+            Options {
+                socket: config.socket.clone(),
+                group: config.socket_group.clone(),
+                roster: Roster::new(config),
+                limits: Limits::default(),
+                clock,
+                shutdown: shutdown.clone(),
+            },
+        )?;
+        let engine = {
+            let (engine, shutdown) = (service.engine().clone(), shutdown.clone());
+            tokio::spawn(async move {
+                let ended = engine.run(shutdown.clone()).await;
+                // An engine that fails must not leave a daemon behind that looks alive.
+                shutdown.cancel();
+                ended
+            })
+        };
+        let announcing = {
+            let service = Arc::clone(&service);
+            tokio::spawn(async move { service.announce().await })
+        };
+        Ok(Self { service, daemon, engine, announcing, shutdown })
+    }
+
+    /// Waits for the end: a signal, an operator, or a failing store.
+    pub async fn ended(self) -> Result<()> {
+        self.daemon.stopped().await;
+        self.finish().await
+    }
+
+    /// Ends it cleanly: no new claims, writes under way finish, sockets close, the store is closed.
+    pub async fn stop(self) -> Result<()> {
+        self.shutdown.cancel();
+        self.daemon.shutdown().await;
+        self.finish().await
+    }
+
+    async fn finish(self) -> Result<()> {
+        self.announcing.abort();
+        let abort = self.engine.abort_handle();
+        match tokio::time::timeout(GRACE, self.engine).await {
+            Ok(Ok(ended)) => ended.map_err(Error::from),
+            Ok(Err(_)) => Err(Error::internal("the engine was broken off")),
+            Err(_) => {
+                // What it was doing is on disk as an intent; the next start proves the outcome.
+                abort.abort();
+                tracing::warn!("writes under way were left to the next start");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// `tandem run`.
+pub(super) async fn run_in_foreground(run: RunDaemon) -> Result<()> {
+    let hosted = Hosted::start(&run.config, run.secrets, &run.shutdown)?;
+    tracing::info!(socket = %hosted.daemon.socket().display(), "serving");
+    supervise::ready();
+    tokio::spawn(supervise::watchdog(Arc::new(SystemClock), run.shutdown.clone()));
+    run.shutdown.cancelled().await;
+    supervise::stopping();
+    let ended = hosted.ended().await;
+    tracing::info!("stopped");
+    ended
+}

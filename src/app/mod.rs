@@ -1,0 +1,111 @@
+//! The program put together: which parts stand behind the command line's hooks.
+//!
+//! The top layer. It wires, and decides nothing.
+
+mod attach;
+mod demo;
+mod host;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use crate::cli::args::{ColorWhen, SimSystem};
+use crate::cli::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSim, ThemeRow};
+use crate::config::{Config, Secrets};
+use crate::daemon::{account, report};
+use crate::error::Result;
+use crate::seam::{Clock, Entropy, SystemClock};
+use crate::sim::command::{SimOptions, run_ivvy, run_salesforce};
+use crate::store::{self, Store, doctor};
+use crate::tui;
+use crate::wire::CheckRow;
+
+/// Every part there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parts;
+
+impl Hooks for Parts {
+    fn run_daemon(&self, run: RunDaemon) -> BoxFuture<'_, Result<()>> {
+        Box::pin(host::run_in_foreground(run))
+    }
+
+    fn run_demo(&self, run: RunDemo) -> BoxFuture<'_, Result<()>> {
+        Box::pin(demo::run(run))
+    }
+
+    fn run_sim(&self, run: RunSim) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let options = SimOptions {
+                listen: run.args.listen,
+                records: run.args.records as usize,
+                seed: run.args.seed,
+                edits_per_minute: run.args.edits_per_minute,
+                faults: run.args.fault,
+            };
+            match run.args.system {
+                SimSystem::Ivvy => run_ivvy(options).await,
+                SimSystem::Salesforce => run_salesforce(options).await,
+            }
+        })
+    }
+
+    fn run_console(&self, run: RunConsole) -> BoxFuture<'_, Result<()>> {
+        Box::pin(attach::run(run))
+    }
+
+    fn check<'a>(&'a self, config: &'a Config, secrets: &'a Secrets) -> BoxFuture<'a, Result<Vec<CheckRow>>> {
+        Box::pin(async move {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let connected = account::connect(config, secrets.clone(), &clock, &Entropy::from_system())?;
+            Ok(report::check(&connected.remotes, None).await)
+        })
+    }
+
+    fn doctor<'a>(&'a self, config: &'a Config, rebuild: bool) -> BoxFuture<'a, Result<Diagnosis>> {
+        Box::pin(async move {
+            let options = store::Options { instance: config.account.clone(), ..store::Options::default() };
+            let store = Store::open(&account::store_path(config), options)?;
+            let findings = store.read(|view| doctor::check(view))?;
+            if rebuild {
+                doctor::rebuild(&store)?;
+            }
+            Ok(Diagnosis { findings, rebuilt: rebuild })
+        })
+    }
+
+    fn keys(&self) -> Result<Vec<KeyRow>> {
+        Ok(tui::action::CATALOGUE
+            .iter()
+            .map(|action| KeyRow {
+                scope: action.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                keys: action.keys.join(" | "),
+                action: action.name().to_owned(),
+                title: action.title.to_owned(),
+                cli: action.cli.map(str::to_owned),
+            })
+            .collect())
+    }
+
+    fn themes(&self) -> Result<Vec<ThemeRow>> {
+        Ok(tui::theme::BUILT_IN
+            .iter()
+            .map(|name| ThemeRow { name: (*name).to_owned(), about: tui::theme::about(name).to_owned() })
+            .collect())
+    }
+
+    fn schema(&self) -> Option<u32> {
+        Some(store::meta::SCHEMA)
+    }
+}
+
+/// How the console is to look.
+fn console_options(theme: Option<String>, color: ColorWhen) -> tui::Options {
+    let no_color = match color {
+        ColorWhen::Never => true,
+        ColorWhen::Always => false,
+        ColorWhen::Auto => std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+    };
+    let file = theme.as_ref().map(std::path::PathBuf::from).filter(|path| path.components().count() > 1);
+    tui::Options { theme: theme.filter(|_| file.is_none()), theme_file: file, no_color, ..tui::Options::default() }
+}

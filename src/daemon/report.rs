@@ -1,0 +1,227 @@
+//! What the dashboard, the guard's screen and `check` show, gathered from engine, store and gates.
+
+use std::collections::BTreeMap;
+
+use strum::IntoEnumIterator as _;
+
+use super::account::Account;
+use super::roles::least_role_for;
+use super::service::applies;
+use crate::model::{Actor, Item, Kind, ModuleDef, ModuleId, Reason, Side, Timestamp, Verb};
+use crate::remote::{Class, PageRequest};
+use crate::store::{Reads as _, StoreError};
+use crate::sync::{Engine, Remotes};
+use crate::wire::{
+    Anchor, CheckRow, DaemonStatus, Filter, GuardPlan, ModuleStatus, PageQuery, RemoteStatus, Row, Status,
+};
+
+/// The dashboard.
+pub(super) fn status(account: &Account, name: &str, started_at: Timestamp) -> Result<Status, StoreError> {
+    let engine = &account.engine;
+    let modules = engine.modules();
+    Ok(Status {
+        account: name.to_owned(),
+        daemon: DaemonStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_at,
+            now: engine.now(),
+            clients: 0,
+            last_error: engine.store().latched_error(),
+        },
+        modules: modules.iter().map(|def| module(engine, def)).collect::<Result<_, _>>()?,
+        remotes: account.gates.values().map(|gate| remote(&gate.status())).collect(),
+        seq: engine.store().read(|view| view.seq())?,
+    })
+}
+
+fn remote(status: &crate::remote::gate::GateStatus) -> RemoteStatus {
+    RemoteStatus {
+        name: status.name.clone(),
+        breaker: status.breaker.to_string(),
+        calls_per_min: status.calls_per_min,
+        errors_per_min: status.errors_per_min,
+        last_error: status.last_error.clone(),
+    }
+}
+
+fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> {
+    let id = def.id;
+    let now = engine.now();
+    let (counts, reasons, guard, swept) = engine.store().read(|view| {
+        let mut slowest = Some(now);
+        for side in Side::BOTH {
+            slowest = slowest.zip(view.cursor(id, side)?.last_sweep).map(|(one, other)| one.min(other));
+        }
+        Ok((view.counts(id)?, view.reason_counts(id)?, view.guard(id)?, slowest))
+    })?;
+    let polls = Side::BOTH.map(|side| engine.polling(id, side));
+    let progress = polls.iter().filter_map(|poll| poll.progress).max();
+    let next_at = polls.iter().filter_map(|poll| poll.next_at).min();
+    let tripped = guard.and_then(|guard| guard.tripped).map(|trip| trip.message);
+    let stopped = engine.stopped(id);
+    let last_error = stopped.clone().or_else(|| engine.last_error(id));
+    let state = if engine.is_paused(id) {
+        "paused"
+    } else if stopped.is_some() {
+        "stopped"
+    } else if tripped.is_some() {
+        "tripped"
+    } else if polls.iter().any(|poll| poll.failures > 0) {
+        "failing"
+    } else if progress.is_some() {
+        "syncing"
+    } else {
+        "running"
+    };
+    let rates = engine.rates(id);
+    Ok(ModuleStatus {
+        name: id,
+        state: state.to_owned(),
+        direction: def.flow.to_string(),
+        cursor_lag_s: swept.map(|at| now.since(at).as_secs()),
+        next_run_s: next_at.map(|at| at.since(now).as_secs()),
+        counts,
+        reasons,
+        rate_per_min: rates.iter().rev().take(2).copied().max().unwrap_or(0),
+        rates,
+        progress,
+        guard: tripped,
+        last_error,
+    })
+}
+
+/// What a guard holds, with the rows of its first items.
+pub(super) fn guard_plan(engine: &Engine, module: ModuleId) -> Result<GuardPlan, StoreError> {
+    let held = engine.guard_held(module)?;
+    let query = PageQuery {
+        filter: Filter { module: Some(module), reason: Some(Reason::Guard), ..Filter::default() },
+        anchor: Anchor::Start,
+        limit: 10,
+    };
+    let samples: Vec<Row> = engine.store().read(|view| view.page(&query))?.rows;
+    Ok(GuardPlan {
+        module,
+        tripped: held.tripped,
+        held: held.held,
+        creates: held.creates,
+        updates: held.updates,
+        conflicts: held.conflicts,
+        samples,
+        hash: held.hash,
+    })
+}
+
+/// Every verb, with the reason why not where it cannot be asked for.
+pub(super) fn verbs(actor: &Actor, item: &Item) -> BTreeMap<Verb, Option<String>> {
+    Verb::iter().map(|verb| (verb, refusal(actor, item, verb))).collect()
+}
+
+fn refusal(actor: &Actor, item: &Item, verb: Verb) -> Option<String> {
+    if let Err(why) = applies(verb, item) {
+        return Some(why);
+    }
+    let least = least_role_for(verb);
+    if actor.role < least {
+        return Some(format!("needs the role {least}; you have {}", actor.role));
+    }
+    let held = |reason: Reason| item.reasons.contains(reason);
+    let why = match verb {
+        Verb::Approve if held(Reason::Guard) => "the bulk guard holds it; release the guard first",
+        Verb::Approve if held(Reason::Unproven) => "settle the unproven write first",
+        Verb::Approve if held(Reason::Anonymised) => "the person was anonymised; nothing can be written",
+        Verb::Force if !matches!(item.kind, Kind::Update | Kind::Undo) => "only a linked pair can be forced",
+        Verb::Force if held(Reason::Anonymised) => "the person was anonymised; nothing can be written",
+        Verb::Force if held(Reason::Unproven) => "settle the unproven write first",
+        Verb::Pair if item.plan.candidates.is_empty() && !held(Reason::Ambiguous) => "there is nothing to pair with",
+        Verb::Arrived | Verb::Resend if !held(Reason::Unproven) => "its outcome is not in doubt",
+        Verb::Undo if item.state == crate::model::State::Done && item.pushed.is_empty() => {
+            "this item changed no existing record"
+        }
+        _ => return None,
+    };
+    Some(why.to_owned())
+}
+
+/// Tests both remotes and, with an engine, the store.
+pub(crate) async fn check(remotes: &Remotes, engine: Option<&Engine>) -> Vec<CheckRow> {
+    let mut rows = Vec::new();
+    for side in Side::BOTH {
+        rows.extend(check_remote(remotes, side).await);
+    }
+    if let Some(engine) = engine {
+        let broken = engine.store().latched_error();
+        rows.push(CheckRow {
+            what: "store".to_owned(),
+            ok: broken.is_none(),
+            found: broken.clone().unwrap_or_else(|| "opens and commits".to_owned()),
+            hint: broken.map(|_| "free the disk, then restart the daemon".to_owned()),
+        });
+    }
+    rows
+}
+
+async fn check_remote(remotes: &Remotes, side: Side) -> Vec<CheckRow> {
+    let remote = remotes.on(side);
+    let name = remote.system();
+    let mut rows = vec![];
+    match remote.probe().await {
+        Ok(probe) => {
+            rows.push(CheckRow {
+                what: format!("{name}: connection"),
+                ok: true,
+                found: format!("{}, {} ms", probe.system, probe.round_trip_ms),
+                hint: None,
+            });
+            if let Some(skew) = probe.clock_skew_ms {
+                let ok = skew.abs() < 60_000;
+                rows.push(CheckRow {
+                    what: format!("{name}: clock"),
+                    ok,
+                    found: format!("{skew:+} ms against this machine"),
+                    hint: (!ok).then(|| "set this machine's clock; Tandem corrects for it meanwhile".to_owned()),
+                });
+            }
+        }
+        Err(error) => {
+            rows.push(CheckRow {
+                what: format!("{name}: connection"),
+                ok: false,
+                found: error.to_string(),
+                hint: Some(hint(error.class).to_owned()),
+            });
+            return rows;
+        }
+    }
+    for module in ModuleId::ALL {
+        let request = PageRequest {
+            from: Some(Timestamp::MAX.minus(std::time::Duration::from_secs(86_400))),
+            ..PageRequest::default()
+        };
+        let answer = remote.list(module, &request).await;
+        rows.push(match answer {
+            Ok(_) => {
+                CheckRow { what: format!("{name}: read {module}"), ok: true, found: "permitted".to_owned(), hint: None }
+            }
+            Err(error) => CheckRow {
+                what: format!("{name}: read {module}"),
+                ok: false,
+                found: error.to_string(),
+                hint: Some(hint(error.class).to_owned()),
+            },
+        });
+    }
+    rows
+}
+
+fn hint(class: Class) -> &'static str {
+    match class {
+        Class::Unauthorized => "check the key and its secret",
+        Class::Forbidden => "give the key permission for this action",
+        Class::Unreachable | Class::Server | Class::Throttled => {
+            "check the address and the network, or try again later"
+        }
+        Class::Unsupported => "check the address, the version and the names of custom fields",
+        _ => "see the message; the remote answered something unexpected",
+    }
+}

@@ -1,0 +1,327 @@
+//! The account's answers to what consoles ask: a translation between the wire and the engine.
+//!
+//! No rule lives here. What may be decided is the engine's business, who may ask is
+//! [`roles`](super::roles)', and what a reply looks like is the wire's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::broadcast;
+
+use super::account::Account;
+use super::report;
+use super::{Service, ServiceError};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Actor, Decision, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
+use crate::store::{Changes, Reads as _, StoreError, doctor};
+use crate::sync::{Ask, Engine, Refusal};
+use crate::wire::{self, Answer, AuditQuery, Decide, DecideResult, Event, Hello, ItemView, Request};
+
+/// History rows that come with an item.
+const HISTORY: u32 = 50;
+/// Rows per page at most, whatever is asked.
+const LARGEST_PAGE: u32 = 1000;
+
+/// One account as consoles see it.
+#[derive(Debug)]
+pub struct AccountService {
+    account: Account,
+    name: String,
+    environment: String,
+    started_at: Timestamp,
+    events: broadcast::Sender<Event>,
+}
+
+impl AccountService {
+    /// The service of `account`. Call [`AccountService::announce`] to feed its live events.
+    pub fn new(account: Account, name: impl Into<String>, environment: impl Into<String>) -> Self {
+        let started_at = account.engine.now();
+        let (events, _) = broadcast::channel(256);
+        Self { account, name: name.into(), environment: environment.into(), started_at, events }
+    }
+
+    /// The engine behind it.
+    pub fn engine(&self) -> &Engine {
+        &self.account.engine
+    }
+
+    /// Passes every commit of the store on as events, until the store is closed.
+    pub async fn announce(&self) {
+        let store = self.engine().store();
+        let mut changes = store.changes();
+        let mut told = store.read(|view| view.seq()).unwrap_or_default();
+        loop {
+            let (seq, items, overflow) = match changes.recv().await {
+                Ok(changes) => listed(&changes),
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    (store.read(|view| view.seq()).unwrap_or(told), Vec::new(), true)
+                }
+                Err(broadcast::error::RecvError::Closed) => return,
+            };
+            if self.events.receiver_count() > 0 {
+                self.announce_rows(told, seq);
+                // Nobody listening is not an error.
+                let _ = self.events.send(Event::Changed { seq, items, overflow });
+            }
+            told = told.max(seq);
+        }
+    }
+
+    /// Sends the audit rows after `told`, as far as a console could want to read them one by one.
+    fn announce_rows(&self, told: Seq, seq: Seq) {
+        let count = u32::try_from(seq.0.saturating_sub(told.0)).unwrap_or(u32::MAX);
+        if count == 0 || count > 64 {
+            return;
+        }
+        let query = AuditQuery { item: None, before: Some(Seq(seq.0 + 1)), limit: count };
+        if let Ok(rows) = self.engine().store().read(|view| view.audit(&query)) {
+            for row in rows.into_iter().rev() {
+                let _ = self.events.send(Event::Audit(row));
+            }
+        }
+    }
+
+    async fn respond(&self, actor: &Actor, request: Request) -> Result<Answer, ServiceError> {
+        let engine = self.engine();
+        match request {
+            Request::Status => {
+                Ok(Answer::Status(report::status(&self.account, &self.name, self.started_at).map_err(store_error)?))
+            }
+            Request::Page(mut query) => {
+                query.limit = query.limit.clamp(1, LARGEST_PAGE);
+                let now = engine.now();
+                let rows = engine.store().read(|view| view.page_at(&query, now)).map_err(store_error)?;
+                Ok(Answer::Rows(rows))
+            }
+            Request::Item { id } => self.item(actor, id),
+            Request::Decide(decide) => {
+                let item = self.decide(actor, decide).await?;
+                Ok(Answer::Decided(Box::new(item)))
+            }
+            Request::DecideMany { decisions } => {
+                let mut results = Vec::with_capacity(decisions.len());
+                for decide in decisions {
+                    let item = decide.item;
+                    let error = self.decide(actor, decide).await.err().map(|failed| failed.error);
+                    results.push(DecideResult { item, error });
+                }
+                Ok(Answer::DecidedMany { results })
+            }
+            Request::Audit(mut query) => {
+                query.limit = query.limit.clamp(1, LARGEST_PAGE);
+                let rows = engine.store().read(|view| view.audit(&query)).map_err(store_error)?;
+                Ok(Answer::Audit { rows })
+            }
+            Request::AuditVerify => {
+                let store = engine.store().clone();
+                let (rows, broken_at) = blocking(move || store.read(|view| view.audit_verify())).await?;
+                Ok(Answer::AuditVerified { rows, broken_at })
+            }
+            Request::Sync { module, full } => {
+                engine.sync_now(module, full);
+                Ok(done("the sweep starts now"))
+            }
+            Request::Pause { module } => {
+                engine.set_paused(module, true, actor.clone()).await.map_err(store_error)?;
+                Ok(done("paused: nothing is read or written until someone resumes"))
+            }
+            Request::Resume { module } => {
+                engine.set_paused(module, false, actor.clone()).await.map_err(store_error)?;
+                Ok(done("resumed"))
+            }
+            Request::GuardPlan { module } => {
+                let engine = engine.clone();
+                let plan = blocking(move || report::guard_plan(&engine, module)).await?;
+                Ok(Answer::Guard(plan))
+            }
+            Request::GuardRelease { module, sample, expect } => {
+                self.expect_held(module, expect).await?;
+                let moved = engine.guard_release(module, sample, actor.clone()).await.map_err(store_error)?;
+                Ok(done(format!("{moved} items released")))
+            }
+            Request::GuardDiscard { module, expect } => {
+                self.expect_held(module, expect).await?;
+                let moved = engine.guard_discard(module, actor.clone()).await.map_err(store_error)?;
+                Ok(done(format!("{moved} items set aside; each comes back when its records change")))
+            }
+            Request::Check => Ok(Answer::Check { rows: report::check(engine.remotes(), Some(engine)).await }),
+            Request::Doctor { rebuild } => {
+                let store = engine.store().clone();
+                let findings = blocking(move || {
+                    let findings = store.read(|view| doctor::check(view))?;
+                    if rebuild {
+                        doctor::rebuild(&store)?;
+                    }
+                    Ok(findings)
+                })
+                .await?;
+                Ok(Answer::Doctor { findings, rebuilt: rebuild })
+            }
+            Request::Watch | Request::Shutdown => Err(Error::internal("the session answers this itself").into()),
+        }
+    }
+
+    async fn decide(&self, actor: &Actor, decide: Decide) -> Result<Item, ServiceError> {
+        let decision = Decision {
+            item: decide.item,
+            ver: 0,
+            seen: Default::default(),
+            verb: decide.verb,
+            choices: decide.choices,
+            side: decide.side,
+            until: decide.until,
+            record: decide.record,
+            reason: decide.reason,
+            actor: actor.clone(),
+            at: self.engine().now(),
+        };
+        let ask = Ask { ver: decide.ver, seen: decide.seen, decision };
+        match self.engine().decide(ask).await.map_err(store_error)? {
+            Ok(item) => Ok(item),
+            Err(refusal) => Err(refused(decide.item, refusal)),
+        }
+    }
+
+    fn item(&self, actor: &Actor, id: ItemId) -> Result<Answer, ServiceError> {
+        let engine = self.engine();
+        let view = engine
+            .store()
+            .read(|view| {
+                let Some(item) = view.item(id)? else {
+                    return Ok(None);
+                };
+                let mut stamps = BTreeMap::new();
+                let mut authors = BTreeMap::new();
+                for side in Side::BOTH {
+                    let record = match &item.pair {
+                        PairKey::Link(link) => view.link(*link)?.map(|link| link.on(side).clone()),
+                        PairKey::Lone(of, record) => (*of == side).then(|| record.clone()),
+                    };
+                    let Some(record) = record else {
+                        continue;
+                    };
+                    if let Some(seen) = view.observation(item.module, side, &record)? {
+                        stamps.extend(seen.record.modified.map(|at| (side, at)));
+                        authors.extend(seen.record.author.map(|author| (side, author)));
+                    }
+                }
+                let history = view.audit(&AuditQuery { item: Some(id), before: None, limit: HISTORY })?;
+                Ok(Some((item, stamps, authors, history)))
+            })
+            .map_err(store_error)?;
+        let Some((item, stamps, authors, history)) = view else {
+            return Err(refused(id, Refusal::Unknown));
+        };
+        let verbs = report::verbs(actor, &item);
+        Ok(Answer::Item(Box::new(ItemView {
+            ivvy_modified: stamps.get(&Side::Ivvy).copied(),
+            crm_modified: stamps.get(&Side::Crm).copied(),
+            authors,
+            verbs,
+            history,
+            item,
+        })))
+    }
+
+    /// The number an operator typed must be what the guard holds now.
+    async fn expect_held(&self, module: ModuleId, expect: u64) -> Result<(), ServiceError> {
+        let engine = self.engine().clone();
+        let held = blocking(move || engine.guard_held(module)).await?;
+        if held.tripped.is_none() && held.held == 0 {
+            return Err(
+                Error::new(ErrorKind::Refused, format!("the guard of {module} is open and holds nothing")).into()
+            );
+        }
+        if held.held == expect {
+            return Ok(());
+        }
+        let message = format!("the guard of {module} holds {} items now, not {expect}", held.held);
+        Err(Error::new(ErrorKind::Stale, message).hint("look at the plan again before you release it").into())
+    }
+}
+
+impl Service for AccountService {
+    fn hello(&self, actor: &Actor) -> Hello {
+        let engine = self.engine();
+        let modules = engine.modules();
+        let guarantee = |side: Side| {
+            let module = modules.first().map_or(ModuleId::Contacts, |def| def.id);
+            (side, engine.capabilities(module, side).conditional_write.explain().to_owned())
+        };
+        Hello {
+            protocol: wire::PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            account: self.name.clone(),
+            environment: self.environment.clone(),
+            operator: actor.name.clone(),
+            role: actor.role,
+            crm: engine.remotes().crm.system().to_owned(),
+            guarantees: Side::BOTH.into_iter().map(guarantee).collect(),
+            modules,
+        }
+    }
+
+    fn answer<'a>(&'a self, actor: &'a Actor, request: Request) -> BoxFuture<'a, Result<Answer, ServiceError>> {
+        Box::pin(self.respond(actor, request))
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+}
+
+fn listed(changes: &Arc<Changes>) -> (Seq, Vec<ItemId>, bool) {
+    let overflow = changes.items.len() > 256;
+    let items = if overflow { Vec::new() } else { changes.items.clone() };
+    (changes.seq, items, overflow)
+}
+
+fn done(message: impl Into<String>) -> Answer {
+    Answer::Done { message: message.into() }
+}
+
+fn store_error(error: StoreError) -> ServiceError {
+    Error::from(error).into()
+}
+
+/// Long walks through the store stay off the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ServiceError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(store_error),
+        Err(_) => Err(Error::internal("a walk through the store was broken off").into()),
+    }
+}
+
+/// A refusal in words, with the item as it is now.
+fn refused(id: ItemId, refusal: Refusal) -> ServiceError {
+    match refusal {
+        Refusal::Unknown => Error::new(ErrorKind::Refused, format!("there is no item {id}"))
+            .hint("list the queue with `tandem queue list`")
+            .into(),
+        Refusal::Stale(current) => {
+            let who = current.decided_by.clone().filter(|_| !current.state.has_intent() || current.decided);
+            let message = match who {
+                Some(who) => format!("item {id} moved on: {who} was faster; it is {} now", current.state),
+                None => format!("item {id} moved on since you looked; it is {} now", current.state),
+            };
+            ServiceError {
+                error: Error::new(ErrorKind::Stale, message).hint("look at the new values, then decide again"),
+                current: Some(current),
+            }
+        }
+        Refusal::Invalid(current, why) => {
+            ServiceError { error: Error::new(ErrorKind::Refused, format!("item {id}: {why}")), current: Some(current) }
+        }
+    }
+}
+
+/// Whether a verb could be asked for at all, used by [`report::verbs`] and the console alike.
+pub(super) fn applies(verb: Verb, item: &Item) -> Result<(), String> {
+    if item.state.has_intent() {
+        return Err("a write is under way".to_owned());
+    }
+    if verb.accepts(item.state) { Ok(()) } else { Err(format!("not while it is {}", item.state)) }
+}

@@ -1,0 +1,345 @@
+//! What each screen looks like, at each size, with each kind of data; and what reaches the terminal
+//! when the data is hostile.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests are tests
+
+#[path = "../src/tui/fixture.rs"]
+#[allow(dead_code)]
+mod fixture;
+mod tui_support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::Modifier;
+// The fixture is shared with the library's unit tests and speaks of `crate::…`.
+use tandem::model::{ItemId, Reason, Reasons, RecordId, Side, State};
+use tandem::wire::Hello;
+#[allow(unused_imports)]
+use tandem::{error, model, wire};
+use tui_support::{Console, Fake, World, conflicts, keys, play, typed};
+
+const SIZES: [(u16, u16); 4] = [(120, 40), (80, 24), (60, 20), (40, 10)];
+
+fn picture(terminal: &Terminal<TestBackend>) -> String {
+    let buffer = terminal.backend().buffer();
+    let area = buffer.area;
+    let mut text = String::new();
+    for y in 0..area.height {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in 0..area.width {
+            let symbol = buffer[(x, y)].symbol();
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            line.push_str(symbol);
+            skip = tandem::text::width(symbol).saturating_sub(1);
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+async fn at_all_sizes(fake: impl Fn() -> Arc<Fake>, presses: &str) -> String {
+    let mut all = String::new();
+    for size in SIZES {
+        let terminal = play(&fake(), size, keys(presses)).await;
+        all += &format!("=== {}x{}\n{}", size.0, size.1, picture(&terminal));
+    }
+    all
+}
+
+/// Records that look ordinary, foreign, long and hostile.
+fn odd_world() -> World {
+    let titles = [
+        "漢字カタカナ株式会社 東京オフィス",
+        "👩‍👩‍👧 Family & 🏳️‍🌈 Friends",
+        "شركة المثال للفعاليات",
+        "pay\u{202e}lap\u{200b} \x1b]0;owned\x07\x1b[31mred",
+        "\u{9b}2J\u{9d}52;c;AAAA\u{9c} \r\n\t null\0",
+    ];
+    let mut world = conflicts(titles.len() as u64);
+    for (row, title) in world.rows.iter_mut().zip(titles) {
+        row.title = title.into();
+        row.summary = format!("summary {title}");
+        row.assigned = Some(title.into());
+    }
+    let long = "a very long value ".repeat(570);
+    for (at, title) in titles.into_iter().enumerate() {
+        let fields = vec![
+            fixture::field("first_name", "x", title, &format!("{title} two")),
+            fixture::field("last_name", "", &long, "short"),
+        ];
+        let mut view = fixture::view(at as u64 + 1, title, fields);
+        view.authors = BTreeMap::from([(Side::Ivvy, title.to_owned()), (Side::Crm, title.to_owned())]);
+        view.item.plan.ivvy = Some(RecordId::from(title));
+        view.item.plan.summary = title.into();
+        for row in &mut view.history {
+            row.actor.name = title.into();
+            row.what = model::AuditEvent::Moved { state: State::Held, cause: title.into() };
+        }
+        world.views.insert(ItemId(at as u64 + 1), view);
+    }
+    for (row, title) in world.audit.iter_mut().zip(titles.iter().cycle()) {
+        row.actor.name = (*title).into();
+        row.what = model::AuditEvent::Operated { what: (*title).into() };
+    }
+    for (remote, title) in world.status.remotes.iter_mut().zip(titles.iter().rev()) {
+        remote.name = (*title).into();
+        remote.last_error = Some((*title).into());
+    }
+    for (module, title) in world.status.modules.iter_mut().zip(titles.iter().rev()) {
+        module.last_error = Some((*title).into());
+        module.guard = Some((*title).into());
+        module.state = (*title).into();
+    }
+    world.status.daemon.last_error = Some(titles[3].into());
+    world
+}
+
+fn hostile_hello() -> Hello {
+    let bad = "\x1b]0;owned\x07\u{202e}";
+    Hello {
+        account: bad.into(),
+        environment: format!("prod{bad}"),
+        operator: bad.into(),
+        crm: bad.into(),
+        guarantees: BTreeMap::from([(Side::Ivvy, bad.into()), (Side::Crm, bad.into())]),
+        ..fixture::hello()
+    }
+}
+
+#[tokio::test]
+async fn dashboard() {
+    insta::assert_snapshot!(at_all_sizes(|| Fake::with_conflicts(88_123), "1").await);
+}
+
+#[tokio::test]
+async fn queue() {
+    insta::assert_snapshot!(at_all_sizes(|| Fake::with_conflicts(1_234), "2 j j Space").await);
+}
+
+#[tokio::test]
+async fn diff() {
+    insta::assert_snapshot!(at_all_sizes(|| Fake::with_conflicts(3), "2 Enter i").await);
+}
+
+#[tokio::test]
+async fn log() {
+    insta::assert_snapshot!(at_all_sizes(|| Fake::with_conflicts(120), "4 j").await);
+}
+
+#[tokio::test]
+async fn nothing_to_do() {
+    let empty = || Fake::new(fixture::hello(), World { status: tui_support::status(0), ..World::default() });
+    let mut all = String::new();
+    for tab in ["1", "2", "3", "4"] {
+        all += &format!("=== tab {tab}\n{}", picture(&play(&empty(), (80, 24), keys(tab)).await));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
+async fn odd_records() {
+    let mut all = String::new();
+    for presses in ["1", "2", "2 Enter", "2 j j j Enter", "4"] {
+        let fake = Fake::new(fixture::hello(), odd_world());
+        all += &format!("=== {presses}\n{}", picture(&play(&fake, (100, 20), keys(presses)).await));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
+async fn dialogs() {
+    let mut all = String::new();
+    for presses in ["2 ?", "2 :", "2 x", "2 Enter F", "2 Space Space s", "Enter", "2 Enter e", "2 g", "2 Enter z"] {
+        let fake = Fake::with_conflicts(12);
+        all += &format!("=== {presses}\n{}", picture(&play(&fake, (80, 24), keys(presses)).await));
+    }
+    let check = [keys(":"), typed("check"), keys("Enter")].concat();
+    all += &format!("=== :check\n{}", picture(&play(&Fake::with_conflicts(1), (80, 24), check).await));
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
+async fn candidates_for_a_first_pairing() {
+    let mut world = conflicts(1);
+    let view = world.views.get_mut(&ItemId(1)).unwrap();
+    view.item.plan.fields.clear();
+    view.item.reasons = Reasons::one(Reason::Ambiguous);
+    view.verbs.insert(model::Verb::Pair, None);
+    view.item.plan.candidates = [("77", "Anna Smith, Sydney"), ("78", "Anna Smith, Perth")]
+        .map(|(id, title)| model::plan::Candidate { side: Side::Crm, id: id.into(), title: title.into() })
+        .to_vec();
+    let fake = Fake::new(fixture::hello(), world);
+    let terminal = play(&fake, (80, 24), keys("2 Enter j Enter")).await;
+    insta::assert_snapshot!(picture(&terminal));
+}
+
+#[tokio::test]
+async fn too_small_a_terminal_gets_one_calm_sentence() {
+    let terminal = play(&Fake::with_conflicts(5), (30, 8), keys("2 j")).await;
+    assert!(picture(&terminal).contains("needs 40×10; now 30×8"), "{}", picture(&terminal));
+}
+
+#[tokio::test]
+async fn no_size_and_no_dialog_panics() {
+    let tours = [
+        "1",
+        "2 Space",
+        "2 Enter",
+        "4",
+        "2 ?",
+        "2 Enter F",
+        "Enter",
+        "2 g",
+        "2 Space Space s",
+        "2 Enter e",
+        "3 Tab",
+        "2 /",
+    ];
+    for (width, height) in
+        (0..6).flat_map(|w| (0..6).map(move |h| (w, h))).chain([(40, 10), (41, 11), (59, 12), (300, 5), (5, 300)])
+    {
+        for presses in tours {
+            play(&Fake::new(fixture::hello(), odd_world()), (width, height), keys(presses)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_small_screen_still_shows_every_field_of_a_form() {
+    let terminal = play(&Fake::with_conflicts(3), (40, 10), keys("2 Enter F")).await;
+    let shown = picture(&terminal);
+    for needed in ["winning side", "type 1:", "reason:", "cancel"] {
+        assert!(shown.contains(needed), "{needed} is missing:\n{shown}");
+    }
+}
+
+/// Where each attribute is used: letters of a compact map, one per cell.
+fn styles(terminal: &Terminal<TestBackend>, line: u16) -> String {
+    let buffer = terminal.backend().buffer();
+    (0..buffer.area.width)
+        .map(|x| {
+            let modifier = buffer[(x, line)].modifier;
+            match (
+                modifier.contains(Modifier::REVERSED),
+                modifier.contains(Modifier::UNDERLINED),
+                modifier.contains(Modifier::BOLD),
+            ) {
+                (true, ..) => 'R',
+                (_, true, _) => 'U',
+                (_, _, true) => 'B',
+                _ => '.',
+            }
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_selection_is_one_marked_cell_and_changed_words_stand_out() {
+    let terminal = play(&Fake::with_conflicts(9), (120, 40), keys("2 j")).await;
+    assert!(
+        styles(&terminal, 5).starts_with("R...") && !styles(&terminal, 4).contains('R'),
+        "{}",
+        styles(&terminal, 5)
+    );
+    let terminal = play(&Fake::with_conflicts(9), (120, 40), keys("2 Enter")).await;
+    let shown = picture(&terminal);
+    let line = shown.lines().position(|line| line.contains("Last name")).unwrap();
+    let map = styles(&terminal, line as u16);
+    let text = shown.lines().nth(line).unwrap();
+    let at = text.find("Smith-Lee").map(|byte| text[..byte].chars().count()).unwrap();
+    assert_eq!(&map[at..at + 9], ".....UUUU", "{text}\n{map}");
+}
+
+#[tokio::test]
+async fn production_is_worded_and_drawn_differently() {
+    let hello = Hello { environment: "production".into(), ..fixture::hello() };
+    let terminal = play(&Fake::new(hello, conflicts(3)), (80, 24), keys("2")).await;
+    let shown = picture(&terminal);
+    assert!(shown.starts_with(" PRODUCTION ") && shown.lines().nth(1).unwrap().starts_with("════"), "{shown}");
+    let sandbox = picture(&play(&Fake::with_conflicts(3), (80, 24), keys("2")).await);
+    assert!(sandbox.lines().nth(1).unwrap().starts_with("────"));
+}
+
+fn trimmed(console: &Console) -> Vec<String> {
+    console.text().lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// The escape sequences our own backend uses, and nothing else.
+fn foreign_sequences(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8(bytes.to_vec()).expect("the stream is UTF-8");
+    let mut foreign = Vec::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find(|c: char| c.is_control() || matches!(c as u32, 0x80..=0x9f)) {
+        rest = &rest[at..];
+        let end = match rest.strip_prefix("\x1b[") {
+            Some(body) => body.find(|c: char| ('@'..='~').contains(&c)).map(|end| end + 3),
+            None => None,
+        };
+        let Some(end) = end else {
+            foreign.push(rest.chars().take(12).collect());
+            rest = &rest[rest.chars().next().map_or(1, char::len_utf8)..];
+            continue;
+        };
+        let sequence = &rest[..end];
+        let ours = matches!(sequence, "\x1b[?2026h" | "\x1b[?2026l" | "\x1b[?25l" | "\x1b[?25h" | "\x1b[2J")
+            || ["H", "m"].iter().any(|last| {
+                let body = sequence[2..].strip_suffix(last);
+                body.is_some_and(|body| body.chars().all(|c| c.is_ascii_digit() || c == ';'))
+            });
+        if !ours {
+            foreign.push(sequence.to_owned());
+        }
+        rest = &rest[end..];
+    }
+    foreign
+}
+
+#[tokio::test]
+async fn hostile_records_write_no_sequence_of_their_own() {
+    let tours = [
+        "1 Enter Esc",
+        "2 j j j j Enter Enter Esc Tab Esc",
+        "4 j",
+        "2 j j j Space j Space s Esc g m Esc",
+        "2 j j j Enter F Esc e Esc i",
+    ];
+    for presses in tours {
+        let mut console = Console::start(Fake::new(hostile_hello(), odd_world()), (100, 30)).await;
+        for step in presses.split(' ') {
+            console.press(step).await;
+            // What was drawn piece by piece is what a full repaint draws.
+            let incremental = trimmed(&console);
+            console.give(crossterm::event::Event::Resize(100, 30)).await;
+            for (drawn, repainted) in incremental.iter().zip(trimmed(&console)) {
+                // Emulators disagree with each other about the width of joined emoji.
+                if !repainted.contains('\u{200d}') {
+                    assert_eq!(*drawn, repainted, "after {step} of {presses}");
+                }
+            }
+            for bad in ["\u{202e}", "\u{200b}", "\x07"] {
+                assert!(!console.text().contains(bad), "{step}: {bad:?} on the screen");
+            }
+        }
+        console.event(tandem::tui::BackendEvent::Disconnected("\x1b]52;c;AAAA\x07".into())).await;
+        let bytes = console.screen.bytes.lock().unwrap().clone();
+        assert_eq!(foreign_sequences(&bytes), Vec::<String>::new(), "{presses}");
+        let emulated = console.screen.emulated.lock().unwrap();
+        assert_eq!(emulated.callbacks().seen, Vec::<String>::new(), "{presses}");
+    }
+}
+
+#[test]
+fn the_check_for_foreign_sequences_can_fail() {
+    assert_eq!(foreign_sequences(b"\x1b[3;4Hok\x1b[31m").len(), 0);
+    for bad in ["\x1b]0;t\x07", "\u{9b}2J", "a\x07", "\x1b[?1049l", "\x1b[6n", "\r"] {
+        assert!(!foreign_sequences(bad.as_bytes()).is_empty(), "{bad:?}");
+    }
+}

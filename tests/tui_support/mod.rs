@@ -1,0 +1,533 @@
+//! A made-up daemon and two ways to run the real loop against it: to the end of a key script on a
+//! test screen, and live on an emulated terminal.
+
+#![allow(dead_code)] // each test binary uses its own part
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // clippy sees tests only in #[test]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZeroU16;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyEvent};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use futures::stream::{self, Stream};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::layout::Size;
+use tandem::error::{Error, ErrorKind, Result};
+use tandem::model::{AuditRow, Fingerprint, ItemId, ModuleId, Seq, Side, State, Timestamp};
+use tandem::seam::Clock;
+use tandem::tui::keys::parse_sequence;
+use tandem::tui::run::{Idle, Parts, drive};
+use tandem::tui::terminal::Tty;
+use tandem::tui::{App, Backend, BackendEvent, CallError, Settings, Theme};
+use tandem::wire::{
+    Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, Hello, ItemView, ModuleStatus,
+    PageQuery, RemoteStatus, Request, Row, Rows, Status,
+};
+use tokio::sync::{mpsc, watch};
+
+use crate::fixture;
+
+/// What the made-up daemon knows and what it was asked.
+#[derive(Default)]
+pub struct World {
+    pub rows: Vec<Row>,
+    pub views: BTreeMap<ItemId, ItemView>,
+    pub audit: Vec<AuditRow>,
+    pub status: Status,
+    pub asked: Vec<Request>,
+    /// Answers the next decision with "stale", and who was faster.
+    pub faster: Option<String>,
+    pub silent: bool,
+    /// Every call fails with this.
+    pub broken: Option<Error>,
+}
+
+/// A made-up daemon.
+pub struct Fake {
+    hello: Hello,
+    pub world: Mutex<World>,
+    events: Mutex<Option<mpsc::Receiver<BackendEvent>>>,
+    sender: mpsc::Sender<BackendEvent>,
+}
+
+impl Fake {
+    pub fn new(hello: Hello, world: World) -> Arc<Self> {
+        let (sender, events) = mpsc::channel(64);
+        Arc::new(Self { hello, world: Mutex::new(world), events: Mutex::new(Some(events)), sender })
+    }
+
+    /// With `count` contacts in conflict, of which the first ones can be opened.
+    pub fn with_conflicts(count: u64) -> Arc<Self> {
+        Self::new(fixture::hello(), conflicts(count))
+    }
+
+    pub fn asked(&self) -> Vec<Request> {
+        self.world.lock().unwrap().asked.clone()
+    }
+}
+
+/// Rows, views and figures for `count` contacts in conflict.
+pub fn conflicts(count: u64) -> World {
+    World {
+        rows: (1..=count).map(fixture::row).collect(),
+        views: (1..=count.min(50)).map(|id| (ItemId(id), fixture::conflict(id))).collect(),
+        audit: (0..count.min(300)).rev().map(fixture::audit_row).collect(),
+        status: status(count),
+        ..World::default()
+    }
+}
+
+/// A dashboard with something of everything.
+pub fn status(held: u64) -> Status {
+    let module = |name: ModuleId, counts: BTreeMap<State, u64>| ModuleStatus {
+        name,
+        state: "running".into(),
+        direction: "both".into(),
+        cursor_lag_s: Some(12),
+        next_run_s: Some(48),
+        counts,
+        reasons: BTreeMap::new(),
+        rate_per_min: 7,
+        rates: vec![0, 1, 3, 7, 4, 2, 7],
+        progress: None,
+        guard: None,
+        last_error: None,
+    };
+    let mut companies = module(ModuleId::Companies, BTreeMap::from([(State::Ready, 3)]));
+    companies.state = "tripped".into();
+    companies.guard = Some("first sync: 1,240 creates on the CRM wait for a look".into());
+    let contacts =
+        module(ModuleId::Contacts, BTreeMap::from([(State::Held, held), (State::Dead, 1), (State::Done, 9)]));
+    let remote = |name: &str, breaker: &str, error: Option<&str>| RemoteStatus {
+        name: name.into(),
+        breaker: breaker.into(),
+        calls_per_min: 31,
+        errors_per_min: u32::from(error.is_some()),
+        last_error: error.map(str::to_owned),
+    };
+    Status {
+        account: "Harbour Events".into(),
+        daemon: DaemonStatus {
+            version: "0.1.0".into(),
+            pid: 1,
+            started_at: fixture::now(),
+            now: fixture::now().plus(std::time::Duration::from_secs(7_260)),
+            clients: 2,
+            last_error: None,
+        },
+        modules: vec![companies, contacts],
+        remotes: vec![remote("ivvy", "closed", None), remote("odoo", "open", Some("503 Service Unavailable"))],
+        seq: Seq(1),
+    }
+}
+
+impl Backend for Fake {
+    fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    fn call(&self, request: Request) -> BoxFuture<'_, std::result::Result<Answer, CallError>> {
+        let mut world = self.world.lock().unwrap();
+        world.asked.push(request.clone());
+        if world.silent {
+            return futures::future::pending().boxed();
+        }
+        let answer = match &world.broken {
+            Some(error) => Err(error.clone().into()),
+            None => world.answer(request),
+        };
+        async move { answer }.boxed()
+    }
+
+    fn events(&self) -> mpsc::Receiver<BackendEvent> {
+        self.events.lock().unwrap().take().expect("asked once")
+    }
+}
+
+impl World {
+    fn answer(&mut self, request: Request) -> std::result::Result<Answer, CallError> {
+        let done = |message: &str| Ok(Answer::Done { message: message.to_owned() });
+        match request {
+            Request::Status => Ok(Answer::Status(self.status.clone())),
+            Request::Page(query) => Ok(Answer::Rows(self.page(&query))),
+            Request::Item { id } => match self.views.get(&id) {
+                Some(view) => Ok(Answer::Item(Box::new(view.clone()))),
+                None => Err(Error::new(ErrorKind::Refused, format!("there is no item {id}")).into()),
+            },
+            Request::Decide(decide) => {
+                let Some(view) = self.views.get_mut(&decide.item) else {
+                    return Err(Error::new(ErrorKind::Refused, "no such item").into());
+                };
+                if let Some(who) = self.faster.take() {
+                    view.item.ver += 1;
+                    view.item.decided_by = Some(who);
+                    let error = Error::new(ErrorKind::Stale, "the item moved on");
+                    return Err(CallError { error, current: Some(Box::new(view.item.clone())) });
+                }
+                assert_eq!(decide.ver, Some(view.item.ver), "a decision names the version that was seen");
+                view.item.ver += 1;
+                view.item.state = State::Ready;
+                self.rows.retain(|row| row.id != decide.item);
+                Ok(Answer::Decided(Box::new(view.item.clone())))
+            }
+            Request::DecideMany { decisions } => {
+                let results = decisions
+                    .into_iter()
+                    .map(|decide| {
+                        let row = self.rows.iter().find(|row| row.id == decide.item);
+                        let fits = row.is_some_and(|row| decide.ver == Some(row.version));
+                        let error = (!fits).then(|| Error::new(ErrorKind::Stale, "the item moved on"));
+                        if fits {
+                            self.rows.retain(|row| row.id != decide.item);
+                        }
+                        DecideResult { item: decide.item, error }
+                    })
+                    .collect();
+                Ok(Answer::DecidedMany { results })
+            }
+            Request::Audit(query) => {
+                let older = self.audit.iter().filter(|row| query.before.is_none_or(|before| row.seq < before));
+                let rows = older.filter(|row| query.item.is_none() || row.item == query.item);
+                Ok(Answer::Audit { rows: rows.take(query.limit as usize).cloned().collect() })
+            }
+            Request::GuardPlan { module } => Ok(Answer::Guard(GuardPlan {
+                module,
+                tripped: Some("first sync: 1,240 creates on the CRM wait for a look".into()),
+                held: 1_240,
+                creates: BTreeMap::from([(Side::Crm, 1_240)]),
+                updates: BTreeMap::new(),
+                conflicts: 3,
+                samples: (1..6).map(fixture::row).collect(),
+                hash: Fingerprint(0x1234_5678_9abc_def0_1234_5678_9abc_def0),
+            })),
+            Request::Check => Ok(Answer::Check {
+                rows: vec![CheckRow {
+                    what: "ivvy clock".into(),
+                    ok: false,
+                    found: "6 minutes ahead".into(),
+                    hint: Some("set the clock by NTP".into()),
+                }],
+            }),
+            Request::AuditVerify => Ok(Answer::AuditVerified { rows: 300, broken_at: None }),
+            Request::Doctor { .. } => Ok(Answer::Doctor { findings: vec![], rebuilt: false }),
+            Request::Sync { .. } => done("a sweep was started"),
+            Request::Pause { .. } => done("paused"),
+            Request::GuardRelease { .. } => done("released"),
+            _ => done("ok"),
+        }
+    }
+
+    fn page(&self, query: &PageQuery) -> Rows {
+        let filter = &query.filter;
+        let rows: Vec<&Row> = self
+            .rows
+            .iter()
+            .filter(|row| filter.state.is_none_or(|state| row.state == state))
+            .filter(|row| filter.module.is_none_or(|module| row.module == module))
+            .filter(|row| {
+                filter.text.as_ref().is_none_or(|text| row.title.to_lowercase().contains(&text.to_lowercase()))
+            })
+            .collect();
+        let limit = query.limit as usize;
+        let (from, to) = match &query.anchor {
+            Anchor::Start => (0, limit),
+            Anchor::End => (rows.len().saturating_sub(limit), rows.len()),
+            Anchor::At(token) => {
+                let at = rows.partition_point(|row| row.token < *token);
+                (at, at + limit)
+            }
+            Anchor::After(token) => {
+                let at = rows.partition_point(|row| row.token <= *token);
+                (at, at + limit)
+            }
+            Anchor::Before(token) => {
+                let at = rows.partition_point(|row| row.token < *token);
+                (at.saturating_sub(limit), at)
+            }
+        };
+        let to = to.min(rows.len());
+        Rows {
+            rows: rows[from..to].iter().map(|row| (*row).clone()).collect(),
+            more_before: from > 0,
+            more_after: to < rows.len(),
+            total: Some(rows.len() as u64),
+            continue_at: None,
+            seq: Seq(1),
+        }
+    }
+}
+
+/// Time that moves only when a test says so; or, if it jumps, as far as someone wants to sleep.
+#[derive(Clone, Debug)]
+pub struct TestClock {
+    time: Arc<watch::Sender<Timestamp>>,
+    jumps: bool,
+}
+
+impl TestClock {
+    pub fn new(jumps: bool) -> Self {
+        Self { time: Arc::new(watch::Sender::new(fixture::now())), jumps }
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.time.send_modify(|now| *now = now.plus(by));
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.time.borrow()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let (clock, until) = (self.clone(), self.now().plus(duration));
+        async move {
+            if clock.jumps {
+                clock.time.send_modify(|now| *now = (*now).max(until));
+            }
+            // Invariant: the sender lives in `clock`.
+            clock.time.subscribe().wait_for(|now| *now >= until).await.unwrap();
+        }
+        .boxed()
+    }
+}
+
+/// Key presses as they are written in the catalogue, separated by blanks. `"text"` types letters.
+pub fn keys(written: &str) -> Vec<KeyEvent> {
+    parse_sequence(written).unwrap().into_iter().map(|chord| chord.event()).collect()
+}
+
+/// One key per character.
+pub fn typed(text: &str) -> Vec<KeyEvent> {
+    text.chars()
+        .map(|c| KeyEvent::new(crossterm::event::KeyCode::Char(c), crossterm::event::KeyModifiers::NONE))
+        .collect()
+}
+
+/// The parts of a loop.
+pub fn parts(fake: &Arc<Fake>, theme: &str, clock: TestClock) -> (Parts, watch::Receiver<Idle>) {
+    let idle = watch::Sender::new(Idle::default());
+    let told = idle.subscribe();
+    let parts = Parts {
+        backend: Arc::clone(fake) as Arc<dyn Backend>,
+        clock: Arc::new(clock),
+        theme: Theme::named(theme).unwrap(),
+        stop: futures::future::pending().boxed(),
+        idle,
+    };
+    (parts, told)
+}
+
+pub fn app(fake: &Arc<Fake>, size: Size) -> App {
+    App::new(fake.hello().clone(), Settings::default(), size, fixture::now()).unwrap()
+}
+
+/// Input that gives the next event only when the loop has nothing left to do, and then ends.
+fn script(events: Vec<Event>, idle: watch::Receiver<Idle>) -> impl Stream<Item = io::Result<Event>> + Unpin {
+    let steps = stream::unfold((events.into_iter(), idle, 0_u64), |(mut events, mut idle, given)| async move {
+        idle.wait_for(|idle| idle.quiet && idle.inputs == given && idle.wakeups > 0).await.ok()?;
+        let event = events.next()?;
+        Some((Ok(event), (events, idle, given + 1)))
+    });
+    Box::pin(steps)
+}
+
+/// Runs the real loop over a script of keys on a test screen; answers the screen at the end.
+pub async fn play(fake: &Arc<Fake>, size: (u16, u16), presses: Vec<KeyEvent>) -> Terminal<TestBackend> {
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+    let (parts, told) = parts(fake, "mono", TestClock::new(true));
+    // The test screen does not blank the second cell of a wide character that goes away, as real
+    // ones do; a repaint at the end makes the picture right.
+    let repaint = Event::Resize(size.0, size.1);
+    let events = presses.into_iter().map(Event::Key).chain([repaint]).collect();
+    let app = app(fake, Size { width: size.0, height: size.1 });
+    drive(&mut terminal, script(events, told), app, parts).await.unwrap();
+    terminal
+}
+
+/// Everything that was written to the emulated terminal, and what it shows.
+#[derive(Clone)]
+pub struct Screen {
+    pub bytes: Arc<Mutex<Vec<u8>>>,
+    pub emulated: Arc<Mutex<vt100::Parser<Witness>>>,
+}
+
+/// Notes what no frame may do: change the title, reach the clipboard, ring.
+#[derive(Default)]
+pub struct Witness {
+    pub seen: Vec<String>,
+}
+
+impl vt100::Callbacks for Witness {
+    fn audible_bell(&mut self, _: &mut vt100::Screen) {
+        self.seen.push("bell".into());
+    }
+
+    fn set_window_title(&mut self, _: &mut vt100::Screen, title: &[u8]) {
+        self.seen.push(format!("title {title:?}"));
+    }
+
+    fn set_window_icon_name(&mut self, _: &mut vt100::Screen, name: &[u8]) {
+        self.seen.push(format!("icon {name:?}"));
+    }
+
+    fn copy_to_clipboard(&mut self, _: &mut vt100::Screen, _: &[u8], data: &[u8]) {
+        self.seen.push(format!("clipboard {data:?}"));
+    }
+}
+
+impl io::Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.lock().unwrap().extend_from_slice(bytes);
+        self.emulated.lock().unwrap().process(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The console running on an emulated terminal.
+pub struct Console {
+    pub fake: Arc<Fake>,
+    pub screen: Screen,
+    input: mpsc::UnboundedSender<io::Result<Event>>,
+    clock: TestClock,
+    idle: watch::Receiver<Idle>,
+    inputs: u64,
+    events: u64,
+    task: tokio::task::JoinHandle<Result<App>>,
+}
+
+impl Console {
+    pub async fn start(fake: Arc<Fake>, size: (u16, u16)) -> Self {
+        let (columns, rows) = (NonZeroU16::new(size.0).unwrap(), NonZeroU16::new(size.1).unwrap());
+        let emulated = vt100::Parser::new_with_callbacks(rows, columns, 0, Witness::default());
+        let screen = Screen { bytes: Arc::default(), emulated: Arc::new(Mutex::new(emulated)) };
+        let clock = TestClock::new(false);
+        let (parts, idle) = parts(&fake, "default16", clock.clone());
+        let size = Size { width: size.0, height: size.1 };
+        let app = app(&fake, size);
+        let (input, mut received) = mpsc::unbounded_channel();
+        let mut terminal = Terminal::new(Tty::of_size(screen.clone(), size)).unwrap();
+        let task = tokio::spawn(async move {
+            let input = stream::poll_fn(move |context| received.poll_recv(context));
+            drive(&mut terminal, input, app, parts).await
+        });
+        let mut console = Self { fake, screen, input, clock, idle, inputs: 0, events: 0, task };
+        console.settle().await;
+        console
+    }
+
+    /// Waits until everything given so far has been handled and nothing is under way. Time moves
+    /// only if the loop waits for the next frame's turn.
+    pub async fn settle(&mut self) -> Idle {
+        for _ in 0..1_000 {
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            let idle = self.idle();
+            if idle.quiet && idle.inputs == self.inputs && idle.events == self.events && idle.wakeups > 0 {
+                return idle;
+            }
+            self.clock.advance(Duration::from_millis(10));
+        }
+        panic!("the console does not come to rest: {:?}\n{}", self.idle(), self.text());
+    }
+
+    /// Lets time pass.
+    pub async fn pass(&mut self, time: Duration) -> Idle {
+        self.clock.advance(time);
+        self.settle().await
+    }
+
+    pub async fn give(&mut self, event: Event) -> &mut Self {
+        self.inputs += 1;
+        self.input.send(Ok(event)).unwrap();
+        self.settle().await;
+        self
+    }
+
+    /// Presses keys, waiting for quiet after each.
+    pub async fn press(&mut self, written: &str) -> &mut Self {
+        for key in keys(written) {
+            self.give(Event::Key(key)).await;
+        }
+        self
+    }
+
+    pub async fn type_text(&mut self, text: &str) -> &mut Self {
+        for key in typed(text) {
+            self.give(Event::Key(key)).await;
+        }
+        self
+    }
+
+    pub async fn event(&mut self, event: BackendEvent) -> &mut Self {
+        self.events += 1;
+        self.fake.sender.send(event).await.unwrap();
+        self.settle().await;
+        self
+    }
+
+    /// Sends an event and lets the loop run, without waiting for it to come to rest.
+    pub async fn post(&mut self, event: BackendEvent, then: Duration) {
+        self.events += 1;
+        self.fake.sender.send(event).await.unwrap();
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        self.clock.advance(then);
+    }
+
+    /// The daemon says that items changed, and the console has had time to look again.
+    pub async fn changed(&mut self, items: &[u64]) -> &mut Self {
+        let items = items.iter().copied().map(ItemId).collect();
+        self.event(BackendEvent::Event(Live::Changed { seq: Seq(2), items, overflow: false })).await;
+        self.pass(Duration::from_secs(2)).await;
+        self
+    }
+
+    pub fn text(&self) -> String {
+        self.screen.emulated.lock().unwrap().screen().contents()
+    }
+
+    pub fn shows(&self, text: &str) -> bool {
+        self.text().contains(text)
+    }
+
+    /// The line the marker is on.
+    pub fn marked_line(&self) -> Option<(usize, String)> {
+        let text = self.text();
+        let found = text.lines().enumerate().skip(2).find(|(_, line)| line.starts_with('>'));
+        found.map(|(at, line)| (at, line.to_owned()))
+    }
+
+    pub fn idle(&self) -> Idle {
+        *self.idle.borrow()
+    }
+
+    /// Decisions sent so far.
+    pub fn decisions(&self) -> Vec<tandem::wire::Decide> {
+        let asked = self.fake.asked();
+        asked
+            .into_iter()
+            .flat_map(|request| match request {
+                Request::Decide(decide) => vec![decide],
+                Request::DecideMany { decisions } => decisions,
+                _ => vec![],
+            })
+            .collect()
+    }
+
+    pub async fn ended(self) -> Result<App> {
+        drop(self.input);
+        self.task.await.unwrap()
+    }
+}
