@@ -102,8 +102,6 @@ pub struct Pressed {
     /// Until the last bytes arrived after which nothing was under way any more.
     pub settled: Duration,
     /// Bytes of the first frame.
-    pub first_bytes: usize,
-    /// Bytes of all frames.
     pub bytes: usize,
 }
 
@@ -157,7 +155,9 @@ impl Console {
     async fn quiet(&mut self) -> Outcome {
         let pressed = self.pressed;
         let settled = self.idle.wait_for(|idle| idle.quiet && idle.inputs == pressed && idle.frames > 0);
-        tokio::time::timeout(Duration::from_secs(10), settled).await.map_err(|_| "the console never comes to rest")??;
+        tokio::time::timeout(Duration::from_secs(10), settled)
+            .await
+            .map_err(|_| "the console never comes to rest")??;
         Ok(())
     }
 
@@ -173,8 +173,7 @@ impl Console {
         Ok(Pressed {
             first: since(frames.first()),
             settled: since(frames.last()),
-            first_bytes: frames.first().map_or(0, |(_, bytes)| *bytes),
-            bytes: frames.iter().map(|(_, bytes)| bytes).sum(),
+            bytes: frames.first().map_or(0, |(_, bytes)| *bytes),
         })
     }
 

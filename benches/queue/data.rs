@@ -135,7 +135,11 @@ impl Recipe {
                 ivvy: Some(ivvy),
                 crm: Some(crm),
                 candidates: Vec::new(),
-                summary: if unsolved > 0 { format!("{unsolved} fields differ on both sides") } else { "update the phone in the CRM".to_owned() },
+                summary: if unsolved > 0 {
+                    format!("{unsolved} fields differ on both sides")
+                } else {
+                    "update the phone in the CRM".to_owned()
+                },
                 mapping_version: 1,
             },
             decided: false,
@@ -161,7 +165,8 @@ impl Recipe {
         match module {
             ModuleId::Contacts => {
                 let people = &self.population.people;
-                let (first, last) = (&people[pick(3, people.len())].first_name, &people[pick(4, people.len())].last_name);
+                let (first, last) =
+                    (&people[pick(3, people.len())].first_name, &people[pick(4, people.len())].last_name);
                 let email = format!("person{n}@example.org");
                 let company = (mix(n ^ 5) % 9_000).to_string();
                 let rows: [Sides<'_>; 7] = [
@@ -198,11 +203,7 @@ impl Recipe {
         let (_, rows) = self.plan(n, module, None);
         let mut fields: Fields = rows.into_iter().filter_map(|row| Some((row.field, row.ivvy?))).collect();
         fields.insert("phone".to_owned(), Value::text(format!("+61 2 5553 {:04}", mix(n ^ round) % 10_000)));
-        let record = Record {
-            id: RecordId(n.to_string()),
-            fields,
-            ..Record::default()
-        };
+        let record = Record { id: RecordId(n.to_string()), fields, ..Record::default() };
         let at = Timestamp::from_secs(1_795_000_000);
         Observation {
             module,

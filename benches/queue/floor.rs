@@ -113,8 +113,10 @@ impl Bare {
     pub fn new() -> Outcome<Self> {
         let sink = Sink::default();
         let screen = Viewport::Fixed(Rect { x: 0, y: 0, width: SCREEN.width, height: SCREEN.height });
-        let terminal =
-            Terminal::with_options(CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, sink.clone())), TerminalOptions { viewport: screen });
+        let terminal = Terminal::with_options(
+            CrosstermBackend::new(BufWriter::with_capacity(64 * 1024, sink.clone())),
+            TerminalOptions { viewport: screen },
+        );
         Ok(Self { terminal: terminal?, sink, top: 0, cursor: 0 })
     }
 
@@ -126,7 +128,14 @@ impl Bare {
         self.top = self.top.clamp((cursor + 1).saturating_sub(Self::HEIGHT), cursor);
         let rows = (self.top..self.top + Self::HEIGHT).map(|n| {
             let state = ["held", "ready", "blocked"][n % 3];
-            Row::new([format!("#{n}"), state.to_owned(), "Contacts".to_owned(), format!("Person number {n}"), format!("{} fields differ on both sides", n % 5), "11-18 11:06".to_owned()])
+            Row::new([
+                format!("#{n}"),
+                state.to_owned(),
+                "Contacts".to_owned(),
+                format!("Person number {n}"),
+                format!("{} fields differ on both sides", n % 5),
+                "11-18 11:06".to_owned(),
+            ])
         });
         let widths = [9, 10, 10, 34, 40, 12].map(Constraint::Length);
         let table = Table::new(rows, widths).row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));

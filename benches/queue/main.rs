@@ -26,7 +26,6 @@ use stats::{Goal, Samples, Table, ms, sample};
 use tandem::client::Client;
 use tandem::model::{Cursor, ModuleId, Reason, Side, State};
 use tandem::store::{Options, Reads as _, Store};
-use tandem::sync::Engine;
 use tandem::wire::{Anchor, Answer, Filter, PageQuery, Request, Row, Rows};
 
 /// Result of anything here.
@@ -63,20 +62,23 @@ async fn run(items: u64, samples: usize) -> Outcome {
     let size = std::fs::metadata(&path)?.len();
     println!("{items} items, {} MiB on disk, {samples} samples or more of each\n", size >> 20);
 
-    let open = sample(samples, |_| Store::open(&path, Options::default()).map_err(Into::into).and_then(|store| first_page(&store)))?;
+    let open = sample(samples, |_| {
+        Store::open(&path, Options::default()).map_err(Into::into).and_then(|store| first_page(&store))
+    })?;
 
     // Everything an operator's machine runs, in this one process; floors come after its memory was read.
-    let account = serve::open(folder)?;
-    let daemon = serve::listen(account.engine.clone(), &socket)?;
-    let paged = pages(account.engine.store(), &socket, samples).await?;
+    let service = serve::open(folder)?;
+    let daemon = serve::listen(Arc::clone(&service), &socket)?;
+    let store = service.engine().store();
+    let paged = pages(store, &socket, samples).await?;
     let free = walk(&socket, samples, false).await?;
     let gated = walk(&socket, samples, true).await?;
     let lone = lone_match(&socket).await?;
-    let decided = decide(&account.engine, samples).await?;
-    let observed = observe(account.engine.store(), samples).await?;
+    let decided = decide(store, &socket, samples).await?;
+    let observed = observe(store, samples).await?;
     let (rss, peak) = stats::memory()?;
     daemon.shutdown().await;
-    drop(account);
+    drop((daemon, service));
 
     let bare = floors(&path, samples)?;
     let trip = floor::round_trips(&folder.join("t"), samples, 200, paged.bytes).await?;
@@ -112,16 +114,32 @@ async fn run(items: u64, samples: usize) -> Outcome {
     table.numbers("selection moved (G3)", gated.moves.bytes(), Some(bare.bytes[0]), &Goal::Most(60.0));
     table.numbers("scrolled by a row (G3)", gated.scrolls.bytes(), Some(bare.bytes[1]), &Goal::Most(320.0));
     table.numbers("page (G3)", gated.pages.bytes(), Some(bare.bytes[2]), &Goal::Most(2_900.0));
-    table.numbers("held key at 30 Hz, bytes/s (G3)", gated.scrolls.bytes() * 30.0, Some(bare.bytes[1] * 30.0), &Goal::Most(9_000.0));
+    table.numbers(
+        "held key at 30 Hz, bytes/s (G3)",
+        gated.scrolls.bytes() * 30.0,
+        Some(bare.bytes[1] * 30.0),
+        &Goal::Most(9_000.0),
+    );
     table.numbers("idle for 3 s, bytes (G4)", gated.idle.0 as f64, None, &Goal::Most(0.0));
     table.numbers("idle for 3 s, wake-ups of the loop (G4)", gated.idle.1 as f64, None, &Goal::Most(0.0));
     table.numbers("idle for 3 s, processor time in ms (G4)", gated.idle.2 as f64 * 10.0, None, &Goal::None);
     table.heading("writes; floor: bare redb commits of as many rows and bytes in the same file");
-    table.times("decide one item, durable (ms)", &decided.one, Some(&bare.commit_one), &BUDGET);
-    table.times("decide 50 at once, durable (ms)", &decided.fifty, Some(&bare.commit_fifty), &BUDGET);
+    table.times("decide one item, through the socket", &decided.one, Some(&bare.commit_one), &BUDGET);
+    table.times("decide 50 items, 50 calls at once", &decided.fifty, Some(&bare.commit_fifty), &BUDGET);
+    table.times("decide 50 items, one call", &decided.many, Some(&bare.commit_fifty), &BUDGET);
     let rate = observed.per_second(100);
-    table.numbers("observations/s, 100 a commit; floor: one table (G7)", rate, Some(bare.observe_one.per_second(100)), &Goal::Least(0.7));
-    table.numbers("observations/s, 100 a commit; floor: the same five tables", rate, Some(bare.observe_five.per_second(100)), &Goal::Least(0.7));
+    table.numbers(
+        "observations/s, 100 a commit; floor: one table (G7)",
+        rate,
+        Some(bare.observe_one.per_second(100)),
+        &Goal::Least(0.7),
+    );
+    table.numbers(
+        "observations/s, 100 a commit; floor: the same five tables",
+        rate,
+        Some(bare.observe_five.per_second(100)),
+        &Goal::Least(0.7),
+    );
     table.heading("memory of console, daemon and store in one process, MiB");
     table.numbers("after the walk (VmRSS)", rss as f64 / 1024.0, None, &Goal::Most(200.0));
     table.numbers("at its greatest (VmHWM)", peak as f64 / 1024.0, None, &Goal::Most(200.0));
@@ -158,7 +176,8 @@ async fn pages(store: &Store, socket: &Path, samples: usize) -> Outcome<Paged> {
     let mut tokens = Vec::new();
     let mut anchor = Anchor::Start;
     // The last row of each thousand: places all over the queue.
-    while let Some(token) = ask(&client, page(Filter::default(), anchor, 1_000)).await?.rows.pop().map(|row| row.token) {
+    while let Some(token) = ask(&client, page(Filter::default(), anchor, 1_000)).await?.rows.pop().map(|row| row.token)
+    {
         tokens.push(token.clone());
         anchor = Anchor::After(token);
     }
@@ -212,7 +231,7 @@ impl Presses {
     }
 
     fn bytes(&self) -> f64 {
-        let mut bytes: Vec<usize> = self.0.iter().map(|pressed| pressed.first_bytes).collect();
+        let mut bytes: Vec<usize> = self.0.iter().map(|pressed| pressed.bytes).collect();
         bytes.sort_unstable();
         bytes.get(bytes.len() / 2).copied().unwrap_or(0) as f64
     }
@@ -304,36 +323,49 @@ async fn lone_match(socket: &Path) -> Outcome<String> {
     })
 }
 
-/// Decisions and how long until they were durable.
+/// Decisions through the socket, and how long until they were durable and answered.
 struct Decided {
     one: Samples,
+    /// Fifty calls at once.
     fifty: Samples,
+    /// Fifty in one call.
+    many: Samples,
 }
 
-async fn decide(engine: &Engine, samples: usize) -> Outcome<Decided> {
+async fn decide(store: &Store, socket: &Path, samples: usize) -> Outcome<Decided> {
+    let client = Client::connect(socket).await?;
     let mut held: Vec<Row> = Vec::new();
     let filter = Filter { state: Some(State::Held), reason: Some(Reason::Conflict), ..Filter::default() };
     let mut anchor = Anchor::Start;
-    while held.len() < samples * 51 {
-        let rows = engine.store().read(|view| view.page(&page(filter.clone(), anchor.clone(), 1_000)))?.rows;
+    while held.len() < samples * 101 {
+        let rows = store.read(|view| view.page(&page(filter.clone(), anchor.clone(), 1_000)))?.rows;
         let Some(last) = rows.last() else { break };
         anchor = Anchor::After(last.token.clone());
         held.extend(rows);
     }
-    let mut decided = Decided { one: Samples::default(), fifty: Samples::default() };
-    let mut rest = held.into_iter();
-    for row in rest.by_ref().take(samples) {
+    let mut decided = Decided { one: Samples::default(), fifty: Samples::default(), many: Samples::default() };
+    let (ones, rest) = held.split_at(samples.min(held.len()));
+    for row in ones {
         let start = Instant::now();
-        engine.decide(serve::approve(&row)).await?.map_err(|refusal| format!("{refusal:?}"))?;
+        client.call(Request::Decide(serve::approve(row))).await.map_err(|failed| failed.error)?;
         decided.one.push(start.elapsed());
     }
-    let rest: Vec<Row> = rest.collect();
-    for rows in rest.chunks_exact(50) {
+    for (n, rows) in rest.chunks_exact(50).enumerate() {
         let start = Instant::now();
-        let results = join_all(rows.iter().map(|row| engine.decide(serve::approve(row)))).await;
-        decided.fifty.push(start.elapsed());
-        for result in results {
-            result?.map_err(|refusal| format!("{refusal:?}"))?;
+        if n % 2 == 0 {
+            let calls = rows.iter().map(|row| client.call(Request::Decide(serve::approve(row))));
+            for answer in join_all(calls).await {
+                answer.map_err(|failed| failed.error)?;
+            }
+            decided.fifty.push(start.elapsed());
+        } else {
+            let decisions = rows.iter().map(serve::approve).collect();
+            let answer = client.call(Request::DecideMany { decisions }).await.map_err(|failed| failed.error)?;
+            decided.many.push(start.elapsed());
+            let Answer::DecidedMany { results } = answer else { return Err("not results".into()) };
+            if let Some(error) = results.into_iter().find_map(|result| result.error) {
+                return Err(error.into());
+            }
         }
     }
     Ok(decided)
@@ -413,6 +445,6 @@ fn floors(path: &Path, samples: usize) -> Outcome<Floors> {
 }
 
 fn presses(drawn: impl Iterator<Item = Outcome<(Duration, usize)>>) -> Outcome<Presses> {
-    let pressed = |(time, bytes)| Pressed { first: time, settled: time, first_bytes: bytes, bytes };
+    let pressed = |(time, bytes)| Pressed { first: time, settled: time, bytes };
     Ok(Presses(drawn.map(|drawn| drawn.map(pressed)).collect::<Outcome<_>>()?))
 }
