@@ -53,10 +53,12 @@ pub fn page(db: &Database, from: &[u8], limit: usize) -> Outcome<usize> {
     Ok(bytes)
 }
 
-/// Every `step`th key of the queue.
+/// Every `step`th key of what is open in the queue: the first eight ranks of each module.
 pub fn keys(db: &Database, step: usize) -> Outcome<Vec<Vec<u8>>> {
     let queue = db.begin_read()?.open_table(QUEUE)?;
-    Ok(queue.iter()?.step_by(step).map(|row| row.map(|(key, _)| key.value().to_vec())).collect::<Result<_, _>>()?)
+    let is_open = |key: &[u8]| key.get(1).is_some_and(|rank| *rank < 8);
+    let keys = queue.iter()?.filter(|row| row.as_ref().map_or(true, |(key, _)| is_open(key.value())));
+    Ok(keys.step_by(step).map(|row| row.map(|(key, _)| key.value().to_vec())).collect::<Result<_, _>>()?)
 }
 
 /// Commits of `rows` rows of `length` bytes each into `tables` tables, safe against a crash in the

@@ -62,20 +62,26 @@ async fn run(items: u64, samples: usize) -> Outcome {
     let size = std::fs::metadata(&path)?.len();
     println!("{items} items, {} MiB on disk, {samples} samples or more of each\n", size >> 20);
 
-    let open = sample(samples, |_| {
-        Store::open(&path, Options::default()).map_err(Into::into).and_then(|store| first_page(&store))
+    let open = opened(samples, || {
+        let store = Store::open(&path, Options::default())?;
+        first_page(&store)?;
+        Ok(store)
     })?;
 
     // Everything an operator's machine runs, in this one process; floors come after its memory was read.
     let service = serve::open(folder)?;
     let daemon = serve::listen(Arc::clone(&service), &socket)?;
     let store = service.engine().store();
+    remember("with the store open and served")?;
     let paged = pages(store, &socket, samples).await?;
+    remember("after pages everywhere")?;
     let free = walk(&socket, samples, false).await?;
     let gated = walk(&socket, samples, true).await?;
     let lone = lone_match(&socket).await?;
+    remember("after the walk")?;
     let decided = decide(store, &socket, samples).await?;
     let observed = observe(store, samples).await?;
+    remember("after the writes")?;
     let (rss, peak) = stats::memory()?;
     daemon.shutdown().await;
     drop((daemon, service));
@@ -105,7 +111,7 @@ async fn run(items: u64, samples: usize) -> Outcome {
     table.times("jump to the end", &free.end.settled(), Some(&frame), &BUDGET);
     table.times("jump to the start", &free.start.settled(), Some(&frame), &BUDGET);
     table.times("text filter, common text", &free.text.settled(), Some(&frame), &BUDGET);
-    table.times("text filter, one step of 5,000 rows without a match (socket)", &paged.absent, None, &BUDGET);
+    table.times("text filter, one step of 2,000 rows without a match (socket)", &paged.absent, None, &BUDGET);
     table.heading("the same with the console's frame gate as shipped");
     table.times("open the queue", &gated.open, Some(&frame), &BUDGET);
     table.times("filter by state", &gated.state.settled(), Some(&frame), &BUDGET);
@@ -124,6 +130,7 @@ async fn run(items: u64, samples: usize) -> Outcome {
     table.numbers("idle for 3 s, wake-ups of the loop (G4)", gated.idle.1 as f64, None, &Goal::Most(0.0));
     table.numbers("idle for 3 s, processor time in ms (G4)", gated.idle.2 as f64 * 10.0, None, &Goal::None);
     table.heading("writes; floor: bare redb commits of as many rows and bytes in the same file");
+    table.times("commit one small value, store only", &decided.value, Some(&bare.commit_value), &Goal::None);
     table.times("decide one item, through the socket", &decided.one, Some(&bare.commit_one), &BUDGET);
     table.times("decide 50 items, 50 calls at once", &decided.fifty, Some(&bare.commit_fifty), &BUDGET);
     table.times("decide 50 items, one call", &decided.many, Some(&bare.commit_fifty), &BUDGET);
@@ -145,10 +152,29 @@ async fn run(items: u64, samples: usize) -> Outcome {
     table.numbers("at its greatest (VmHWM)", peak as f64 / 1024.0, None, &Goal::Most(200.0));
     println!("{table}");
     println!("round trip of {} bytes over a Unix socket: {trip} ms", paged.bytes);
-    println!("text that no title has: {} steps of 5,000 rows until all was searched", paged.absent.len());
+    println!("text that no title has: {} steps of 2,000 rows until all was searched", paged.absent.len());
     println!("text that one title has, typed into the console: {lone}");
     std::fs::remove_dir_all(folder)?;
     Ok(())
+}
+
+/// Tells on the side how much memory is in use: where a peak comes from.
+fn remember(when: &str) -> Outcome {
+    let (rss, peak) = stats::memory()?;
+    eprintln!("memory {when}: {} MiB, peak {} MiB", rss >> 10, peak >> 10);
+    Ok(())
+}
+
+/// Times of opening something; closing it again is not counted.
+fn opened<T>(samples: usize, open: impl Fn() -> Outcome<T>) -> Outcome<Samples> {
+    let mut times = Samples::default();
+    for _ in 0..samples {
+        let start = Instant::now();
+        let handle = open()?;
+        times.push(start.elapsed());
+        drop(handle);
+    }
+    Ok(times)
 }
 
 /// The first screenful of everything that is open.
@@ -181,16 +207,17 @@ async fn pages(store: &Store, socket: &Path, samples: usize) -> Outcome<Paged> {
         tokens.push(token.clone());
         anchor = Anchor::After(token);
     }
-    let (mut through, mut inside, mut bytes) = (Samples::default(), Samples::default(), 0);
-    for n in 0..samples.max(400) {
-        let token = tokens[usize::try_from(mix(n as u64))? % tokens.len()].clone();
-        let query = page(Filter::default(), Anchor::After(token), 50);
+    let (mut through, mut bytes) = (Samples::default(), 0);
+    let queries: Vec<PageQuery> = places(tokens.len(), samples)
+        .map(|at| page(Filter::default(), Anchor::After(tokens[at].clone()), 50))
+        .collect();
+    // Once to warm the caches, as the floor does; then each way by itself.
+    queries.iter().try_for_each(|query| store.read(|view| view.page(query)).map(drop))?;
+    let inside = sample(queries.len(), |n| store.read(|view| view.page(&queries[n])).map(drop))?;
+    for query in queries {
         let start = Instant::now();
-        let rows = ask(&client, query.clone()).await?;
+        let rows = ask(&client, query).await?;
         through.push(start.elapsed());
-        let start = Instant::now();
-        store.read(|view| view.page(&query))?;
-        inside.push(start.elapsed());
         bytes = bytes.max(serde_json::to_vec(&rows)?.len());
     }
     let (mut absent, mut anchor) = (Samples::default(), Some(Anchor::Start));
@@ -202,6 +229,11 @@ async fn pages(store: &Store, socket: &Path, samples: usize) -> Outcome<Paged> {
         anchor = rows.continue_at.map(Anchor::After);
     }
     Ok(Paged { socket: through, store: inside, absent, bytes })
+}
+
+/// Places in a list of `length`, the same for Tandem and for the floor.
+fn places(length: usize, samples: usize) -> impl Iterator<Item = usize> {
+    (0..samples.max(400) as u64).map(move |n| usize::try_from(mix(n)).unwrap_or(0) % length.max(1))
 }
 
 async fn ask(client: &Client, query: PageQuery) -> Outcome<Rows> {
@@ -325,6 +357,8 @@ async fn lone_match(socket: &Path) -> Outcome<String> {
 
 /// Decisions through the socket, and how long until they were durable and answered.
 struct Decided {
+    /// A commit of one small value, store only: what the writer thread and the disk take of it.
+    value: Samples,
     one: Samples,
     /// Fifty calls at once.
     fifty: Samples,
@@ -343,7 +377,8 @@ async fn decide(store: &Store, socket: &Path, samples: usize) -> Outcome<Decided
         anchor = Anchor::After(last.token.clone());
         held.extend(rows);
     }
-    let mut decided = Decided { one: Samples::default(), fifty: Samples::default(), many: Samples::default() };
+    let value = sample(samples, |n| store.write_blocking(move |tx| tx.put_meta("bench", &n.to_be_bytes())))?;
+    let mut decided = Decided { value, one: Samples::default(), fifty: Samples::default(), many: Samples::default() };
     let (ones, rest) = held.split_at(samples.min(held.len()));
     for row in ones {
         let start = Instant::now();
@@ -405,6 +440,7 @@ struct Floors {
     table_page: Samples,
     /// Bytes of a move, a scrolled row and a page.
     bytes: [f64; 3],
+    commit_value: Samples,
     commit_one: Samples,
     commit_fifty: Samples,
     observe_one: Samples,
@@ -412,12 +448,17 @@ struct Floors {
 }
 
 fn floors(path: &Path, samples: usize) -> Outcome<Floors> {
-    let open = sample(samples, |_| floor::page(&floor::open(path)?, &[0], 50).map(drop))?;
+    let open = opened(samples, || {
+        let db = floor::open(path)?;
+        floor::page(&db, &[0], 50)?;
+        Ok(db)
+    })?;
     let db = floor::open(path)?;
     let keys = floor::keys(&db, 1_000)?;
-    let page = sample(samples.max(400), |n| {
-        floor::page(&db, &keys[usize::try_from(mix(n as u64))? % keys.len()], 50).map(drop)
-    })?;
+    let places: Vec<&[u8]> = places(keys.len(), samples).map(|at| keys[at].as_slice()).collect();
+    places.iter().try_for_each(|place| floor::page(&db, place, 50).map(drop))?;
+    let page = sample(places.len(), |n| floor::page(&db, places[n], 50).map(drop))?;
+    let commit_value = floor::commits(&db, samples, 1, 1, 20)?;
     // A decision writes about ten rows in as many tables; header and body make up most of the bytes.
     let commit_one = floor::commits(&db, samples, 2, 5, 900)?;
     let commit_fifty = floor::commits(&db, samples, 100, 5, 900)?;
@@ -437,6 +478,7 @@ fn floors(path: &Path, samples: usize) -> Outcome<Floors> {
         table_scroll: table_scroll.first(),
         table_page: table_page.first(),
         bytes,
+        commit_value,
         commit_one,
         commit_fifty,
         observe_one,
