@@ -59,6 +59,7 @@ fn update(item: ItemId) -> Intent {
             patch: Default::default(),
             pre_image: Default::default(),
         },
+        source_values: Default::default(),
         attempt: 1,
         claimed_at: at(0),
         unknown_since: None,

@@ -260,6 +260,7 @@ fn furnished(path: &Path) -> Store {
                     fields: Default::default(),
                     source: RecordId::from("2"),
                 },
+                source_values: Default::default(),
                 attempt: 1,
                 claimed_at: at(1),
                 unknown_since: None,

@@ -156,6 +156,7 @@ fn intent(item: u64, n: Option<u8>) -> Intent {
         module: module_of(item),
         side: Side::Crm,
         operation,
+        source_values: Default::default(),
         attempt: 1,
         claimed_at: at(2),
         unknown_since: None,

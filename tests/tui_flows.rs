@@ -201,7 +201,7 @@ async fn a_lost_connection_is_shown_and_everything_is_asked_again_afterwards() {
     let mut console = Console::start(Fake::with_conflicts(10), SIZE).await;
     console.press("2").await;
     console.event(BackendEvent::Disconnected("the socket was closed".into())).await;
-    assert!(console.shows("NO CONNECTION the socket was closed"), "{}", console.text());
+    assert!(console.shows("NO CONNECTION, trying again"), "{}", console.text());
     console.press("s").await;
     assert_eq!(console.decisions(), []);
     console.fake.world.lock().unwrap().asked.clear();

@@ -289,11 +289,12 @@ fn foreign_sequences(bytes: &[u8]) -> Vec<String> {
             continue;
         };
         let sequence = &rest[..end];
-        let ours = matches!(sequence, "\x1b[?2026h" | "\x1b[?2026l" | "\x1b[?25l" | "\x1b[?25h" | "\x1b[2J")
-            || ["H", "m"].iter().any(|last| {
-                let body = sequence[2..].strip_suffix(last);
-                body.is_some_and(|body| body.chars().all(|c| c.is_ascii_digit() || c == ';'))
-            });
+        let ours =
+            matches!(sequence, "\x1b[?2026h" | "\x1b[?2026l" | "\x1b[?25l" | "\x1b[?25h" | "\x1b[2J" | "\x1b[2K")
+                || ["H", "m"].iter().any(|last| {
+                    let body = sequence[2..].strip_suffix(last);
+                    body.is_some_and(|body| body.chars().all(|c| c.is_ascii_digit() || c == ';'))
+                });
         if !ours {
             foreign.push(sequence.to_owned());
         }

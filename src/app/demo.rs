@@ -24,14 +24,11 @@ use crate::store::Reads as _;
 use crate::sync::Engine;
 use crate::tui;
 
-/// How busy the colleagues are, on each side.
-const EDITS_PER_MINUTE: u32 = 30;
-
 /// Runs the demonstration until it is left.
 pub(super) async fn run(run: RunDemo) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let place = Place::prepare(run.data.as_deref())?;
-    let world = World::new(run.args.records as usize, run.args.seed, Arc::clone(&clock));
+    let world = World::new(run.args.records as usize, run.args.seed, run.args.hostile, Arc::clone(&clock));
     let ivvy = listen(world.ivvy.router(), run.args.port_base, 0).await?;
     let crm = listen(world.salesforce.router(), run.args.port_base, 1).await?;
     let config = write_config(&place.directory, run.socket.as_deref(), &world, &ivvy.url(), &crm.url())?;
@@ -42,7 +39,8 @@ pub(super) async fn run(run: RunDemo) -> Result<()> {
     let releasing = tokio::spawn(release_first_sync(hosted.service.engine().clone(), Arc::clone(&clock)));
     let colleagues = {
         let (world, quiet) = (world.clone(), quiet.clone());
-        tokio::spawn(async move { world.live(EDITS_PER_MINUTE, quiet).await })
+        let edits = run.args.edits_per_minute;
+        tokio::spawn(async move { world.live(edits, quiet).await })
     };
     let ended = if run.args.headless {
         announce(&config, &ivvy, &crm)?;

@@ -49,10 +49,9 @@ impl Hosted {
         let engine = {
             let (engine, shutdown) = (service.engine().clone(), shutdown.clone());
             tokio::spawn(async move {
-                let ended = engine.run(shutdown.clone()).await;
-                // An engine that fails must not leave a daemon behind that looks alive.
-                shutdown.cancel();
-                ended
+                // An engine that fails, or panics, must not leave a daemon behind that looks alive.
+                let _stop = shutdown.clone().drop_guard();
+                engine.run(shutdown).await
             })
         };
         let announcing = {
@@ -80,7 +79,8 @@ impl Hosted {
         let abort = self.engine.abort_handle();
         match tokio::time::timeout(GRACE, self.engine).await {
             Ok(Ok(ended)) => ended.map_err(Error::from),
-            Ok(Err(_)) => Err(Error::internal("the engine was broken off")),
+            Ok(Err(_)) => Err(Error::internal("the engine was broken off by a defect")
+                .hint("start it again: what was under way is on disk; please report what the log says")),
             Err(_) => {
                 // What it was doing is on disk as an intent; the next start proves the outcome.
                 abort.abort();

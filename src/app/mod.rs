@@ -14,7 +14,7 @@ use crate::cli::args::{ColorWhen, SimSystem};
 use crate::cli::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSim, ThemeRow};
 use crate::config::{Config, Secrets};
 use crate::daemon::{account, report};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::seam::{Clock, Entropy, SystemClock};
 use crate::sim::command::{SimOptions, run_ivvy, run_salesforce};
 use crate::store::{self, Store, doctor};
@@ -65,8 +65,14 @@ impl Hooks for Parts {
     fn doctor<'a>(&'a self, config: &'a Config, rebuild: bool) -> BoxFuture<'a, Result<Diagnosis>> {
         Box::pin(async move {
             let options = store::Options { instance: config.account.clone(), ..store::Options::default() };
-            let store = Store::open(&account::store_path(config), options)?;
-            let findings = store.read(|view| doctor::check(view))?;
+            let path = account::store_path(config);
+            // Opening would make one, and an examination must not leave anything behind.
+            if !path.exists() {
+                return Err(Error::config(format!("there is no store at {}", path.display()))
+                    .hint("check `data_dir` and `account`; `tandem run` makes the store"));
+            }
+            let store = Store::open(&path, options)?;
+            let findings = store.read(doctor::check)?;
             if rebuild {
                 doctor::rebuild(&store)?;
             }

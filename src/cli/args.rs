@@ -152,8 +152,14 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     pub records: u32,
     /// Same seed, same data
-    #[arg(long, value_name = "S", default_value_t = 2_000)]
+    #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
+    /// How many records the colleagues change per minute on each side; 0 for a quiet world
+    #[arg(long, value_name = "K", default_value_t = 30)]
+    pub edits_per_minute: u32,
+    /// Give every tenth record text that attacks terminals
+    #[arg(long)]
+    pub hostile: bool,
     /// No console: print addresses, config and socket as one JSON line and run until signalled
     #[arg(long)]
     pub headless: bool,

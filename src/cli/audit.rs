@@ -72,9 +72,9 @@ pub(super) fn table(out: &mut Out, rows: &[AuditRow]) -> Result<()> {
             [
                 row.seq.to_string(),
                 when(row.at),
-                plain(&row.actor.name).into_owned(),
+                plain(&row.actor.name),
                 row.item.map_or_else(|| "-".to_owned(), |item| item.to_string()),
-                plain(&sentence(&row.what)).into_owned(),
+                plain(&sentence(&row.what)),
             ]
         })
         .collect();

@@ -89,7 +89,7 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
                 module.rate_per_min.to_string(),
                 counts.join(", "),
             ]
-            .map(|cell| plain(&cell).into_owned())
+            .map(|cell| plain(&cell))
         })
         .collect();
     out.line("")?;
@@ -114,7 +114,7 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
                 remote.errors_per_min.to_string(),
                 remote.last_error.clone().unwrap_or_else(|| "-".to_owned()),
             ]
-            .map(|cell| plain(&cell).into_owned())
+            .map(|cell| plain(&cell))
         })
         .collect();
     out.table(["REMOTE", "BREAKER", "CALLS/MIN", "ERRORS/MIN", "LAST ERROR"], &rows)
@@ -238,7 +238,7 @@ pub(super) fn print_check(out: &mut Out, rows: &[CheckRow]) -> Result<u8> {
             .iter()
             .map(|row| {
                 let verdict = if row.ok { "ok" } else { "FAIL" };
-                [verdict.to_owned(), plain(&row.what).into_owned(), plain(&row.found).into_owned()]
+                [verdict.to_owned(), plain(&row.what), plain(&row.found)]
             })
             .collect();
         out.table(["", "CHECKED", "FOUND"], &cells)?;

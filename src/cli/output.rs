@@ -3,23 +3,32 @@
 //! Nothing a remote system said reaches a terminal raw: text goes through [`plain`], JSON is escaped
 //! beyond what JSON demands. A reader that hangs up (`| head`) is success, not an error.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use unicode_width::UnicodeWidthStr as _;
 
 use super::args::ColorWhen;
 use crate::error::{Error, Result};
 use crate::model::Timestamp;
+use crate::text::{self, plain_line};
+
+/// Columns of a table that is not written to a terminal.
+const PIPED: usize = 160;
+
+/// Columns of an instant: a column no wider than that is not cut.
+const SHORT: usize = 20;
+
+/// Columns no cell is cut below, however narrow the terminal.
+const LEAST: usize = 8;
 
 /// Standard output, and how to write to it.
 pub struct Out {
     writer: Box<dyn Write + Send>,
     json: bool,
     color: bool,
+    columns: usize,
     closed: bool,
 }
 
@@ -33,7 +42,12 @@ impl Out {
     /// Standard output.
     pub fn stdout(json: bool, when: ColorWhen) -> Self {
         let color = !json && wants_color(when, io::stdout().is_terminal());
-        Self { writer: Box::new(io::stdout()), json, color, closed: false }
+        // What reads a pipe has no width; a line there should still be one a person can read.
+        let columns = match io::stdout().is_terminal() {
+            true => crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns.max(40))),
+            false => PIPED,
+        };
+        Self { writer: Box::new(io::stdout()), json, color, columns, closed: false }
     }
 
     /// Whether JSON is wanted.
@@ -84,33 +98,60 @@ impl Out {
         self.raw(&(json_line(value) + "\n"))
     }
 
-    /// Writes rows in columns. Cells must be [`plain`].
+    /// Writes rows in columns, sanitised, and cut where the terminal (or 160 columns of a file) ends.
+    /// Scripts that need whole values ask for JSON.
     ///
     /// # Errors
     /// As [`Out::raw`].
     pub fn table<const N: usize>(&mut self, head: [&str; N], rows: &[[String; N]]) -> Result<()> {
-        let mut widths = head.map(|cell| cell.width());
-        for row in rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.width());
+        let mut rows = with_head(head, rows);
+        let caps = caps(&rows, self.columns);
+        for row in &mut rows {
+            for (cell, cap) in row.iter_mut().zip(&caps) {
+                *cell = plain_line(cell, Some(*cap));
             }
         }
-        let head = head.map(str::to_owned);
-        for (index, row) in std::iter::once(&head).chain(rows).enumerate() {
-            let mut line = String::new();
-            for (width, cell) in widths.iter().zip(row) {
-                line.push_str(cell);
-                line.push_str(&" ".repeat(width - cell.width() + 2));
-            }
-            let line = line.trim_end();
-            self.line(if index == 0 { self.paint(Paint::Bold, line) } else { line.to_owned() })?;
+        for (index, line) in text::columns(&rows, usize::MAX).iter().enumerate() {
+            self.line(if index == 0 { self.paint(Paint::Bold, line) } else { line.clone() })?;
         }
         Ok(())
+    }
+
+    /// Whether rows would fit uncut.
+    pub fn fits<const N: usize>(&self, head: [&str; N], rows: &[[String; N]]) -> bool {
+        let rows = with_head(head, rows);
+        caps(&rows, self.columns) == natural(&rows)
     }
 
     /// `text` in this style, if colours are on.
     pub fn paint(&self, paint: Paint, text: &str) -> String {
         if self.color { paint.apply(text) } else { text.to_owned() }
+    }
+}
+
+fn with_head<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Vec<Vec<String>> {
+    std::iter::once(head.map(str::to_owned).to_vec()).chain(rows.iter().map(|row| row.to_vec())).collect()
+}
+
+/// The widest cell of each column.
+fn natural(rows: &[Vec<String>]) -> Vec<usize> {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| text::width(&plain(cell))).max();
+    (0..count).map(|at| width(at).unwrap_or(0)).collect()
+}
+
+/// The width of each column for the rows to fit: those with texts give way, the widest first; what
+/// is short anyway (ids, states, instants) is never cut.
+fn caps(rows: &[Vec<String>], room: usize) -> Vec<usize> {
+    let natural = natural(rows);
+    let gaps = 2 * natural.len().saturating_sub(1);
+    let capped = |cap: usize| -> Vec<usize> {
+        natural.iter().map(|width| if *width <= SHORT { *width } else { (*width).min(cap) }).collect()
+    };
+    let fits = |cap: &usize| capped(*cap).iter().sum::<usize>() + gaps <= room;
+    match fits(&usize::MAX) {
+        true => natural.clone(),
+        false => capped((LEAST..room.max(LEAST)).rev().find(fits).unwrap_or(LEAST)),
     }
 }
 
@@ -187,44 +228,21 @@ pub fn error_shape(error: &Error) -> Value {
     })
 }
 
-/// Text from elsewhere, made harmless for a terminal: control characters, direction overrides and
-/// invisible characters become visible escapes.
-pub fn plain(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c {
-            '\n' => safe.push_str("\\n"),
-            '\t' => safe.push_str("\\t"),
-            '\r' => safe.push_str("\\r"),
-            c if is_unsafe(c) => {
-                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => safe.push(c),
-        }
-    }
-    Cow::Owned(safe)
+/// Text from elsewhere as one harmless line: the console's own sanitiser, at full length.
+pub fn plain(text: &str) -> String {
+    plain_line(text, None)
 }
 
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// JSON on one line, with every character [`plain`] would escape written as `\uXXXX`.
+/// JSON on one line, with every character [`plain`] would reveal written as `\uXXXX`.
 pub fn json_line<T: Serialize + ?Sized>(value: &T) -> String {
     // Invariant: what is printed serialises without error (string keys, no custom failures).
     let line = serde_json::to_string(value).unwrap_or_default();
-    if !line.chars().any(is_unsafe) {
+    if !line.chars().any(text::is_revealed) {
         return line;
     }
     let mut safe = String::with_capacity(line.len() + 16);
     for c in line.chars() {
-        if is_unsafe(c) {
+        if text::is_revealed(c) {
             // Such characters occur inside strings only, where an escape means the same.
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(safe, "\\u{unit:04x}");
@@ -248,10 +266,18 @@ mod tests {
     #[test]
     fn hostile_text_is_made_visible() {
         assert_eq!(plain("Zoë Ångström"), "Zoë Ångström");
-        assert_eq!(plain("a\u{1b}[31mb\nc\u{9b}d\u{202e}e"), "a\\u{1b}[31mb\\nc\\u{9b}d\\u{202e}e");
+        assert_eq!(plain("a\u{1b}[31mb\nc\u{9b}d\u{202e}e"), "a␛[31mb⏎c⟨U+009B⟩d⟨U+202E⟩e");
         let line = json_line("a\u{9b}\u{202e}\u{e0041}\u{1b}é");
         assert_eq!(line, r#""a\u009b\u202e\udb40\udc41\u001bé""#);
         assert_eq!(serde_json::from_str::<String>(&line).unwrap(), "a\u{9b}\u{202e}\u{e0041}\u{1b}é");
+    }
+
+    #[test]
+    fn the_widest_columns_give_way_until_the_row_fits() {
+        let rows = vec![vec!["7".to_owned(), "x".repeat(90), "y".repeat(50)]];
+        assert_eq!(caps(&rows, 200), [1, 90, 50]);
+        assert_eq!(caps(&rows, 100), [1, 47, 47]);
+        assert_eq!(caps(&rows, 5), [1, 8, 8], "a short column stays whole");
     }
 
     #[test]

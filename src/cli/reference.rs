@@ -151,10 +151,7 @@ pub(super) fn keys(context: &mut Context, hooks: &dyn Hooks) -> Result<u8> {
     }
     let cells: Vec<[String; 4]> = rows
         .iter()
-        .map(|row| {
-            [&row.scope, &row.keys, &row.title, row.cli.as_ref().unwrap_or(&row.action)]
-                .map(|cell| plain(cell).into_owned())
-        })
+        .map(|row| [&row.scope, &row.keys, &row.title, row.cli.as_ref().unwrap_or(&row.action)].map(|cell| plain(cell)))
         .collect();
     out.table(["WHERE", "KEYS", "WHAT", "COMMAND"], &cells)?;
     Ok(0)
@@ -169,8 +166,7 @@ pub(super) fn themes(context: &mut Context, hooks: &dyn Hooks) -> Result<u8> {
         }
         return Ok(0);
     }
-    let cells: Vec<[String; 2]> =
-        rows.iter().map(|row| [&row.name, &row.about].map(|cell| plain(cell).into_owned())).collect();
+    let cells: Vec<[String; 2]> = rows.iter().map(|row| [&row.name, &row.about].map(|cell| plain(cell))).collect();
     out.table(["THEME", "ABOUT"], &cells)?;
     Ok(0)
 }

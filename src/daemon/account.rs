@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{Config, CrmSystem, Limit as ConfigLimit, Secrets};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{ModuleId, Side};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
@@ -80,7 +80,9 @@ pub fn connect(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entrop
         },
         behind(&ivvy_gate),
         Arc::clone(clock),
-    )?;
+    )
+    .map_err(|error| in_section("ivvy", config, error))?;
+    let wrong = |error| in_section("crm", config, error);
     let mapped = custom(config, |field| (field.def(), field.crm.clone()));
     let url = config.crm.url.to_string();
     let crm: Arc<dyn Remote> = match &config.crm.system {
@@ -89,7 +91,7 @@ pub fn connect(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entrop
             settings.custom = mapped;
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
-            Arc::new(odoo::Odoo::new(settings, behind(&crm_gate), Arc::clone(clock))?)
+            Arc::new(odoo::Odoo::new(settings, behind(&crm_gate), Arc::clone(clock)).map_err(wrong)?)
         }
         CrmSystem::Salesforce { client_id, api_version, .. } => {
             let mut settings = salesforce::Settings::new(url, client_id, secrets.crm);
@@ -99,13 +101,21 @@ pub fn connect(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entrop
             if let Some(version) = api_version {
                 settings.api_version.clone_from(version);
             }
-            Arc::new(salesforce::Salesforce::new(settings, behind(&crm_gate), Arc::clone(clock))?)
+            Arc::new(salesforce::Salesforce::new(settings, behind(&crm_gate), Arc::clone(clock)).map_err(wrong)?)
         }
     };
     Ok(Connected {
         remotes: Remotes { ivvy: Arc::new(ivvy), crm },
         gates: [(Side::Ivvy, ivvy_gate), (Side::Crm, crm_gate)].into(),
     })
+}
+
+/// What an adapter refuses is in the configuration; the adapter does not know where.
+fn in_section(section: &str, config: &Config, error: Error) -> Error {
+    if error.hint.is_some() {
+        return error;
+    }
+    error.hint(format!("correct [{section}] in {}", config.path.display()))
 }
 
 /// `rate` calls a second with a short burst; zero lifts the limit.

@@ -119,6 +119,15 @@ impl AccountService {
                 Ok(Answer::AuditVerified { rows, broken_at })
             }
             Request::Sync { module, full } => {
+                let paused = |id: &ModuleId| engine.is_paused(*id);
+                let asked: Vec<ModuleId> =
+                    module.map_or_else(|| engine.modules().iter().map(|def| def.id).collect(), |id| vec![id]);
+                if asked.iter().all(paused) {
+                    let what = module.map_or_else(|| "every module".to_owned(), |id| id.to_string());
+                    return Err(Error::new(ErrorKind::Refused, format!("{what} is paused"))
+                        .hint("resume it first: a paused module reads and writes nothing")
+                        .into());
+                }
                 engine.sync_now(module, full);
                 Ok(done("the sweep starts now"))
             }
@@ -149,7 +158,7 @@ impl AccountService {
             Request::Doctor { rebuild } => {
                 let store = engine.store().clone();
                 let findings = blocking(move || {
-                    let findings = store.read(|view| doctor::check(view))?;
+                    let findings = store.read(doctor::check)?;
                     if rebuild {
                         doctor::rebuild(&store)?;
                     }

@@ -2,7 +2,7 @@
 //!
 //! A module ties one iVvy object to one CRM object (V-01, V-02). Queue, console tabs, config, CLI
 //! and docs are generated from this table, so a module is described once. The static definitions
-//! live in [`contacts`] and [`companies`]; custom fields are added to a copy at run time (V-19).
+//! live in `contacts` and `companies`; custom fields are added to a copy at run time (V-19).
 
 mod companies;
 mod contacts;

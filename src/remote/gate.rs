@@ -5,7 +5,7 @@
 //! bad, goes back to the caller once. What it turns away itself is always
 //! [`TransportError::NotSent`], because nothing has left the machine.
 //!
-//! Time comes from [`Clock`] alone. The token bucket is `governor`'s, read through [`SteadyClock`] and
+//! Time comes from [`Clock`] alone. The token bucket is `governor`'s, read through `SteadyClock` and
 //! slept for with our clock; its own waiting futures, which use the real timer, are not touched.
 
 mod breaker;

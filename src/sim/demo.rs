@@ -68,8 +68,9 @@ pub struct World {
 }
 
 impl World {
-    /// `contacts` people and proportionally many companies, the same for the same seed.
-    pub fn new(contacts: usize, seed: u64, clock: Arc<dyn Clock>) -> Self {
+    /// `contacts` people and proportionally many companies, the same for the same seed. `hostile` puts
+    /// text that attacks terminals into every tenth.
+    pub fn new(contacts: usize, seed: u64, hostile: bool, clock: Arc<dyn Clock>) -> Self {
         let entropy = Entropy::seeded(seed);
         let ivvy = IvvySim::new(
             ivvy::Settings { seed, order: ivvy::Order::Id, ..ivvy::Settings::default() },
@@ -82,7 +83,8 @@ impl World {
             Entropy::seeded(seed.wrapping_add(2)),
         );
         let world = Self { ivvy, salesforce, clock, entropy };
-        world.fill(&Population::generate(seed, contacts, contacts * 3 / 20));
+        let population = Population::generate(seed, contacts, contacts * 3 / 20);
+        world.fill(&if hostile { population.hostile(seed) } else { population });
         world
     }
 
@@ -158,8 +160,12 @@ impl World {
     }
 
     /// Colleagues at work on both sides until `cancel`: ordinary edits, and now and then the same field
-    /// of the same person in both, or a value the other system will not take.
+    /// of the same person in both, or a value the other system will not take. With no edits per minute
+    /// nobody is at work.
     pub async fn live(&self, edits_per_minute: u32, cancel: CancellationToken) {
+        if edits_per_minute == 0 {
+            return;
+        }
         let ivvy = ivvy::Editor::new(&self.ivvy, edits_per_minute).run(cancel.clone());
         let crm = salesforce::Editor::new(&self.salesforce, edits_per_minute).run(cancel.clone());
         tokio::join!(ivvy, crm, self.quarrel(cancel));
@@ -184,7 +190,7 @@ impl World {
                 continue;
             };
             let digits = self.entropy.below(9_000) + 1_000;
-            if round % 4 == 3 {
+            if round % 4 == 0 {
                 let name = "de la ".repeat(20) + &contact.last_name;
                 let _ = self.ivvy.edit(&Edit::update("contact", contact.id, json!({"lastName": name})));
                 continue;

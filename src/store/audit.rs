@@ -16,8 +16,8 @@ use super::meta;
 use super::source::{self, Direction, Source};
 use super::tables::Tab;
 use super::tx::{Note, Tx};
+use crate::model::query::AuditQuery;
 use crate::model::{AuditRow, Seq};
-use crate::wire::AuditQuery;
 
 const HASH: usize = 32;
 

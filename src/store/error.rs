@@ -145,9 +145,10 @@ impl From<StoreError> for Error {
             StoreError::Io(_) => {
                 (ErrorKind::Unavailable, "check the disk and start again; nothing that was acknowledged is lost")
             }
-            StoreError::Corrupt(_) => {
-                (ErrorKind::Internal, "stop the daemon, keep a copy of the file, run `tandem doctor`")
-            }
+            StoreError::Corrupt(_) => (
+                ErrorKind::Internal,
+                "keep a copy of the file, then restore a good one; `tandem doctor` says more if it still opens",
+            ),
             StoreError::Invariant(_) => (ErrorKind::Internal, "this is a defect in Tandem; nothing was written"),
             StoreError::BadToken => (ErrorKind::Config, "ask for the page from its start"),
             StoreError::Closed => (ErrorKind::Unavailable, "Tandem is shutting down"),

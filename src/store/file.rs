@@ -3,6 +3,8 @@
 //! A redb file that is killed while it is first written never opens again (`reliability.md` 1.1), so
 //! a new store is written beside its place and moved there whole.
 
+mod damage;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -36,10 +38,10 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Database> {
     }
     // Look before touching: opening for writing changes bytes even if nothing is written. A file that
     // needs recovery cannot be looked at this way; it is checked below, after it.
-    if let Ok(db) = builder(options).open_read_only(path) {
+    if let Ok(db) = damage::caught(|| builder(options).open_read_only(path))? {
         check(&db, path, options)?;
     }
-    let db = builder(options).open(path).map_err(|error| open_error(error, path))?;
+    let db = damage::caught(|| builder(options).open(path))?.map_err(|error| open_error(error, path))?;
     let mode = fs::metadata(path)?.permissions().mode();
     if mode & 0o077 != 0 {
         fs::set_permissions(path, Permissions::from_mode(0o600))?;

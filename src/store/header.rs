@@ -5,8 +5,8 @@ use super::codec::{self, VERSION, cut};
 use super::error::{Result, StoreError};
 use super::keys::{self, Key, Position};
 use super::tables::Tab;
+use crate::model::query::Row;
 use crate::model::{Fingerprint, Item, ItemId, Kind, ModuleId, PairKey, Reason, Reasons, State, Timestamp};
-use crate::wire;
 
 /// Bytes of a title kept in the header: what lists show and text filters search.
 pub const TITLE_BYTES: usize = 256;
@@ -216,8 +216,8 @@ impl Header {
     }
 
     /// As a row of the list. An advisory claim that ran out before `now` is left out.
-    pub(super) fn row(self, id: ItemId, now: Timestamp) -> wire::Row {
-        wire::Row {
+    pub(super) fn row(self, id: ItemId, now: Timestamp) -> Row {
+        Row {
             token: self.position(id).token(),
             id,
             module: self.module,

@@ -202,6 +202,18 @@ impl Store {
     pub fn latched_error(&self) -> Option<String> {
         self.0.shared.latched().map(|error| error.to_string())
     }
+
+    /// Completes with that error once there is one. Holds no handle on the store meanwhile.
+    pub fn died(&self) -> impl Future<Output = StoreError> + Send + 'static {
+        let mut latched = self.0.shared.latched.subscribe();
+        async move {
+            match latched.wait_for(Option::is_some).await {
+                // Invariant: `wait_for` hands out only what the predicate took.
+                Ok(error) => error.clone().unwrap_or(StoreError::Closed),
+                Err(_) => StoreError::Closed,
+            }
+        }
+    }
 }
 
 fn share(db: redb::Database) -> Result<Shared> {

@@ -16,8 +16,8 @@ use super::items;
 use super::keys::{self, Key, OPEN_RANKS, Position, Span};
 use super::source::{self, Direction, Source};
 use super::tables::Tab;
+use crate::model::query::{Anchor, Filter, PageQuery, Rows};
 use crate::model::{ModuleId, State, Timestamp};
-use crate::wire::{Anchor, Filter, PageQuery, Rows};
 
 /// Most rows in one window.
 const MAX_ROWS: usize = 1000;

@@ -9,11 +9,11 @@ use super::source::{Source, View};
 use super::tx::Tx;
 use super::{audit, intents, items, links, page, records};
 use crate::model::guard::Guard;
+use crate::model::query::{AuditQuery, PageQuery, Rows};
 use crate::model::{
     AuditRow, Base, Cursor, Decision, Intent, Item, ItemId, Link, LinkId, ModuleId, Observation, PairKey, Reason,
     RecordId, Seq, Side, State, Timestamp,
 };
-use crate::wire::{AuditQuery, PageQuery, Rows};
 
 /// Read access. Implemented by [`View`] (a snapshot) and [`Tx`] (which sees its own writes). Every
 /// method can fail on damage or a dead disk.

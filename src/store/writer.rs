@@ -5,8 +5,8 @@
 //! without it: each operation is all or nothing, and none sees another one's failure.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::Database;
 use tokio::sync::{broadcast, watch};
@@ -26,7 +26,7 @@ const MAX_RERUNS: usize = 3;
 pub(super) struct Shared {
     pub(super) db: Database,
     /// The first failure that killed the handle.
-    latched: Mutex<Option<StoreError>>,
+    pub(super) latched: watch::Sender<Option<StoreError>>,
     pub(super) seq: watch::Sender<Seq>,
     pub(super) changes: broadcast::Sender<Arc<Changes>>,
 }
@@ -35,11 +35,11 @@ impl Shared {
     pub(super) fn new(db: Database, seq: Seq) -> Self {
         let (seq, _) = watch::channel(seq);
         let (changes, _) = broadcast::channel(1024);
-        Self { db, latched: Mutex::new(None), seq, changes }
+        Self { db, latched: watch::Sender::new(None), seq, changes }
     }
 
     pub(super) fn latched(&self) -> Option<StoreError> {
-        self.latched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.latched.borrow().clone()
     }
 
     /// Remembers the first fatal error and answers with it ever after: what follows it (redb's
@@ -48,7 +48,18 @@ impl Shared {
         if !error.is_fatal() {
             return error;
         }
-        self.latched.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error).clone()
+        let mut cause = error.clone();
+        self.latched.send_if_modified(|latched| match latched {
+            Some(first) => {
+                cause = first.clone();
+                false
+            }
+            None => {
+                *latched = Some(error);
+                true
+            }
+        });
+        cause
     }
 
     fn announce(&self, changes: Changes) {

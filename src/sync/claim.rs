@@ -193,13 +193,7 @@ fn start(
         decided: item.decided || item.forced.is_some(),
         operation,
     };
-    #[cfg(test)]
-    let durable = !core.ablate.no_intent;
-    #[cfg(not(test))]
-    let durable = true;
-    if durable {
-        tx.put_intent(&intent)?;
-    }
+    tx.put_intent(&intent)?;
     let fields = intent.operation.written().keys().cloned().collect();
     item.state = State::Inflight;
     item.reasons = Reasons::NONE;

@@ -7,10 +7,13 @@ use super::core::Core;
 use super::plan::{self, Cause, link_records, put, supersede};
 use crate::merge::canonical::same;
 use crate::model::{
-    Actor, AuditEvent, Choice, Decision, FieldPlan, Fingerprint, Item, Kind, LinkState, PairKey, Reason, Reasons, Side,
-    State, Timestamp, Value, Verb, Verdict, item::Assignment,
+    Actor, AuditEvent, Choice, Decision, FieldKind, FieldPlan, Fingerprint, Item, Kind, LinkState, PairKey, Reason,
+    Reasons, Side, State, Timestamp, Value, Verb, Verdict, item::Assignment,
 };
 use crate::store::{Note, Reads as _, StoreError, Tx};
+
+/// Priority of a snoozed item.
+const SNOOZED: u8 = 9;
 
 /// How long an advisory claim lasts.
 const CLAIM: std::time::Duration = std::time::Duration::from_secs(5 * 60);
@@ -180,6 +183,8 @@ impl Step<'_, '_> {
         item.state = State::Held;
         item.reasons = item.reasons.with(Reason::Parked);
         item.ready_at = until;
+        // Below everything that waits now; the end of the snooze lifts it again.
+        item.priority = SNOOZED;
         item.decided = false;
         self.store(item)
     }
@@ -375,7 +380,13 @@ impl Step<'_, '_> {
         };
         if let Some(side) = self.decision.side {
             for row in item.plan.fields.iter_mut().filter(|row| differs(row)) {
-                row.choice = Some(Choice::side(side));
+                // A constant id is not part of anybody's record: taking the side that does not carry it
+                // yet would leave the pair without it for good (V-12).
+                let constant = def.field(&row.field).filter(|field| field.kind == FieldKind::ConstantId);
+                row.choice = Some(match constant {
+                    Some(field) if !field.flow.may_write(side.other()) => Choice::side(side.other()),
+                    _ => Choice::side(side),
+                });
             }
         }
         for (name, choice) in &self.decision.choices {

@@ -66,6 +66,9 @@ async fn move_on(core: &Arc<Core>, id: ItemId, from: State) -> Result<(), StoreE
                 State::Retry => (State::Ready, "its wait is over"),
                 _ => (State::New, "its snooze is over"),
             };
+            if state == State::New {
+                item.priority = 1;
+            }
             item.state = state;
             item.reasons = Reasons::NONE.without(Reason::Parked);
             item.ver += 1;

@@ -83,6 +83,7 @@ impl Engine {
             plan::run(core, &shutdown),
             push::run(core, &shutdown),
             due::run(core, &shutdown),
+            outlive(core, &shutdown),
         )
         .map(|_| ())
     }
@@ -213,5 +214,15 @@ impl Engine {
             }
             Ok(true)
         })
+    }
+}
+
+/// Waits for shutdown, or for the store to die under whomever. Whoever meets the dead store first may be
+/// a sweep, which only retries, or an operator's decision; the engine must not go on as if it lived.
+async fn outlive(core: &Core, shutdown: &CancellationToken) -> Result<(), StoreError> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Ok(()),
+        error = core.store.died() => Err(error),
     }
 }

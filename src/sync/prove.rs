@@ -20,6 +20,8 @@ use crate::model::{
 };
 use crate::remote::{Class, PageRequest, Read, RemoteError};
 use crate::store::{Reads as _, StoreError};
+#[cfg(test)]
+use crate::{model::Item, store::Tx};
 
 /// How long before the claim a remote's stamp of our create may lie: clocks differ.
 const STAMP_MARGIN: Duration = Duration::from_secs(15 * 60);
@@ -230,13 +232,6 @@ async fn lost_intent(core: &Arc<Core>, id: ItemId) -> Result<(), StoreError> {
                 return Ok(());
             };
             let now = shared.now();
-            #[cfg(test)]
-            if shared.ablate.no_intent {
-                item.state = State::Ready;
-                item.ver += 1;
-                let what = AuditEvent::Moved { state: State::Ready, cause: "ablation: resent blindly".to_owned() };
-                return put(tx, &item, Actor::engine(), now, what);
-            }
             item.state = State::Held;
             item.reasons = Reasons::one(Reason::Unproven);
             item.error = Some(ItemError {
@@ -269,6 +264,10 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<(), StoreError> {
                         let Some(mut item) = tx.item(id)?.filter(|item| item.state == State::Inflight) else {
                             return Ok(());
                         };
+                        #[cfg(test)]
+                        if shared.ablate.no_intent {
+                            return resend_blindly(&shared, tx, item);
+                        }
                         let now = shared.now();
                         let side = match tx.intent(id)? {
                             Some(mut intent) => {
@@ -293,4 +292,14 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// What an engine without a write-ahead intent would do: it does not know that anything was sent.
+#[cfg(test)]
+pub(super) fn resend_blindly(core: &Core, tx: &mut Tx<'_>, mut item: Item) -> Result<(), StoreError> {
+    tx.remove_intent(item.id)?;
+    item.state = State::Ready;
+    item.ver += 1;
+    let what = AuditEvent::Moved { state: State::Ready, cause: "ablation: sent again blindly".to_owned() };
+    put(tx, &item, Actor::engine(), core.now(), what)
 }

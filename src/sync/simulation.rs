@@ -13,7 +13,7 @@ mod remote;
 /// Which safeguard is taken out, to show that the checks would notice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ablation {
-    /// No write-ahead intent: after a crash the write is sent again blindly.
+    /// No memory of what was sent: after a crash or a lost answer the write is sent again blindly.
     pub no_intent: bool,
     /// Proof at once instead of after the settle time.
     pub no_settle_wait: bool,
@@ -26,23 +26,33 @@ mod tests {
     use super::drive::simulate;
 
     /// Seeds of this run: `TANDEM_SEEDS=17..18` replays one.
-    fn seeds(default: u64) -> std::ops::Range<u64> {
+    fn seeds(default: std::ops::Range<u64>) -> std::ops::Range<u64> {
         let given = std::env::var("TANDEM_SEEDS").ok();
         let parsed = given
             .as_deref()
             .and_then(|text| text.split_once(".."))
             .map(|(from, to)| from.parse().expect("TANDEM_SEEDS=from..to")..to.parse().expect("TANDEM_SEEDS=from..to"));
-        parsed.unwrap_or(0..default)
+        parsed.unwrap_or(default)
     }
 
-    /// I1 to I15, I22, I24 and I25 under crashes, lost messages and lag.
-    #[test]
-    fn full_protocol_keeps_the_invariants_i1_to_i15_i22() {
-        for seed in seeds(300) {
+    fn assert_holds(seeds: std::ops::Range<u64>) {
+        for seed in seeds {
             let report = simulate(seed, Ablation::default());
             assert!(report.violations.is_empty(), "seed {seed}: {:#?}", report.violations);
             assert!(report.writes > 0, "seed {seed}: the run did nothing");
         }
+    }
+
+    /// I1 to I15, I22, I24 under crashes, lost messages and lag: 300 seeds, in two halves so that two
+    /// cores share them.
+    #[test]
+    fn full_protocol_keeps_the_invariants_i1_to_i15_i22_first_half() {
+        assert_holds(seeds(0..150));
+    }
+
+    #[test]
+    fn full_protocol_keeps_the_invariants_i1_to_i15_i22_second_half() {
+        assert_holds(seeds(150..300));
     }
 
     /// A run is a function of its seed, otherwise a failing one could not be looked into.
@@ -54,8 +64,8 @@ mod tests {
     }
 
     fn assert_noticed(ablation: Ablation) {
-        let broken = seeds(60).filter(|seed| !simulate(*seed, ablation).violations.is_empty()).count();
-        assert!(broken > 0, "{ablation:?} went unnoticed");
+        let noticed = seeds(0..200).any(|seed| !simulate(seed, ablation).violations.is_empty());
+        assert!(noticed, "{ablation:?} went unnoticed");
     }
 
     #[test]

@@ -13,5 +13,5 @@ mod width;
 
 pub use diff::{Changed, word_diff};
 pub use plain::{columns, plain_line};
-pub use safe::{DEFAULT_LIMIT, Glyph, MAX_MARKS, Safe, strip_controls};
+pub use safe::{DEFAULT_LIMIT, Glyph, MAX_MARKS, Safe, is_revealed, strip_controls};
 pub use width::{Fit, fit, pad, truncate, width, wrap};

@@ -205,6 +205,11 @@ pub fn strip_controls(raw: &str, keep_lines: bool) -> (String, bool) {
     (text, removed)
 }
 
+/// Whether a sanitiser would show a character instead of passing it on. Emoji joiners count too.
+pub fn is_revealed(c: char) -> bool {
+    control_symbol(c).is_some() || is_hidden(c)
+}
+
 /// What stands for a control character or line break.
 fn control_symbol(c: char) -> Option<&'static str> {
     const PICTURES: [&str; 32] = [

@@ -50,6 +50,7 @@ pub fn field(name: &str, base: &str, ivvy: &str, crm: &str) -> FieldPlan {
         crm: value(crm),
         verdict,
         why,
+        merged: None,
         choice: None::<Choice>,
         moved: false,
     }
@@ -95,6 +96,8 @@ pub fn view(id: u64, title: &str, fields: Vec<FieldPlan>) -> ItemView {
         decided: false,
         forced: None,
         decided_by: None,
+        guard_pass: false,
+        pushed: Vec::new(),
         error: None,
         skipped_seen: None,
         assigned: None,

@@ -2,7 +2,7 @@
 //!
 //! It knows the model, sanitised text, the wire protocol and a [`Backend`]; no store, no remote.
 //! State ([`app`]) changes only in one pure function; views are pure functions of it; the loop
-//! ([`run`]) is the only place that waits.
+//! ([`run`](mod@run)) is the only place that waits.
 
 pub mod action;
 pub mod app;
@@ -14,6 +14,7 @@ pub mod keys;
 mod log;
 mod queue;
 pub mod run;
+mod shadow;
 pub mod terminal;
 pub mod theme;
 mod toast;

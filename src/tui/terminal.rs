@@ -20,6 +20,8 @@ use ratatui::backend::{Backend, ClearType, CrosstermBackend, TestBackend, Window
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
+use super::shadow::Shadow;
+
 /// What the console draws on.
 pub trait Surface: Backend {
     /// Sends the frame drawn since the last commit.
@@ -78,6 +80,7 @@ pub struct Tty<W: Write> {
     fixed: Option<Size>,
     cursor: Position,
     cursor_shown: bool,
+    shown: Shadow,
 }
 
 impl<W: Write> Tty<W> {
@@ -85,7 +88,15 @@ impl<W: Write> Tty<W> {
     pub fn new(out: W) -> Self {
         let pending = Pending::default();
         let inner = CrosstermBackend::new(pending.clone());
-        Self { inner, pending, out, fixed: None, cursor: Position::ORIGIN, cursor_shown: true }
+        Self {
+            inner,
+            pending,
+            out,
+            fixed: None,
+            cursor: Position::ORIGIN,
+            cursor_shown: true,
+            shown: Shadow::default(),
+        }
     }
 
     /// On a writer that stands for a terminal of this size: recordings and tests.
@@ -106,7 +117,25 @@ impl<W: Write> Backend for Tty<W> {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        self.inner.draw(content)
+        let mut plain = Vec::new();
+        let mut delicate = std::collections::BTreeSet::new();
+        for (x, y, cell) in content {
+            if self.shown.put(x, y, cell) {
+                delicate.insert(y);
+            } else {
+                plain.push((x, y, cell));
+            }
+        }
+        plain.retain(|(_, y, _)| !delicate.contains(y));
+        self.inner.draw(plain.into_iter())?;
+        for y in delicate {
+            self.inner.set_cursor_position(Position { x: 0, y })?;
+            self.inner.clear_region(ClearType::CurrentLine)?;
+            for run in self.shown.runs(y) {
+                self.inner.draw(run.iter().map(|(x, cell)| (*x, y, *cell)))?;
+            }
+        }
+        Ok(())
     }
 
     fn hide_cursor(&mut self) -> io::Result<()> {
@@ -136,10 +165,14 @@ impl<W: Write> Backend for Tty<W> {
     }
 
     fn clear(&mut self) -> io::Result<()> {
+        self.shown = Shadow::default();
         self.inner.clear()
     }
 
     fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
+        if clear_type == ClearType::All {
+            self.shown = Shadow::default();
+        }
         self.inner.clear_region(clear_type)
     }
 

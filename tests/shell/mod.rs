@@ -216,6 +216,7 @@ pub fn item(number: u64) -> Item {
         crm: Some("anna@example.com".into()),
         verdict: Verdict::Conflict,
         why: Why::BothChanged,
+        merged: None,
         choice: None,
         moved: false,
     };
@@ -240,6 +241,8 @@ pub fn item(number: u64) -> Item {
         decided: false,
         forced: None,
         decided_by: None,
+        guard_pass: false,
+        pushed: Vec::new(),
         error: None,
         skipped_seen: None,
         assigned: None,

@@ -56,6 +56,8 @@ pub fn item(id: u64, module: ModuleId, record: &str, state: State) -> Item {
         decided: false,
         forced: None,
         decided_by: None,
+        guard_pass: false,
+        pushed: Vec::new(),
         error: None,
         skipped_seen: None,
         assigned: None,

@@ -28,7 +28,7 @@ pub(super) async fn run(context: &mut Context, client: &Client, order: Order) ->
     let mut exit = 0;
     while let Some((id, result)) = results.next().await {
         match result {
-            Ok(item) => success(context, &item)?,
+            Ok(item) => success(context, id, &item)?,
             Err(failed) => {
                 exit = exit.max(failed.error.kind.exit_code());
                 failure(context, id, &failed)?;
@@ -120,13 +120,20 @@ fn typed(field: &FieldDef, text: &str) -> Result<Value> {
     }
 }
 
-fn success(context: &mut Context, item: &Item) -> Result<()> {
+/// An undo of something written answers with the item that proposes the reverse.
+fn success(context: &mut Context, asked: ItemId, item: &Item) -> Result<()> {
     let out = &mut context.out;
     if out.is_json() {
-        out.json(&json!({ "id": item.id, "ok": true, "state": item.state, "version": item.ver }))
+        let mut shape = json!({ "id": asked, "ok": true, "state": item.state, "version": item.ver });
+        if let Some(shape) = shape.as_object_mut().filter(|_| item.id != asked) {
+            shape.insert("proposal".to_owned(), json!(item.id));
+        }
+        out.json(&shape)
     } else {
         let state = out.paint(Paint::Green, &item.state.to_string());
-        out.line(format!("{}: {state}, version {}", item.id, item.ver))
+        let reverse = if item.id == asked { "" } else { " proposes the reverse" };
+        let asked = if item.id == asked { String::new() } else { format!("{asked}: ") };
+        out.line(format!("{asked}{}{reverse}: {state}, version {}", item.id, item.ver))
     }
 }
 
@@ -139,7 +146,10 @@ fn failure(context: &mut Context, id: ItemId, failed: &CallError) -> Result<()> 
         return context.out.json(&shape);
     }
     let mut error = failed.error.clone();
-    error.message = format!("item {id}: {}", error.message);
+    let named = format!("item {id}");
+    if !error.message.starts_with(&named) {
+        error.message = format!("{named}: {}", error.message);
+    }
     if let Some(current) = &failed.current {
         let by = current.decided_by.as_deref().map(|who| format!(" by {}", plain(who))).unwrap_or_default();
         error.causes.push(format!("it is now {}{by}, version {}", current.state, current.ver));

@@ -120,6 +120,9 @@ async fn list(context: &mut Context, client: &Client, args: ListArgs) -> Result<
         }
         return Ok(0);
     }
+    if page.rows.is_empty() {
+        return out.line("no items").map(|()| 0);
+    }
     let rows: Vec<[String; 8]> = page.rows.iter().map(row_cells).collect();
     out.table(["ID", "MODULE", "STATE", "REASONS", "VER", "SINCE", "TITLE", "WHAT"], &rows)?;
     if let Some(token) = next {
@@ -155,7 +158,7 @@ fn row_cells(row: &Row) -> [String; 8] {
         if reasons.is_empty() { "-".to_owned() } else { reasons.join(",") },
         row.version.to_string(),
         when(row.since),
-        plain(&row.title).into_owned(),
-        plain(&row.summary).into_owned(),
+        plain(&row.title),
+        plain(&row.summary),
     ]
 }

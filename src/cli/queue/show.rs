@@ -1,5 +1,7 @@
 //! `queue show`: one record pair, field by field.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use crate::cli::output::{Paint, plain, when};
@@ -91,7 +93,19 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
     }
     out.line("")?;
     let rows: Vec<[String; 6]> = item.plan.fields.iter().map(field_cells).collect();
-    out.table(["FIELD", "BASE", "IVVY", "CRM", "RESULT", "VERDICT"], &rows)?;
+    let head = ["FIELD", "BASE", "IVVY", "CRM", "RESULT", "VERDICT"];
+    if out.fits(head, &rows) {
+        out.table(head, &rows)?;
+    } else {
+        // Values are what this command is for, so they are never cut: one below the other then.
+        for [field, base, ivvy, crm, result, verdict] in &rows {
+            let line = out.paint(Paint::Bold, &format!("{field}: {verdict}"));
+            out.line(line)?;
+            for (name, value) in [("base", base), ("ivvy", ivvy), ("crm", crm), ("result", result)] {
+                out.line(format!("  {name:<6}  {value}"))?;
+            }
+        }
+    }
     for candidate in &item.plan.candidates {
         out.line(format!(
             "candidate {} {}: {}",
@@ -105,10 +119,14 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
     if !allowed.is_empty() {
         out.line(format!("\nyou may: {}", allowed.join(", ")))?;
     }
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (verb, why_not) in &view.verbs {
         if let Some(why_not) = why_not {
-            out.line(format!("not {verb}: {}", plain(why_not)))?;
+            reasons.entry(why_not).or_default().push(verb.to_string());
         }
+    }
+    for (why_not, verbs) in reasons {
+        out.line(format!("you may not {}: {}", verbs.join(", "), plain(why_not)))?;
     }
     out.line("")?;
     audit::table(out, &view.history)
@@ -118,7 +136,7 @@ fn field_cells(row: &FieldPlan) -> [String; 6] {
     let cell = |value: Option<&Value>| match value {
         None => "·".to_owned(), // not spoken of
         Some(Value::Null) => "-".to_owned(),
-        Some(value) => plain(&value.to_string()).into_owned(),
+        Some(value) => plain(&value.to_string()),
     };
     let verdict = match (row.unsolved(), row.verdict) {
         (true, _) => format!("CHOOSE ({})", row.why),
@@ -126,7 +144,7 @@ fn field_cells(row: &FieldPlan) -> [String; 6] {
         (false, verdict) => format!("{verdict} ({})", row.why),
     };
     [
-        plain(&row.field).into_owned(),
+        plain(&row.field),
         cell(row.base_ivvy.as_ref().or(row.base_crm.as_ref())),
         cell(row.ivvy.as_ref()),
         cell(row.crm.as_ref()),

@@ -81,7 +81,7 @@ fn replan(context: &Context<'_>, tx: &mut Tx<'_>, mut item: Item, draft: Draft) 
         // that was waiting for its parent may have something new to do.
         let waiting = item.state == State::Blocked || item.state == State::New;
         let released = item.state == State::Held && item.reasons == Reasons::one(Reason::UnmatchedRef);
-        if !waiting && !(released && draft.state != State::Held) {
+        if !waiting && (!released || draft.state == State::Held) {
             return Ok(());
         }
     }

@@ -54,7 +54,7 @@ pub(super) fn all(drive: &Drive, store: &Store, mut violations: Vec<String>) -> 
 
 /// Prints the audit log, for looking into a failing seed (`TANDEM_TRACE=1`).
 fn trace(store: &Store) {
-    for row in store.read(|view| audit_log(view)).unwrap_or_default().into_iter().rev() {
+    for row in store.read(audit_log).unwrap_or_default().into_iter().rev() {
         let pair = row.item.and_then(|id| store.read(|view| view.item(id)).ok().flatten()).map(|item| item.pair);
         println!("{} {} item {:?} {pair:?} {:?}", row.seq, row.at, row.item.map(|id| id.0), row.what);
     }

@@ -307,8 +307,9 @@ impl Drive {
             tokio::select! {
                 biased;
                 ended = &mut machine => {
+                    // A run that has ended has no rest to look at; it must not be polled again either.
                     violations.push(format!("the engine ended by itself: {ended:?}"));
-                    break;
+                    return check::all(&self, &store, violations);
                 }
                 () = clock.sleep(Duration::from_secs(5)) => {}
             }
@@ -326,7 +327,10 @@ impl Drive {
             let clock = Arc::clone(&self.clock);
             tokio::select! {
                 biased;
-                _ = &mut machine => {}
+                ended = &mut machine => {
+                    violations.push(format!("the engine ended at rest: {ended:?}"));
+                    return check::all(&self, &store, violations);
+                }
                 () = clock.sleep(Duration::from_secs(60)) => {}
             }
         }

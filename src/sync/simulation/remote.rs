@@ -3,6 +3,8 @@
 //! A request has *left* the moment it is made: dropping the caller does not recall it. It is lost, or
 //! arrives after a delay, possibly after the caller has given up; the answer may be lost as well.
 
+#![allow(clippy::result_large_err, reason = "the port's own error; only this simulator returns it outside a future")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

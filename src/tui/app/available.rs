@@ -50,7 +50,8 @@ impl App {
             return Some(format!("not possible while the item is {}", row.state));
         }
         if verb == Verb::Approve && row.unsolved > 0 {
-            return Some(format!("{} fields still need a choice; open the item", row.unsolved));
+            let fields = if row.unsolved == 1 { "field still needs" } else { "fields still need" };
+            return Some(format!("{} {fields} a choice; open the item", row.unsolved));
         }
         None
     }

@@ -254,7 +254,7 @@ impl App {
             return;
         }
         if let Some(bulk) = self.bulk.take() {
-            self.bulk_finished(bulk);
+            self.bulk_finished(bulk, effects);
         }
     }
 
@@ -285,8 +285,21 @@ impl App {
         self.refresh.all_now();
     }
 
-    fn bulk_finished(&mut self, bulk: Bulk) {
+    fn bulk_finished(&mut self, mut bulk: Bulk, effects: &mut Vec<Effect>) {
         self.refresh.all_now();
+        if bulk.verb == Verb::Undo {
+            // What was pushed meanwhile has another version; one by one the answer tells which.
+            let (moved, left) = bulk.left_out.into_iter().partition(|(_, error)| error.kind == ErrorKind::Stale);
+            bulk.left_out = left;
+            let moved: Vec<(ItemId, Error)> = moved;
+            for target in moved.iter().filter_map(|(id, _)| bulk.targets.get(id)) {
+                let tag = Tag::Decide { verb: Verb::Undo, target: target.clone() };
+                effects.push(Effect::Call(tag, Request::Decide(decide(Verb::Undo, target, &Details::default()))));
+            }
+            if bulk.done.is_empty() && bulk.left_out.is_empty() {
+                return;
+            }
+        }
         let (done, verb) = (bulk.done.len(), bulk.verb);
         if let Some(inverse) = inverse(verb) {
             let targets: Vec<Target> = bulk.done.iter().filter_map(|id| bulk.targets.get(id)).map(after).collect();
@@ -325,6 +338,9 @@ impl App {
         }
         let undo = self.undo_hint(verb);
         let now = match item.state {
+            _ if item.id != target.id => {
+                format!(": #{} proposes the reverse, now {}; approve it to write it", item.id, item.state)
+            }
             State::Held if verb == Verb::Approve => "; a second person must confirm".to_owned(),
             state => format!(", now {state}"),
         };
@@ -336,6 +352,39 @@ impl App {
                 self.sought(Found::Here);
             }
         }
+    }
+
+    /// An undo found its item further on, which is the rule once the engine has carried the decision
+    /// out. While nobody else decided since, it is still one's own decision, and is taken back as the
+    /// item stands now. Answers whether that settles the refusal.
+    pub(super) fn undo_moved_on(
+        &mut self,
+        target: &Target,
+        error: &Error,
+        current: Option<&Item>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(item) = current.filter(|_| error.kind == ErrorKind::Stale) else { return false };
+        if item.decided_by.as_ref() != Some(&self.hello.operator) || item.ver == target.version {
+            return false;
+        }
+        let now = target_of(item);
+        if Verb::Undo.accepts(item.state) {
+            let decision = decide(Verb::Undo, &now, &Details::default());
+            effects.push(Effect::Call(Tag::Decide { verb: Verb::Undo, target: now }, Request::Decide(decision)));
+            return true;
+        }
+        self.refresh.all_now();
+        let (id, title) = (item.id, &item.title);
+        let text = if item.state.has_intent() {
+            self.journal.push(Undoable { verb: Verb::Undo, targets: vec![now] });
+            let key = self.key_hint(ActionId::Undo);
+            format!("#{id} {title} is being written just now; {key} again in a moment takes it back")
+        } else {
+            format!("#{id} {title} is {} again; there is nothing to take back", item.state)
+        };
+        self.toast(Severity::Warn, &text);
+        true
     }
 
     /// A single decision was refused; for a stale one the row as it is now came along.

@@ -2,6 +2,7 @@
 
 use super::{App, Effect, Link, Tab, Tag};
 use crate::error::{Error, ErrorKind};
+use crate::model::Verb;
 use crate::tui::backend::{BackendEvent, CallError};
 use crate::tui::dialog::{Dialog, Report};
 use crate::tui::queue::Load;
@@ -12,7 +13,7 @@ impl App {
     pub(super) fn reply(&mut self, tag: Tag, reply: Result<Answer, CallError>, effects: &mut Vec<Effect>) {
         match reply {
             Ok(answer) => self.answer(tag, answer, effects),
-            Err(error) => self.failure(tag, &error),
+            Err(error) => self.failure(tag, &error, effects),
         }
     }
 
@@ -71,7 +72,7 @@ impl App {
             (Tag::Report(title), answer) => self.report(title, answer),
             (tag, _) => {
                 let error = Error::internal("the daemon answered something else than was asked");
-                self.failure(tag, &error.into());
+                self.failure(tag, &error.into(), effects);
             }
         }
     }
@@ -108,7 +109,7 @@ impl App {
         }
     }
 
-    fn failure(&mut self, tag: Tag, failed: &CallError) {
+    fn failure(&mut self, tag: Tag, failed: &CallError, effects: &mut Vec<Effect>) {
         let error = &failed.error;
         // What is not available now is asked again later; what was refused is not.
         let again = error.kind == ErrorKind::Unavailable;
@@ -136,7 +137,13 @@ impl App {
                 self.log.failed();
             }
             Tag::Bulk => return self.bulk_failed(error),
-            Tag::Decide { target, .. } => return self.refused(&target, error, failed.current.as_deref()),
+            Tag::Decide { verb, target } => {
+                let current = failed.current.as_deref();
+                if verb != Verb::Undo || !self.undo_moved_on(&target, error, current, effects) {
+                    self.refused(&target, error, current);
+                }
+                return;
+            }
             Tag::Guard(_) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Guard(_))),
             Tag::Watch | Tag::Done | Tag::Report(_) => {}
         }

@@ -47,10 +47,17 @@ pub(super) fn status(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: R
     let mut parts: Vec<Vec<Span<'static>>> = Vec::new();
     parts.push(match &app.link {
         Link::Up => vec![brush.say(Tone::Good, "connected")],
-        Link::Lost(reason) => vec![brush.say(Tone::Error, "NO CONNECTION ")]
-            .into_iter()
-            .chain(brush.safe(Tone::Warn, &Safe::limited(reason, 60)))
-            .collect(),
+        // The first clause says which daemon; the rest is the system's wording of "no".
+        Link::Lost(reason) => {
+            let first = reason.split(": ").next().unwrap_or_default();
+            let mut spans = vec![brush.say(Tone::Error, "NO CONNECTION")];
+            spans.push(brush.say(Tone::Warn, ", trying again"));
+            if area.width >= 100 {
+                spans.push(Span::raw(" "));
+                spans.extend(brush.safe(Tone::Dim, &Safe::limited(first, 60)));
+            }
+            spans
+        }
     });
     if app.frozen {
         parts.push(vec![brush.say(Tone::Warn, "FROZEN")]);
@@ -180,10 +187,21 @@ pub(super) fn toast(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Re
     let dismiss = if toast.severity == crate::tui::toast::Severity::Error { " [Esc]" } else { "" };
     let text = format!(" {}: {}{more}{dismiss} ", toast.severity.word(), toast.text);
     let room = usize::from(body.width.min(90));
+    // It must not hide what it is about: a low screen, or a dialog, gives it one line.
+    let most = match body.height {
+        _ if !app.dialogs.is_empty() => 1,
+        0..12 => 1,
+        12..18 => 2,
+        _ => 3,
+    };
     let mut rows = crate::text::wrap(&text, room);
-    rows.truncate(3);
+    if rows.len() > most {
+        let rest = rows.split_off(most - 1).concat();
+        rows.push(crate::text::truncate(&rest, room));
+    }
     let wide = rows.iter().map(|row| crate::text::width(row)).max().unwrap_or(0);
-    let (width, height) = (u16::try_from(wide).unwrap_or(body.width).min(body.width), rows.len().min(3) as u16);
+    let wide = if rows.len() > 1 { room } else { wide };
+    let (width, height) = (u16::try_from(wide).unwrap_or(body.width).min(body.width), rows.len() as u16);
     let area = Rect { x: body.right() - width, y: body.bottom() - height.min(body.height), width, height };
     frame.render_widget(Clear, area);
     lines(frame, area, rows.into_iter().map(|row| Line::from(brush.say(toast.severity.tone(), row))));

@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use super::layout::Room;
 use super::paint::{Brush, Signs, Spans, lines};
 use super::time;
-use crate::model::State;
+use crate::model::{Reason, State};
 use crate::text::Safe;
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
@@ -25,7 +25,7 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
     let mut rows = vec![titles(brush, room)];
     for (at, module) in status.modules.iter().enumerate() {
         rows.push(module_line(brush, room, module, at == app.module));
-        rows.extend(module_notes(brush, module, width));
+        rows.extend(module_notes(brush, module, width, area.height < LOW));
     }
     if status.modules.is_empty() {
         rows.push(Line::from(brush.say(Tone::Dim, "  no module is switched on")));
@@ -57,6 +57,9 @@ fn figures(room: Room) -> &'static [(&'static str, usize)] {
         Room::Narrow => &[("Held", 9), ("Dead", 7)],
     }
 }
+
+/// Height under which every line must be worth it.
+const LOW: u16 = 10;
 
 const NAME: usize = 11;
 const STATE: usize = 9;
@@ -90,7 +93,7 @@ fn module_line(brush: Brush<'_>, room: Room, module: &ModuleStatus, here: bool) 
             "Retry" => (Tone::StateUnknown, count(state(State::Retry))),
             "Dead" => (Tone::StateFailed, count(state(State::Dead))),
             "Lag" => (Tone::Text, seconds(module.cursor_lag_s)),
-            "Next" => (Tone::Text, module.next_run_s.map_or_else(String::new, |s| time::span(Duration::from_secs(s)))),
+            "Next" => (Tone::Text, module.next_run_s.map_or_else(String::new, next)),
             _ => (Tone::Text, module.rate_per_min.to_string()),
         };
         let text = crate::text::fit(Safe::limited(&text, 20).as_str(), columns - 1, crate::text::Fit::Right);
@@ -103,6 +106,11 @@ fn module_line(brush: Brush<'_>, room: Room, module: &ModuleStatus, here: bool) 
     Line::from(spans)
 }
 
+/// A reason in a word or two.
+fn words(reason: Reason) -> String {
+    reason.to_string().replace('_', " ")
+}
+
 fn direction(word: &str) -> String {
     match word {
         "both" => "both ways".to_owned(),
@@ -110,6 +118,11 @@ fn direction(word: &str) -> String {
         "to_ivvy" => "to iVvy".to_owned(),
         other => other.to_owned(),
     }
+}
+
+/// When the next sweep starts.
+fn next(seconds: u64) -> String {
+    if seconds == 0 { "now".to_owned() } else { time::span(Duration::from_secs(seconds)) }
 }
 
 fn count(number: u64) -> String {
@@ -133,11 +146,24 @@ fn sparkline(signs: &Signs, rates: &[u32]) -> String {
 }
 
 /// Progress, guard and error of a module, each on a line of its own.
-fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize) -> Vec<Line<'static>> {
+fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, low: bool) -> Vec<Line<'static>> {
     let mut notes: Vec<(Tone, String)> = Vec::new();
-    if let Some((read, total)) = module.progress {
+    // Always one line, so that a sweep that begins or ends moves nothing; on a low screen only if it
+    // says something.
+    let reasons: Vec<String> =
+        module.reasons.iter().map(|(reason, count)| format!("{} {}", time::count(*count), words(*reason))).collect();
+    let held = module.counts.get(&State::Held).copied().unwrap_or(0);
+    let mut text = match reasons.is_empty() {
+        true if held == 0 => "nothing waits for a person".to_owned(),
+        true => format!("waits for you: {}", time::count(held)),
+        false => format!("waits for you: {}", reasons.join(", ")),
+    };
+    if let Some((read, total)) = module.progress.filter(|(read, _)| *read > 0) {
         let of = total.map(|total| format!(" of {}", time::count(total))).unwrap_or_default();
-        notes.push((Tone::Dim, format!("reading: {}{of} rows", time::count(read))));
+        text += &format!("; reading {}{of} rows", time::count(read));
+    }
+    if !low || held > 0 {
+        notes.push((Tone::Dim, text));
     }
     if let Some(guard) = &module.guard {
         notes.push((Tone::Warn, format!("guard holds: {guard} (Enter to look)")));
@@ -178,10 +204,10 @@ fn daemon_line(app: &App, brush: Brush<'_>, width: usize) -> Line<'static> {
     let Some(status) = &app.status else { return Line::default() };
     let daemon = &status.daemon;
     let text = format!(
-        "  daemon {}, up {}, {} console(s); CRM: {}",
+        "  daemon {}, up {}, {}; CRM: {}",
         daemon.version,
         time::span(daemon.now.since(daemon.started_at)),
-        daemon.clients,
+        if daemon.clients == 1 { "1 client".to_owned() } else { format!("{} clients", daemon.clients) },
         app.hello.crm,
     );
     Line::from(brush.fit(Tone::Dim, &Safe::limited(&text, 300), width))

@@ -17,6 +17,9 @@ use crate::wire::ItemView;
 /// Characters of a value looked at in a cell; Enter shows the whole.
 const CELL_LIMIT: usize = 1_200;
 
+/// Height from which the reason has lines of its own.
+const TALL: u16 = 16;
+
 /// Lines one value takes at most.
 const CELL_LINES: usize = 3;
 
@@ -32,10 +35,17 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
     };
     let room = Room::of(area.width);
     let columns = usize::from(area.width);
-    // On a very low screen the fields matter more than where they come from.
-    let above = if area.height < 10 { 1 } else { 2 };
-    lines(frame, area, [title(brush, view, columns), records(app, brush, view, columns)].into_iter().take(above));
-    let above = above as u16;
+    // On a very low screen the fields matter more than where they come from; on a tall one the
+    // reason is said in full.
+    let mut head = vec![title(brush, view, columns, area.height < TALL)];
+    if area.height >= TALL {
+        head.extend(reasons(brush, view, columns));
+    }
+    if area.height >= 10 {
+        head.push(records(app, brush, view, columns));
+    }
+    let above = u16::try_from(head.len()).unwrap_or(area.height).min(area.height);
+    lines(frame, area, head);
     let rest = Rect { y: area.y + above, height: area.height.saturating_sub(above), ..area };
     // On a tall screen the history has a place of its own; on a small one Tab leads there.
     let history = if rest.height >= 24 && app.triage.pane == Pane::Fields { 6 } else { 0 };
@@ -54,27 +64,51 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
     }
 }
 
-fn title(brush: Brush<'_>, view: &ItemView, columns: usize) -> Line<'static> {
+fn title(brush: Brush<'_>, view: &ItemView, columns: usize, with_reason: bool) -> Line<'static> {
     let item = &view.item;
     let mut spans: Spans = vec![
         brush.say(Tone::Dim, format!(" #{} {} ", item.id, item.module.singular())),
         brush.say(Tone::state(item.state), format!("{} {} ", item.state.glyph(), item.state)),
     ];
-    spans.extend(brush.safe(Tone::Title, &Safe::limited(&item.title, 60)));
+    let left = columns.saturating_sub(width(&spans));
+    let name = Safe::limited(&item.title, 300);
+    if !with_reason {
+        spans.extend(brush.fit(Tone::Title, &name, left));
+        return Line::from(spans);
+    }
+    let name_columns = name.width().min(left).min(40.max(left / 2));
+    spans.extend(brush.fit(Tone::Title, &name, name_columns));
+    let left = columns.saturating_sub(width(&spans) + 2);
+    spans.push(Span::raw("  "));
+    let (said, tone) = said(view);
+    spans.extend(brush.fit(tone, &said, left));
+    Line::from(spans)
+}
+
+/// Why the item waits, over as many lines as that takes, but never more than three.
+fn reasons(brush: Brush<'_>, view: &ItemView, columns: usize) -> Vec<Line<'static>> {
+    let (said, tone) = said(view);
+    let columns = columns.saturating_sub(2);
+    let mut rows = crate::text::wrap(said.as_str(), columns);
+    if rows.len() > CELL_LINES {
+        let rest = rows.split_off(CELL_LINES - 1).join(" ");
+        rows.push(rest);
+    }
+    let line = |row: String| Line::from([vec![Span::raw(" ")], brush.fit(tone, &Safe::new(&row), columns)].concat());
+    rows.into_iter().map(line).collect()
+}
+
+/// The reason in words: what went wrong first, and what may help.
+fn said(view: &ItemView) -> (Safe, Tone) {
+    let item = &view.item;
     let reasons: Vec<&str> = item.reasons.iter().map(crate::model::Reason::explain).collect();
     let mut said = if reasons.is_empty() { item.plan.summary.clone() } else { reasons.join("; ") };
     if let Some(error) = &item.error {
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         said = format!("{}{hint}; {said}", error.message);
     }
-    let left = columns.saturating_sub(width(&spans) + 2);
-    spans.push(Span::raw("  "));
-    spans.extend(brush.fit(
-        if item.error.is_some() { Tone::Error } else { Tone::Warn },
-        &Safe::limited(&said, 300),
-        left,
-    ));
-    Line::from(spans)
+    let tone = if item.error.is_some() { Tone::Error } else { Tone::Warn };
+    (Safe::limited(&said, 600), tone)
 }
 
 fn records(app: &App, brush: Brush<'_>, view: &ItemView, columns: usize) -> Line<'static> {

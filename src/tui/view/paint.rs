@@ -97,7 +97,8 @@ impl<'a> Brush<'a> {
     }
 
     /// Sanitised text over several lines of `columns`, at most `lines`; `changed` says which bytes
-    /// to highlight.
+    /// to highlight. Text too long for that begins a little before its first change: two values that
+    /// differ must not look the same because they begin alike.
     pub(super) fn block(
         &self,
         tone: Tone,
@@ -107,10 +108,11 @@ impl<'a> Brush<'a> {
         lines: usize,
     ) -> Vec<Spans> {
         let columns = columns.max(2);
+        let first = first_shown(text, &changed, columns, lines);
         let mut rows: Vec<Vec<Glyph<'_>>> = vec![Vec::new()];
-        let mut used = 0;
+        let mut used = usize::from(first > 0);
         let mut cut = false;
-        for glyph in text.glyphs() {
+        for glyph in text.glyphs().skip(first) {
             if used + glyph.width > columns {
                 if rows.len() == lines {
                     cut = true;
@@ -130,12 +132,17 @@ impl<'a> Brush<'a> {
             .map(|(at, mut row)| {
                 let shortened = cut && at + 1 == count;
                 if shortened {
-                    while row.iter().map(|glyph| glyph.width).sum::<usize>() + 1 > columns {
+                    let lead = usize::from(first > 0 && at == 0);
+                    while !row.is_empty() && lead + row.iter().map(|glyph| glyph.width).sum::<usize>() + 1 > columns {
                         row.pop();
                     }
                 }
-                let width: usize = row.iter().map(|glyph| glyph.width).sum();
+                let mut width: usize = row.iter().map(|glyph| glyph.width).sum();
                 let mut spans = self.glyph_spans(tone, row.into_iter(), &changed);
+                if first > 0 && at == 0 {
+                    spans.insert(0, self.say(tone, self.signs.more));
+                    width += 1;
+                }
                 if shortened {
                     spans.push(self.say(tone, self.signs.more));
                 }
@@ -173,6 +180,21 @@ impl<'a> Brush<'a> {
     pub(super) fn marker(&self, here: bool) -> Span<'static> {
         if here { self.say(Tone::Marker, ">") } else { Span::raw(" ") }
     }
+}
+
+/// Index of the first glyph to show so that the first change is seen, when not all of it can be.
+fn first_shown(text: &Safe, changed: impl Fn(usize) -> bool, columns: usize, lines: usize) -> usize {
+    let room = columns * lines;
+    let mut before = 0;
+    for (at, glyph) in text.glyphs().enumerate() {
+        if changed(glyph.start) {
+            // Half a line of what comes before it, to be recognised by.
+            let hidden = before + columns > room && text.width() > room;
+            return if hidden { at.saturating_sub(columns / 2) } else { 0 };
+        }
+        before += glyph.width;
+    }
+    0
 }
 
 /// Draws lines from the top of `area`; what does not fit is left out.

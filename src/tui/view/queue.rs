@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::layout::{Room, lines_above_list};
 use super::paint::{Brush, Spans, lines, width};
 use super::time;
-use crate::model::State;
+use crate::model::{Reason, State};
 use crate::text::Safe;
 use crate::tui::app::{App, STATE_FILTERS, Tab};
 use crate::tui::queue::Entry;
@@ -107,7 +107,7 @@ trait Short {
     fn explain_short(self) -> String;
 }
 
-impl Short for crate::model::Reason {
+impl Short for Reason {
     fn explain_short(self) -> String {
         self.to_string().replace('_', " ")
     }
@@ -128,13 +128,13 @@ impl Columns {
         let room = Room::of(width);
         let width = usize::from(width);
         let (id, state, module, since) = match room {
-            Room::Wide => (9, 10, 10, 12),
+            Room::Wide => (8, 10, 9, 11),
             Room::Medium => (7, 10, 0, 11),
             Room::Narrow => (0, 2, 0, 0),
         };
         let fixed: usize = [id, state, module, since].iter().map(|columns| columns + usize::from(*columns > 0)).sum();
         let rest = width.saturating_sub(3 + fixed);
-        let title = if room == Room::Narrow { rest } else { rest * 2 / 5 };
+        let title = if room == Room::Narrow { rest } else { (rest * 2 / 5).min(30) };
         Self { id, state, module, title, summary: rest.saturating_sub(title + 1), since }
     }
 
@@ -195,20 +195,29 @@ fn row(
     cell(columns.state, brush.word(state_tone, &state, columns.state));
     cell(columns.module, brush.word(Tone::Dim, row.module.title(), columns.module));
     cell(columns.title, brush.fit(tone, &Safe::limited(&row.title, TITLE_LIMIT), columns.title));
-    cell(columns.summary, brush.fit(Tone::Dim, &Safe::limited(&what(entry), TITLE_LIMIT), columns.summary));
+    cell(columns.summary, brush.fit(Tone::Dim, &Safe::limited(&what(app, entry), TITLE_LIMIT), columns.summary));
     cell(columns.since, brush.word(Tone::Dim, &time::stamp(row.since, app.now), columns.since));
     Line::from(spans)
 }
 
 /// Why it waits, then what it would do.
-fn what(entry: &Entry) -> String {
+fn what(app: &App, entry: &Entry) -> String {
     let row = &entry.row;
     if entry.gone {
         return "has left this list meanwhile".to_owned();
     }
-    let reasons: Vec<String> = row.reasons.iter().map(Short::explain_short).collect();
+    if row.reasons.contains(Reason::Parked) && row.ready_at > app.now {
+        return format!("snoozed until {}; {}", time::stamp(row.ready_at, app.now), row.summary);
+    }
+    // A validation says what is wrong itself, and "differ: …" what there is to choose.
+    let spoken = |reason: &Reason| *reason != Reason::Validation || row.summary.is_empty();
+    let reasons: Vec<String> = row.reasons.iter().filter(spoken).map(Short::explain_short).collect();
     let who = row.assigned.as_ref().map(|who| format!("[{who}] ")).unwrap_or_default();
-    let open = if row.unsolved > 0 { format!("{} to choose; ", row.unsolved) } else { String::new() };
+    let open = if row.unsolved > 0 && !row.summary.starts_with("differ") {
+        format!("{} to choose; ", row.unsolved)
+    } else {
+        String::new()
+    };
     match reasons.is_empty() {
         true => format!("{who}{open}{}", row.summary),
         false => format!("{who}{}: {open}{}", reasons.join(", "), row.summary),
