@@ -58,7 +58,8 @@ pub use self::tx::{Changes, Note, Tx};
 /// How to open a store.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Memory for cached pages, in bytes.
+    /// Memory for cached pages, in bytes. The process can need several times as much: pages are
+    /// allocated and freed by different threads, and the allocator keeps what it cannot join.
     pub cache_bytes: usize,
     /// Account the store belongs to; bound into the start of the audit chain when it is made, and
     /// checked when it is opened. Empty: whichever account it is.
@@ -67,7 +68,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024, instance: String::new() }
+        Self { cache_bytes: 32 * 1024 * 1024, instance: String::new() }
     }
 }
 

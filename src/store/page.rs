@@ -23,7 +23,7 @@ use crate::model::{ModuleId, State, Timestamp};
 const MAX_ROWS: usize = 1000;
 
 /// Most rows a text filter looks at before it hands back.
-pub const TEXT_BUDGET: usize = 5000;
+pub const TEXT_BUDGET: usize = 2000;
 
 /// Keys read from one index at a time.
 const CHUNK: usize = 128;

@@ -179,7 +179,7 @@ pub trait Reads {
     ///
     /// Order: state as in the list (held, dead, unknown, inflight, retry, ready, blocked, new; then
     /// skipped, done, superseded), then priority, then the state's own time (newest last), then id.
-    /// Work is proportional to the window. A text filter looks at 5,000 rows at most and then says
+    /// Work is proportional to the window. A text filter looks at 2,000 rows at most and then says
     /// where to go on; until then "more" may mean "maybe more".
     fn page_at(&self, query: &PageQuery, now: Timestamp) -> Result<Rows> {
         page::page(self.source(), query, now)
