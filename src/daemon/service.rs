@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::broadcast;
 
 use super::account::Account;
@@ -100,12 +100,13 @@ impl AccountService {
                 Ok(Answer::Decided(Box::new(item)))
             }
             Request::DecideMany { decisions } => {
-                let mut results = Vec::with_capacity(decisions.len());
-                for decide in decisions {
+                // All at once, so that the store takes them in one or two commits; answers keep their order.
+                let decided = decisions.into_iter().map(|decide| async {
                     let item = decide.item;
                     let error = self.decide(actor, decide).await.err().map(|failed| failed.error);
-                    results.push(DecideResult { item, error });
-                }
+                    DecideResult { item, error }
+                });
+                let results = join_all(decided).await;
                 Ok(Answer::DecidedMany { results })
             }
             Request::Audit(mut query) => {

@@ -103,6 +103,8 @@ pub struct Queue {
     generation: u64,
     loading: Option<Load>,
     loaded: bool,
+    /// Where a text search stopped for lack of budget; it goes on from here.
+    searched_to: Option<String>,
     seek: Option<Seek>,
     /// Moves made before the first rows arrived: typing ahead must not end up on another row.
     ahead: isize,
@@ -169,6 +171,7 @@ impl Queue {
     /// A new query from the first or the last row.
     pub fn jump(&mut self, load: Load, height: usize) -> (u64, Load, PageQuery) {
         self.generation += 1;
+        self.searched_to = None;
         let anchor = if load == Load::End { Anchor::End } else { Anchor::Start };
         self.ask(load, anchor, height * 3)
     }
@@ -188,13 +191,18 @@ impl Queue {
 
     /// The next query the window needs to keep a screenful loaded either way, if any.
     pub fn prefetch(&mut self, height: usize) -> Option<(u64, Load, PageQuery)> {
-        if self.loading.is_some() || self.rows.is_empty() {
+        if self.loading.is_some() || (self.rows.is_empty() && self.searched_to.is_none()) {
             return None;
         }
         let sought = self.seek.map(|seek| seek.direction);
         let last_needed = self.top + height * 2;
         if self.more_after && (last_needed >= self.rows.len() || sought == Some(Direction::Next)) {
-            let token = self.rows.iter().rev().find(|entry| !entry.gone)?.row.token.clone();
+            // A search goes on where it stopped, not after the last row it found: it would search the
+            // same rows again and never come to rest.
+            let token = match &self.searched_to {
+                Some(token) => token.clone(),
+                None => self.rows.iter().rev().find(|entry| !entry.gone)?.row.token.clone(),
+            };
             return Some(self.ask(Load::After, Anchor::After(token), height * 3));
         }
         if self.more_before && (self.top < height || sought == Some(Direction::Previous)) {
@@ -222,6 +230,9 @@ impl Queue {
         }
         // A text filter that ran out of budget has more rows for us even if it found none yet.
         let more_after = page.more_after || page.continue_at.is_some();
+        if matches!(load, Load::Start | Load::After | Load::Refresh) {
+            self.searched_to.clone_from(&page.continue_at);
+        }
         match load {
             Load::Start | Load::End => {
                 self.rows = page.rows.into_iter().map(fresh).collect();

@@ -66,7 +66,15 @@ pub struct Idle {
     pub quiet: bool,
 }
 
-type Calls = FuturesUnordered<BoxFuture<'static, (Tag, std::result::Result<Answer, CallError>)>>;
+type Calls = FuturesUnordered<BoxFuture<'static, Replied>>;
+
+/// An answer to one of our calls.
+struct Replied {
+    tag: Tag,
+    reply: std::result::Result<Answer, CallError>,
+    /// A key asked for it: the frame that shows it is as urgent as the key's own.
+    by_hand: bool,
+}
 
 /// Everything that can wake the loop, except time and the request to end.
 struct Sources<S> {
@@ -79,7 +87,7 @@ struct Sources<S> {
 /// What one of them brought.
 enum Arrival {
     Input(Option<io::Result<Event>>),
-    Reply(Tag, std::result::Result<Answer, CallError>),
+    Reply(Replied),
     Event(Option<BackendEvent>),
 }
 
@@ -89,7 +97,7 @@ impl<S: Stream<Item = io::Result<Event>> + Unpin> Sources<S> {
         tokio::select! {
             biased;
             event = self.input.next() => Arrival::Input(event),
-            Some((tag, reply)) = self.calls.next(), if !self.calls.is_empty() => Arrival::Reply(tag, reply),
+            Some(replied) = self.calls.next(), if !self.calls.is_empty() => Arrival::Reply(replied),
             event = self.events.recv(), if self.events_open => Arrival::Event(event),
         }
     }
@@ -119,12 +127,15 @@ where
             while let Some(msg) = inbox.pop_front() {
                 drained += 1;
                 dirty = true;
-                urgent |= matches!(msg, Msg::Key(_) | Msg::Paste(_) | Msg::Resize(_));
+                let by_hand = matches!(msg, Msg::Key(_) | Msg::Paste(_) | Msg::Resize(_));
+                urgent |= by_hand;
                 for effect in app.update(clock.now(), msg) {
                     match effect {
                         Effect::Call(tag, request) => {
                             let backend = Arc::clone(&backend);
-                            sources.calls.push(async move { (tag, backend.call(request).await) }.boxed());
+                            sources.calls.push(
+                                async move { Replied { tag, reply: backend.call(request).await, by_hand } }.boxed(),
+                            );
                         }
                         Effect::Repaint => terminal.clear().map_err(|error| broken(&error))?,
                         Effect::Suspend => {
@@ -140,8 +151,10 @@ where
                 break;
             }
             let Some(arrival) = at_once(sources.next()).await else { break };
-            if accept(arrival, &mut inbox, &mut seen, &mut sources.events_open)?.is_end() {
-                return Ok(app);
+            match accept(arrival, &mut inbox, &mut seen, &mut sources.events_open)? {
+                Flow::Ends => return Ok(app),
+                Flow::Urgent => urgent = true,
+                Flow::Goes => {}
             }
         }
         let gate = drawn_at.plus(FRAME_GATE);
@@ -164,8 +177,10 @@ where
             biased;
             () = &mut stop => return Ok(app),
             arrival = sources.next() => {
-                if accept(arrival, &mut inbox, &mut seen, &mut sources.events_open)?.is_end() {
-                    return Ok(app);
+                match accept(arrival, &mut inbox, &mut seen, &mut sources.events_open)? {
+                    Flow::Ends => return Ok(app),
+                    Flow::Urgent => urgent = true,
+                    Flow::Goes => {}
                 }
             }
             () = timer => inbox.push_back(Msg::Tick),
@@ -185,17 +200,13 @@ async fn at_once<F: Future>(future: F) -> Option<F::Output> {
     .await
 }
 
-/// Whether the loop goes on after an arrival.
-#[derive(PartialEq, Eq)]
+/// How the loop goes on after an arrival.
 enum Flow {
+    /// The next frame may wait for its turn.
     Goes,
+    /// A person waits for the next frame.
+    Urgent,
     Ends,
-}
-
-impl Flow {
-    fn is_end(&self) -> bool {
-        *self == Self::Ends
-    }
 }
 
 fn accept(arrival: Arrival, inbox: &mut VecDeque<Msg>, seen: &mut Idle, events_open: &mut bool) -> Result<Flow> {
@@ -212,7 +223,12 @@ fn accept(arrival: Arrival, inbox: &mut VecDeque<Msg>, seen: &mut Idle, events_o
                 Event::Mouse(_) | Event::FocusGained | Event::FocusLost => {}
             }
         }
-        Arrival::Reply(tag, reply) => inbox.push_back(Msg::Reply(tag, Box::new(reply))),
+        Arrival::Reply(Replied { tag, reply, by_hand }) => {
+            inbox.push_back(Msg::Reply(tag, Box::new(reply)));
+            if by_hand {
+                return Ok(Flow::Urgent);
+            }
+        }
         Arrival::Event(Some(event)) => {
             seen.events += 1;
             inbox.push_back(Msg::Backend(event));
