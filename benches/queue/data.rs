@@ -54,7 +54,7 @@ impl Recipe {
     /// Module, state and reason of item `n`: about half are open, as after a first pairing.
     fn place(n: u64) -> (ModuleId, State, Option<Reason>) {
         let draw = mix(n) % 100_000;
-        let module = if mix(n ^ 0xA5A5) % 5 == 0 { ModuleId::Companies } else { ModuleId::Contacts };
+        let module = if mix(n ^ 0xA5A5).is_multiple_of(5) { ModuleId::Companies } else { ModuleId::Contacts };
         let reason = match mix(n ^ 0x5A5A) % 10 {
             0..=5 => Reason::Conflict,
             6 | 7 => Reason::FirstSync,
