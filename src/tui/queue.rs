@@ -168,6 +168,11 @@ impl Queue {
         *self = Self { filter, marks, generation: generation + 1, ..Self::default() };
     }
 
+    /// Whether a text search has more of the queue to look through.
+    pub fn searching(&self) -> bool {
+        self.searched_to.is_some()
+    }
+
     /// A new query from the first or the last row.
     pub fn jump(&mut self, load: Load, height: usize) -> (u64, Load, PageQuery) {
         self.generation += 1;

@@ -41,6 +41,9 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
 }
 
 fn empty_text(app: &App) -> String {
+    if app.queue.searching() {
+        return "Searching the queue…".to_owned();
+    }
     match app.queue.filter == crate::wire::Filter::default() {
         true => "Nothing is waiting. Both sides agree.".to_owned(),
         false => "Nothing matches the filter. Backspace drops it.".to_owned(),
