@@ -22,8 +22,9 @@ pub(super) fn plan(
         return Ok(Planned::Settled);
     };
     let pair = PairKey::Link(link);
-    let open = match tx.open_item(module, &pair)? {
-        Some(id) => tx.item(id)?,
+    // A skipped item is closed, yet what was chosen and seen there lives on when its records move.
+    let open = match tx.last_item(module, &pair)? {
+        Some(id) => tx.item(id)?.filter(|item| item.state.is_open() || item.state == State::Skipped),
         None => None,
     };
     // A write is under way: its confirmation plans again with whatever was observed meanwhile.
