@@ -138,7 +138,9 @@ fn apply(context: &Context<'_>, tx: &mut Tx<'_>, item: &mut Item, draft: Draft) 
     if context.cause == Cause::Confirmed {
         item.claims = 0;
     }
-    let passes = item.guard_pass || (item.decided && context.cause == Cause::Confirmed);
+    // What follows from our own write (the other side's constant id, the other half of a decision) is
+    // one piece of work with it: the guard has let that through already, and a claim asks it again.
+    let passes = item.guard_pass || context.cause == Cause::Confirmed;
     if item.state == State::Ready && !passes && guard::holds(context, tx, item.kind)? {
         item.state = State::Held;
         item.reasons = Reasons::one(Reason::Guard);
