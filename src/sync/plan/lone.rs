@@ -218,11 +218,11 @@ fn create(
             (State::Held, Reasons::one(Reason::Validation), Some(error))
         }
         (Some(Parent::Coming(..)), true) => (State::Blocked, Reasons::NONE, None),
-        (Some(Parent::Unmatched), true) => (State::Held, Reasons::one(Reason::UnmatchedRef), None),
+        (Some(Parent::Unmatched(..)), true) => (State::Held, Reasons::one(Reason::UnmatchedRef), None),
         (None, true) => (State::Ready, Reasons::NONE, None),
     };
     let waits_for = match parent {
-        Some(Parent::Coming(module, key)) if state == State::Blocked => Some((module, key)),
+        Some(Parent::Coming(module, key) | Parent::Unmatched(module, key)) if missing.is_empty() => Some((module, key)),
         _ => None,
     };
     let draft = Draft {

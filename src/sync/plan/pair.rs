@@ -59,10 +59,7 @@ pub(super) fn plan(
         title: matching::title(module, &view.ivvy.fields),
         plan,
         error: None,
-        waits_for: match parent {
-            Some(Parent::Coming(module, key)) => Some((module, key)),
-            _ => None,
-        },
+        waits_for: parent.map(|(Parent::Coming(module, key) | Parent::Unmatched(module, key))| (module, key)),
     };
     upsert(&context, tx, draft)?;
     Ok(Planned::Settled)
@@ -76,7 +73,7 @@ fn judge(plan: &Plan, view: &LinkedView, parent: Option<&Parent>, writes: bool) 
     }
     match parent {
         Some(Parent::Coming(..)) => return (State::Blocked, Reasons::NONE),
-        Some(Parent::Unmatched) => return (State::Held, Reasons::one(Reason::UnmatchedRef)),
+        Some(Parent::Unmatched(..)) => return (State::Held, Reasons::one(Reason::UnmatchedRef)),
         None => {}
     }
     let unsolved: Vec<Why> = plan
