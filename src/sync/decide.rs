@@ -410,6 +410,10 @@ impl Step<'_, '_> {
     }
 
     fn make_ready(&self, item: &mut Item) {
+        // The marks say what moved since somebody last looked, and somebody just did.
+        for row in &mut item.plan.fields {
+            row.moved = false;
+        }
         item.state = State::Ready;
         item.reasons = Reasons::NONE;
         item.decided = true;

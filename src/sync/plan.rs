@@ -191,8 +191,8 @@ fn linked(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId) -> Re
 pub(super) enum Parent {
     /// It will be linked: wait for it.
     Coming(ModuleId, PairKey),
-    /// It will not be linked by itself: a person must decide.
-    Unmatched,
+    /// As far as is known it will not be linked by itself: a person must decide, unless it turns up.
+    Unmatched(ModuleId, PairKey),
 }
 
 /// Judges the first unlinked reference among the named fields.
@@ -227,7 +227,7 @@ fn judge_parent(reads: &impl Reads, parent: ModuleId, side: Side, id: RecordId) 
         Some(item) => reads.item(item)?.is_some_and(|item| item.state == State::Skipped),
         None => false,
     };
-    Ok(if known && !refused { Parent::Coming(parent, key) } else { Parent::Unmatched })
+    Ok(if known && !refused { Parent::Coming(parent, key) } else { Parent::Unmatched(parent, key) })
 }
 
 /// Marks every record that waits for this one.

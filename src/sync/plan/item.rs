@@ -74,7 +74,7 @@ fn insert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), St
     store(context, tx, &item)
 }
 
-fn replan(context: &Context<'_>, tx: &mut Tx<'_>, mut item: Item, draft: Draft) -> Result<(), StoreError> {
+fn replan(context: &Context<'_>, tx: &mut Tx<'_>, mut item: Item, mut draft: Draft) -> Result<(), StoreError> {
     let same_data = item.seen == draft.seen && item.kind == draft.kind;
     if context.cause == Cause::Seen && same_data {
         // Same data never reopens a skip (I26), resets a wait, or takes a decision back. Only an item
@@ -88,6 +88,16 @@ fn replan(context: &Context<'_>, tx: &mut Tx<'_>, mut item: Item, draft: Draft) 
     if item.state == State::Skipped && context.cause == Cause::Seen && item.skipped_seen == Some(draft.seen) {
         return Ok(());
     }
+    if context.cause != Cause::Confirmed && draft.state == State::Ready {
+        // Somebody approved other values than these: show them again, with what moved marked. And a
+        // choice is only a draft until it is approved: it may answer every question, but not go.
+        let approved_other_values = context.cause == Cause::Seen && item.decided && !same_data;
+        let drafted = draft.plan.fields.iter().any(|row| row.choice.is_some());
+        if approved_other_values || drafted {
+            draft.state = State::Held;
+            draft.reasons = Reasons::one(Reason::Conflict);
+        }
+    }
     let stands = same_data
         && item.state == draft.state
         && item.reasons == draft.reasons
@@ -96,13 +106,13 @@ fn replan(context: &Context<'_>, tx: &mut Tx<'_>, mut item: Item, draft: Draft) 
     if context.cause != Cause::Confirmed && stands {
         return Ok(());
     }
-    let was_decided = item.decided;
-    let changed = !same_data;
+    let shown = item.decided || matches!(item.state, State::Held | State::Dead | State::Skipped);
     apply(context, tx, &mut item, draft)?;
-    if context.cause == Cause::Seen && was_decided && changed && item.state == State::Ready {
-        // Somebody approved other values than these: show them again, with what moved marked.
-        item.state = State::Held;
-        item.reasons = Reasons::one(Reason::Conflict);
+    if context.cause == Cause::Seen && !shown {
+        // What the engine was about to do by itself nobody has looked at, so nothing moved for anybody.
+        for row in &mut item.plan.fields {
+            row.moved = false;
+        }
     }
     if context.cause != Cause::Confirmed || item.state != State::Ready {
         item.decided = false;
@@ -128,7 +138,9 @@ fn apply(context: &Context<'_>, tx: &mut Tx<'_>, item: &mut Item, draft: Draft) 
     if context.cause == Cause::Confirmed {
         item.claims = 0;
     }
-    let passes = item.guard_pass || (item.decided && context.cause == Cause::Confirmed);
+    // What follows from our own write (the other side's constant id, the other half of a decision) is
+    // one piece of work with it: the guard has let that through already, and a claim asks it again.
+    let passes = item.guard_pass || context.cause == Cause::Confirmed;
     if item.state == State::Ready && !passes && guard::holds(context, tx, item.kind)? {
         item.state = State::Held;
         item.reasons = Reasons::one(Reason::Guard);

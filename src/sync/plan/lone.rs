@@ -1,6 +1,8 @@
 //! Planning a record that has no counterpart yet: pair it once, by constant id, by our key, or by
 //! identity (V-11 to V-13); otherwise create it on the other side.
 
+use std::time::Duration;
+
 use super::item::{Draft, supersede, upsert};
 use super::pair::link_records;
 use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent};
@@ -67,12 +69,27 @@ pub(super) fn plan(
             Ok(Planned::Settled)
         }
         Counterpart::UnderWay => Ok(Planned::Deferred),
+        // Entered in both systems at once, the twin is there but not read yet.
+        Counterpart::None if open.is_none() && cause == Cause::Seen && !read_since(tx, &seen)? => {
+            if let Some(poll) = core.signals.poll.get(&(module, side.other())) {
+                poll.notify_one();
+            }
+            Ok(Planned::Deferred)
+        }
         Counterpart::None => {
             let drafts = open.map(|item| item.plan.fields).unwrap_or_default();
             create(&context, tx, &seen, pair, &drafts)?;
             Ok(Planned::Settled)
         }
     }
+}
+
+/// Whether the other side has been swept, from start to end, since this record was seen. Only then does
+/// "no counterpart" mean that there is none, and not that nobody has looked.
+fn read_since(reads: &impl Reads, seen: &Observation) -> Result<bool, StoreError> {
+    let cursor = reads.cursor(seen.module, seen.side.other())?;
+    let began = cursor.last_sweep.map(|ended| ended.minus(Duration::from_millis(cursor.last_duration_ms)));
+    Ok(began.is_some_and(|began| began >= seen.seen_at))
 }
 
 /// Looks for the counterpart of an unlinked record.
@@ -218,11 +235,11 @@ fn create(
             (State::Held, Reasons::one(Reason::Validation), Some(error))
         }
         (Some(Parent::Coming(..)), true) => (State::Blocked, Reasons::NONE, None),
-        (Some(Parent::Unmatched), true) => (State::Held, Reasons::one(Reason::UnmatchedRef), None),
+        (Some(Parent::Unmatched(..)), true) => (State::Held, Reasons::one(Reason::UnmatchedRef), None),
         (None, true) => (State::Ready, Reasons::NONE, None),
     };
     let waits_for = match parent {
-        Some(Parent::Coming(module, key)) if state == State::Blocked => Some((module, key)),
+        Some(Parent::Coming(module, key) | Parent::Unmatched(module, key)) if missing.is_empty() => Some((module, key)),
         _ => None,
     };
     let draft = Draft {

@@ -22,8 +22,9 @@ pub(super) fn plan(
         return Ok(Planned::Settled);
     };
     let pair = PairKey::Link(link);
-    let open = match tx.open_item(module, &pair)? {
-        Some(id) => tx.item(id)?,
+    // A skipped item is closed, yet what was chosen and seen there lives on when its records move.
+    let open = match tx.last_item(module, &pair)? {
+        Some(id) => tx.item(id)?.filter(|item| item.state.is_open() || item.state == State::Skipped),
         None => None,
     };
     // A write is under way: its confirmation plans again with whatever was observed meanwhile.
@@ -58,10 +59,7 @@ pub(super) fn plan(
         title: matching::title(module, &view.ivvy.fields),
         plan,
         error: None,
-        waits_for: match parent {
-            Some(Parent::Coming(module, key)) => Some((module, key)),
-            _ => None,
-        },
+        waits_for: parent.map(|(Parent::Coming(module, key) | Parent::Unmatched(module, key))| (module, key)),
     };
     upsert(&context, tx, draft)?;
     Ok(Planned::Settled)
@@ -75,7 +73,7 @@ fn judge(plan: &Plan, view: &LinkedView, parent: Option<&Parent>, writes: bool) 
     }
     match parent {
         Some(Parent::Coming(..)) => return (State::Blocked, Reasons::NONE),
-        Some(Parent::Unmatched) => return (State::Held, Reasons::one(Reason::UnmatchedRef)),
+        Some(Parent::Unmatched(..)) => return (State::Held, Reasons::one(Reason::UnmatchedRef)),
         None => {}
     }
     let unsolved: Vec<Why> = plan

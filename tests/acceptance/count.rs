@@ -1,0 +1,120 @@
+//! Counts what the engine asks of a remote, whatever remote it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::future::BoxFuture;
+use tandem::model::{Fields, ModuleId, Record, RecordId};
+use tandem::remote::{Capabilities, FieldDefinition, Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck};
+
+/// Calls so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    pub creates: u64,
+    pub updates: u64,
+    pub reads: u64,
+    pub pages: u64,
+}
+
+impl Calls {
+    pub fn writes(self) -> u64 {
+        self.creates + self.updates
+    }
+
+    pub fn all(self) -> u64 {
+        self.writes() + self.reads + self.pages
+    }
+}
+
+/// A remote that passes everything on and counts it.
+#[derive(Debug)]
+pub struct Counted {
+    inner: Arc<dyn Remote>,
+    creates: AtomicU64,
+    updates: AtomicU64,
+    reads: AtomicU64,
+    pages: AtomicU64,
+}
+
+impl Counted {
+    pub fn new(inner: Arc<dyn Remote>) -> Arc<Self> {
+        let zero = AtomicU64::default;
+        Arc::new(Self { inner, creates: zero(), updates: zero(), reads: zero(), pages: zero() })
+    }
+
+    pub fn calls(&self) -> Calls {
+        let now = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
+        Calls {
+            creates: now(&self.creates),
+            updates: now(&self.updates),
+            reads: now(&self.reads),
+            pages: now(&self.pages),
+        }
+    }
+}
+
+fn one(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::SeqCst);
+}
+
+impl Remote for Counted {
+    fn system(&self) -> &'static str {
+        self.inner.system()
+    }
+
+    fn capabilities(&self, module: ModuleId) -> Capabilities {
+        self.inner.capabilities(module)
+    }
+
+    fn fields(&self, module: ModuleId) -> Vec<String> {
+        self.inner.fields(module)
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
+        self.inner.probe()
+    }
+
+    fn definitions(&self, module: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>> {
+        self.inner.definitions(module)
+    }
+
+    fn list<'a>(&'a self, module: ModuleId, request: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
+        one(&self.pages);
+        self.inner.list(module, request)
+    }
+
+    fn get<'a>(&'a self, module: ModuleId, id: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
+        one(&self.reads);
+        self.inner.get(module, id)
+    }
+
+    fn find_by_key<'a>(
+        &'a self,
+        module: ModuleId,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
+        one(&self.reads);
+        self.inner.find_by_key(module, key)
+    }
+
+    fn create<'a>(
+        &'a self,
+        module: ModuleId,
+        key: &'a str,
+        fields: &'a Fields,
+    ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
+        one(&self.creates);
+        self.inner.create(module, key, fields)
+    }
+
+    fn update<'a>(
+        &'a self,
+        module: ModuleId,
+        id: &'a RecordId,
+        patch: &'a Fields,
+        expected: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
+        one(&self.updates);
+        self.inner.update(module, id, patch, expected)
+    }
+}

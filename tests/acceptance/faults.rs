@@ -1,0 +1,90 @@
+//! Remotes that fail in every way the simulators know, while two systems meet (acceptance F).
+
+use tandem::model::{ModuleId, State, Verb};
+use tandem::sim::fault::{FaultKind, FaultSpec, Faults};
+
+use super::first_sync::{
+    everybody_exists_once_on_each_side_and_is_linked, nothing_was_created_twice, two_idle_sweeps_write_nothing,
+};
+use super::hand::CrmHand;
+use super::population::{Known, Shape};
+use super::world::{Setup, World};
+
+/// Each of these breaks a few calls, by chance, so that they fall on reads, creates and updates alike.
+const KINDS: [(FaultKind, u32); 8] = [
+    (FaultKind::ErrorAfter, 3),
+    (FaultKind::DropAfter, 3),
+    (FaultKind::DropBefore, 3),
+    (FaultKind::ErrorBefore, 3),
+    (FaultKind::Html, 3),
+    (FaultKind::Truncate, 3),
+    (FaultKind::Race, 3),
+    (FaultKind::Throttle, 1),
+];
+
+fn arm(faults: &Faults, matching: &str, per_mille: u16) {
+    for (kind, times) in KINDS {
+        let spec = FaultSpec { per_mille: Some(per_mille), ..FaultSpec::times(kind, matching, times) };
+        faults.arm(spec).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failing_remotes_make_no_doubles_and_lose_nothing_i1() {
+    let shape = Shape {
+        both: 20,
+        only_ivvy: 20,
+        only_crm: 20,
+        companies_both: 2,
+        companies_only_ivvy: 3,
+        companies_only_crm: 3,
+    };
+    let known = Known::of(shape, 5);
+    let mut world = World::prepare(Setup::salesforce(shape), known.clone()).await;
+    world.ivvy.0.load(&known.ivvy);
+    world.crm.load(&known.crm).await;
+    let CrmHand::Salesforce(salesforce) = world.crm.clone() else { panic!("the simulator") };
+    let ivvy = world.ivvy.0.clone();
+    arm(ivvy.faults(), "", 30);
+    arm(salesforce.faults(), "sobjects", 30);
+    world.start();
+    world.first_plan().await;
+    for module in ModuleId::ALL {
+        // Writes are what a lost answer hurts most.
+        arm(ivvy.faults(), "addOrUpdate", 120);
+        arm(salesforce.faults(), "Ivvy_Id__c", 120);
+        world.engine.guard_release(module, None, super::world::operator("ada")).await.unwrap();
+        world.idle().await;
+        revive(&world, module).await;
+    }
+    let fired = |faults: &Faults| KINDS.map(|(kind, _)| (kind, faults.fired(kind)));
+    println!("ivvy {:?}\nsalesforce {:?}", fired(ivvy.faults()), fired(salesforce.faults()));
+    for faults in [ivvy.faults(), salesforce.faults()] {
+        let silent: Vec<_> = fired(faults).into_iter().filter(|(_, times)| *times == 0).collect();
+        assert_eq!(silent, [], "every kind of failure happened");
+        faults.clear();
+    }
+    world.settle().await;
+    for module in ModuleId::ALL {
+        revive(&world, module).await;
+        assert_eq!(world.items(module, State::Held), [], "nothing is left for a person");
+    }
+    everybody_exists_once_on_each_side_and_is_linked(&world).await;
+    nothing_was_created_twice(&world);
+    two_idle_sweeps_write_nothing(&world).await;
+    world.end().await;
+}
+
+/// A write that met three failures in a row waits for a person, who says: again.
+async fn revive(world: &World, module: ModuleId) {
+    loop {
+        let dead = world.items(module, State::Dead);
+        if dead.is_empty() {
+            return;
+        }
+        for item in dead {
+            world.decide(&item, Verb::Retry, |_| {}).await.unwrap();
+        }
+        world.idle().await;
+    }
+}

@@ -1,0 +1,528 @@
+//! One account in operation: both systems, the engine between them, and an operator.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use secrecy::SecretString;
+use serde_json::{Value as Json, json};
+use tandem::config::{Config, Secrets};
+use tandem::daemon::account::{self, Account, connect};
+use tandem::model::{
+    Actor, Choice, Decision, Item, ItemId, LinkId, ModuleId, PairKey, Reason, RecordId, Role, Side, State, Verb,
+};
+use tandem::seam::{Clock, Entropy, SystemClock};
+use tandem::sim::ivvy::{self, IvvySim};
+use tandem::sim::ledger::{By, Effect};
+use tandem::sim::salesforce::{self, Field, Kind, SalesforceSim};
+use tandem::sim::{Served, serve};
+use tandem::store::{self, Reads as _, Store, StoreError};
+use tandem::sync::{Ask, Engine, Refusal, Remotes};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::count::{Calls, Counted};
+use super::hand::{CUSTOM, CrmHand, IvvyHand, OdooHand, Plain};
+use super::population::{Known, Shape};
+
+/// How long anything may take before a test is taken to hang.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Which CRM stands on the other side.
+#[derive(Clone, Debug)]
+pub enum CrmKind {
+    SalesforceSim,
+    RealOdoo(OdooHand),
+}
+
+/// How a world begins.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub crm: CrmKind,
+    pub shape: Shape,
+    pub seed: u64,
+    pub order: ivvy::Order,
+    /// `[sync] first_sync`.
+    pub first_sync: Option<String>,
+    /// `[guard] conflicts`: how many a window may bring.
+    pub conflicts: u64,
+}
+
+impl Setup {
+    pub fn salesforce(shape: Shape) -> Self {
+        Self { crm: CrmKind::SalesforceSim, shape, seed: 7, order: ivvy::Order::Id, first_sync: None, conflicts: 20 }
+    }
+}
+
+/// A linked pair of contacts or companies.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    pub module: ModuleId,
+    pub link: LinkId,
+    pub ivvy: String,
+    pub crm: String,
+}
+
+/// What is in both systems: side, module, record, fields.
+pub type Everything = BTreeMap<(Side, ModuleId, String), Plain>;
+
+/// A difference between two looks: side, record, field, value afterwards.
+pub type Change = (Side, String, String, String);
+
+/// One account in operation.
+pub struct World {
+    pub known: Known,
+    pub ivvy: IvvyHand,
+    pub crm: CrmHand,
+    pub engine: Engine,
+    pub account: Account,
+    counted: BTreeMap<Side, Arc<Counted>>,
+    servers: Vec<Served>,
+    running: JoinHandle<Result<(), StoreError>>,
+    shutdown: CancellationToken,
+    taken: AtomicUsize,
+    place: TempDir,
+}
+
+impl World {
+    /// Fills both systems, starts the engine, and waits until the first plan stands. Nothing is released.
+    pub async fn begin(setup: Setup) -> Self {
+        let known = Known::of(setup.shape, setup.seed);
+        let mut world = Self::prepare(setup, known.clone()).await;
+        world.ivvy.0.load(&known.ivvy);
+        world.crm.load(&known.crm).await;
+        world.start();
+        world.first_plan().await;
+        world
+    }
+
+    /// As [`World::begin`], with the first sync released and done.
+    pub async fn in_step(setup: Setup) -> Self {
+        let world = Self::begin(setup).await;
+        world.release().await;
+        world
+    }
+
+    /// Two filled or empty systems and an engine that does not run yet.
+    pub async fn prepare(setup: Setup, known: Known) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ivvy = IvvySim::new(
+            ivvy::Settings { seed: setup.seed, order: setup.order, ..ivvy::Settings::default() },
+            Arc::clone(&clock),
+            Entropy::seeded(setup.seed),
+        );
+        let mut servers = vec![loopback(ivvy.router()).await];
+        let (crm, url, secret) = match &setup.crm {
+            CrmKind::SalesforceSim => {
+                let sim =
+                    SalesforceSim::new(salesforce_settings(), Arc::clone(&clock), Entropy::seeded(setup.seed + 1));
+                servers.push(loopback(sim.router()).await);
+                let secret = sim.settings().client_secret.clone();
+                (CrmHand::Salesforce(sim), servers[1].url(), secret)
+            }
+            CrmKind::RealOdoo(odoo) => {
+                odoo.empty().await;
+                (CrmHand::Odoo(odoo.clone()), odoo.url.clone(), SecretString::from(odoo.key.clone()))
+            }
+        };
+        let place = quick_place();
+        let config = config(place.path(), &setup, &servers[0].url(), &url, &crm);
+        let secrets = Secrets { ivvy: ivvy.settings().secret.clone(), crm: secret };
+        let entropy = Entropy::seeded(setup.seed + 2);
+        let connected = connect(&config, secrets, &clock, &entropy).unwrap();
+        let counted: BTreeMap<Side, Arc<Counted>> =
+            Side::BOTH.map(|side| (side, Counted::new(Arc::clone(connected.remotes.on(side))))).into();
+        let remotes =
+            Remotes { ivvy: Arc::clone(&counted[&Side::Ivvy]) as _, crm: Arc::clone(&counted[&Side::Crm]) as _ };
+        let store = Store::open(&account::store_path(&config), store::Options::default()).unwrap();
+        let mut settings = account::engine_settings(&config);
+        settings.retry.base = Duration::from_millis(100);
+        settings.retry.cap = Duration::from_secs(1);
+        let engine = Engine::new(store, remotes, clock, entropy, settings).unwrap();
+        Self {
+            known,
+            ivvy: IvvyHand(ivvy),
+            crm,
+            account: Account { engine: engine.clone(), gates: connected.gates },
+            engine,
+            counted,
+            servers,
+            running: tokio::spawn(async { Ok(()) }),
+            shutdown: CancellationToken::new(),
+            taken: AtomicUsize::new(0),
+            place,
+        }
+    }
+
+    /// Lets the engine run.
+    pub fn start(&mut self) {
+        let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
+        self.running = tokio::spawn(async move { engine.run(shutdown).await });
+    }
+
+    pub fn is_odoo(&self) -> bool {
+        matches!(self.crm, CrmHand::Odoo(_))
+    }
+
+    /// A file name in the world's own directory.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    /// Ends the engine cleanly; its store must be whole.
+    pub async fn end(self) {
+        let findings = self.engine.store().read(store::doctor::check).unwrap();
+        assert!(findings.is_empty(), "{findings:?}");
+        let (rows, broken_at) = self.engine.store().read(|view| view.audit_verify()).unwrap();
+        assert!(rows > 0 && broken_at.is_none(), "the audit chain breaks at {broken_at:?}");
+        self.shutdown.cancel();
+        self.running.await.unwrap().unwrap();
+        for server in self.servers {
+            server.stop().await.unwrap();
+        }
+    }
+
+    // --- waiting --------------------------------------------------------------------------------
+
+    /// Waits for a condition of the engine.
+    pub async fn until<F: Future<Output = bool>>(&self, what: &str, mut condition: impl FnMut() -> F) {
+        let started = Instant::now();
+        while !condition().await {
+            assert!(!self.running.is_finished(), "the engine ended while waiting: {what}");
+            assert!(started.elapsed() < PATIENCE, "waited in vain: {what}\n{}", self.describe());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The engine has nothing to do.
+    pub async fn idle(&self) {
+        self.until("idle", async || self.engine.is_idle().unwrap()).await;
+    }
+
+    /// Both sides of both modules have been swept since now, and everything that follows is done.
+    pub async fn settle(&self) {
+        self.sweep(false).await;
+        self.idle().await;
+    }
+
+    /// One complete sweep of everything that begins after now.
+    pub async fn sweep(&self, full: bool) {
+        let pollers: Vec<_> =
+            ModuleId::ALL.into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side))).collect();
+        let sweeps = |(module, side)| self.engine.store().read(|view| view.cursor(module, side)).unwrap().sweeps;
+        let running = |(module, side)| self.engine.polling(module, side).progress.is_some();
+        // A sweep that is under way may have passed the record of interest: only the one after counts.
+        let wanted: Vec<u64> = pollers.iter().map(|poller| sweeps(*poller) + 1 + u64::from(running(*poller))).collect();
+        self.engine.sync_now(None, full);
+        self.until("swept", async || {
+            let missing = |(poller, wanted): (&(ModuleId, Side), &u64)| sweeps(*poller) < *wanted;
+            let late = pollers.iter().zip(&wanted).any(missing);
+            if late && !pollers.iter().any(|poller| running(*poller)) {
+                self.engine.sync_now(None, full);
+            }
+            !late
+        })
+        .await;
+    }
+
+    /// Both sides have been read whole and everything found is planned.
+    pub async fn first_plan(&self) {
+        self.until("the first plan", async || {
+            let store = self.engine.store();
+            let read = |module, side| store.read(|view| Ok(view.cursor(module, side)?.last_full.is_some())).unwrap();
+            ModuleId::ALL.into_iter().all(|module| Side::BOTH.into_iter().all(|side| read(module, side)))
+        })
+        .await;
+        self.idle().await;
+    }
+
+    /// Releases the first sync as an operator does: companies, and the people once those are in step.
+    pub async fn release(&self) {
+        for module in ModuleId::ALL {
+            self.engine.guard_release(module, None, operator("ada")).await.unwrap();
+            self.idle().await;
+        }
+    }
+
+    fn describe(&self) -> String {
+        let mut text = String::new();
+        for module in ModuleId::ALL {
+            let counts = self.engine.store().read(|view| view.counts(module)).unwrap();
+            let error = self.engine.last_error(module).or(self.engine.stopped(module));
+            writeln!(text, "{module}: {counts:?} {error:?}").unwrap();
+            for state in [State::Ready, State::Retry, State::Unknown, State::Inflight] {
+                for item in self.items(module, state).into_iter().take(3) {
+                    writeln!(text, "  {state} {:?} {:?} {:?}", item.id, item.plan.summary, item.error).unwrap();
+                }
+            }
+        }
+        text
+    }
+
+    // --- looking --------------------------------------------------------------------------------
+
+    /// Items of a module in one state.
+    pub fn items(&self, module: ModuleId, state: State) -> Vec<Item> {
+        let store = self.engine.store();
+        let ids = store.read(|view| view.in_state(module, state, None, 10_000)).unwrap();
+        ids.into_iter().map(|id| self.item(id)).collect()
+    }
+
+    pub fn item(&self, id: ItemId) -> Item {
+        self.engine.store().read(|view| view.item(id)).unwrap().unwrap()
+    }
+
+    /// The open item of a pair or record, if there is one.
+    pub fn open(&self, module: ModuleId, key: &PairKey) -> Option<Item> {
+        let id = self.engine.store().read(|view| view.open_item(module, key)).unwrap();
+        id.map(|id| self.item(id))
+    }
+
+    /// The newest item of a pair, open or closed.
+    pub fn last(&self, pair: &Pair) -> Option<Item> {
+        let key = PairKey::Link(pair.link);
+        let id = self.engine.store().read(|view| view.last_item(pair.module, &key)).unwrap();
+        id.map(|id| self.item(id))
+    }
+
+    /// The one item of a pair that waits for a person, for this reason.
+    pub fn held(&self, pair: &Pair, reason: Reason) -> Item {
+        let item = self.open(pair.module, &PairKey::Link(pair.link)).expect("an open item");
+        assert_eq!(item.state, State::Held, "{item:?}");
+        assert!(item.reasons.contains(reason), "{item:?}");
+        item
+    }
+
+    /// Whether the pair has nothing open.
+    pub fn in_order(&self, pair: &Pair) -> bool {
+        self.open(pair.module, &PairKey::Link(pair.link)).is_none()
+    }
+
+    /// All links of a module.
+    pub fn pairs(&self, module: ModuleId) -> Vec<Pair> {
+        let links = self.engine.store().read(|view| view.links(module, None, 10_000)).unwrap();
+        links.into_iter().map(|link| Pair { module, link: link.id, ivvy: link.ivvy.0, crm: link.crm.0 }).collect()
+    }
+
+    /// The pair a record belongs to.
+    pub fn pair_of(&self, module: ModuleId, side: Side, id: &str) -> Option<Pair> {
+        self.pairs(module).into_iter().find(|pair| *pair.on(side) == id)
+    }
+
+    /// A linked pair of people that no test has touched.
+    pub fn take(&self) -> Pair {
+        let index = self.taken.fetch_add(1, Ordering::SeqCst);
+        // Only people Tandem was given, not those an Odoo has of its own.
+        let mut ours = self.pairs(ModuleId::Contacts).into_iter().filter(|pair| {
+            let row = self.ivvy.read(ModuleId::Contacts, &pair.ivvy);
+            row["email"].contains("example")
+        });
+        ours.nth(index).expect("a linked pair of people that no test has touched")
+    }
+
+    /// What is in both systems now.
+    pub async fn everything(&self) -> Everything {
+        let mut all = Everything::new();
+        for module in ModuleId::ALL {
+            all.extend(self.ivvy.all(module).into_iter().map(|(id, row)| ((Side::Ivvy, module, id), row)));
+            all.extend(self.crm.all(module).await.into_iter().map(|(id, row)| ((Side::Crm, module, id), row)));
+        }
+        all
+    }
+
+    /// What the engine asked of one side so far.
+    pub fn calls(&self, side: Side) -> Calls {
+        self.counted[&side].calls()
+    }
+
+    /// What the engine wrote so far, on both sides.
+    pub fn writes(&self) -> u64 {
+        Side::BOTH.into_iter().map(|side| self.calls(side).writes()).sum()
+    }
+
+    /// Effects of Tandem's key in a simulator's own ledger; none for a real system.
+    pub fn effects(&self, side: Side) -> Vec<Effect> {
+        let all = match (side, &self.crm) {
+            (Side::Ivvy, _) => self.ivvy.0.ledger().effects(),
+            (Side::Crm, CrmHand::Salesforce(sim)) => sim.ledger().effects(),
+            (Side::Crm, CrmHand::Odoo(_)) => Vec::new(),
+        };
+        all.into_iter().filter(|effect| effect.by == By::Api).collect()
+    }
+
+    /// Runs `during` and proves that nothing at all was written meanwhile, by our count, by the
+    /// simulators' ledgers, and by what is there.
+    pub async fn writes_nothing<F: Future<Output = ()>>(&self, during: F) {
+        let look = async || {
+            let effects = Side::BOTH.map(|side| self.effects(side).len());
+            (self.writes(), effects, self.crm.stamps().await, self.everything().await)
+        };
+        let before = look().await;
+        during.await;
+        assert_eq!(before, look().await);
+    }
+
+    // --- deciding -------------------------------------------------------------------------------
+
+    /// Decides on exactly what was looked at.
+    pub async fn decide(&self, seen: &Item, verb: Verb, fill: impl FnOnce(&mut Decision)) -> Result<Item, Refusal> {
+        self.decide_as("ada", seen, verb, fill).await
+    }
+
+    pub async fn decide_as(
+        &self,
+        name: &str,
+        seen: &Item,
+        verb: Verb,
+        fill: impl FnOnce(&mut Decision),
+    ) -> Result<Item, Refusal> {
+        let mut decision = Decision {
+            item: seen.id,
+            ver: seen.ver,
+            seen: seen.seen,
+            verb,
+            choices: BTreeMap::new(),
+            side: None,
+            until: None,
+            record: None,
+            reason: None,
+            actor: operator(name),
+            at: self.engine.now(),
+        };
+        fill(&mut decision);
+        self.engine.decide(Ask { ver: Some(seen.ver), seen: Some(seen.seen), decision }).await.unwrap()
+    }
+
+    /// Both sides change the same field of the same pair: exactly one item is held.
+    pub async fn quarrel(&self, pair: &Pair, field: &str, ivvy: &str, crm: &str) -> Item {
+        let held = self.items(pair.module, State::Held).len();
+        self.ivvy.edit(pair.module, &pair.ivvy, &[(field, ivvy)]);
+        self.crm.edit(pair.module, &pair.crm, &[(field, crm)]).await;
+        self.settle().await;
+        assert_eq!(self.items(pair.module, State::Held).len(), held + 1, "exactly one held item");
+        self.held(pair, Reason::Conflict)
+    }
+}
+
+impl Pair {
+    pub fn on(&self, side: Side) -> &String {
+        match side {
+            Side::Ivvy => &self.ivvy,
+            Side::Crm => &self.crm,
+        }
+    }
+}
+
+pub fn operator(name: &str) -> Actor {
+    Actor { name: name.to_owned(), uid: None, role: Role::Admin }
+}
+
+pub fn choose(field: &str, choice: Choice) -> impl FnOnce(&mut Decision) {
+    let field = field.to_owned();
+    move |decision| {
+        decision.choices.insert(field, choice);
+    }
+}
+
+/// What differs between two looks, in order.
+pub fn changes(before: &Everything, after: &Everything) -> Vec<Change> {
+    let mut found = Vec::new();
+    let nothing = Plain::new();
+    let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        let (then, now) = (before.get(key).unwrap_or(&nothing), after.get(key).unwrap_or(&nothing));
+        let names: std::collections::BTreeSet<_> = then.keys().chain(now.keys()).collect();
+        for name in names {
+            let (then, now) = (then.get(name).cloned().unwrap_or_default(), now.get(name).cloned().unwrap_or_default());
+            if then != now {
+                found.push((key.0, key.2.clone(), name.clone(), now));
+            }
+        }
+    }
+    found
+}
+
+/// What an item's diff pane promises: every value that will be another one afterwards, on either side.
+pub fn promised(item: &Item, pair: &Pair) -> Vec<Change> {
+    let mut promised = Vec::new();
+    for side in [Side::Ivvy, Side::Crm] {
+        for row in &item.plan.fields {
+            let (Some(result), Some(now)) = (row.result(), row.on(side)) else { continue };
+            let writes = row.choice.is_some()
+                || !matches!(row.verdict, tandem::model::Verdict::Same | tandem::model::Verdict::Agree);
+            if writes && result != now && !(result.is_empty() && now.is_empty()) {
+                promised.push((side, pair.on(side).clone(), row.field.clone(), result.to_string()));
+            }
+        }
+    }
+    promised.sort();
+    promised
+}
+
+async fn loopback(router: axum::Router) -> Served {
+    serve(router, ([127, 0, 0, 1], 0).into()).await.unwrap()
+}
+
+/// In memory where the machine offers it: what survives a power cut is proved elsewhere.
+fn quick_place() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let inside = tempfile::Builder::new().prefix("tandem-acceptance-").tempdir_in(memory);
+    inside.unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+fn salesforce_settings() -> salesforce::Settings {
+    let options = ["1", "2"].map(str::to_owned).to_vec();
+    let custom = [
+        ("Interests__c", Kind::MultiPicklist { values: options, restricted: true }),
+        ("Birthday__c", Kind::Text(10)),
+        ("Loyalty__c", Kind::Double),
+    ];
+    let custom_fields = custom.map(|(name, kind)| ("Contact".to_owned(), Field::new(name, kind))).to_vec();
+    salesforce::Settings { custom_fields, ..salesforce::Settings::default() }
+}
+
+/// An ordinary configuration file, with sweeps only when a test asks for one.
+fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> Config {
+    let odoo = matches!(crm, CrmHand::Odoo(_));
+    let fields: Vec<Json> = CUSTOM
+        .iter()
+        .filter_map(|(name, kind, salesforce, in_odoo)| {
+            let number: u64 = name.trim_start_matches("custom.").parse().unwrap();
+            let there = if odoo { (*in_odoo)? } else { salesforce };
+            Some(json!({"name": format!("f{number}"), "kind": kind, "ivvy": number, "crm": there}))
+        })
+        .collect();
+    let secret = json!({"env": "GIVEN_DIRECTLY"});
+    let system = match crm {
+        CrmHand::Salesforce(sim) => {
+            json!({"kind": "salesforce", "url": url, "client_id": sim.settings().client_id, "secret": secret})
+        }
+        CrmHand::Odoo(hand) => json!({"kind": "odoo", "url": url, "database": hand.database, "key": secret}),
+    };
+    let mut sync = json!({"interval": "1h", "rate": 100_000, "settle": "300ms", "overlap": "5s"});
+    if let Some(day) = &setup.first_sync {
+        sync["first_sync"] = json!(day);
+    }
+    let text = toml::to_string(&json!({
+        "version": tandem::config::VERSION,
+        "account": "acceptance",
+        "data_dir": place,
+        "socket": place.join("tandem.sock"),
+        "ivvy": {"url": ivvy, "key": ivvy::Settings::default().key, "secret": secret},
+        "crm": system,
+        "sync": sync,
+        "guard": {"conflicts": {"count": setup.conflicts, "percent": 5}},
+        "modules": {"contacts": {"fields": fields}},
+    }));
+    Config::parse(&text.unwrap(), &place.join("tandem.toml")).unwrap()
+}
+
+/// A record as an id of the engine.
+pub fn id(text: &str) -> RecordId {
+    RecordId::from(text)
+}
