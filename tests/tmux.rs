@@ -4,8 +4,7 @@
 //! whether a program left the screen as it found it. Where it is missing these tests say so and pass,
 //! unless `TANDEM_TMUX=1` asks for them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests are tests
-#![allow(clippy::print_stderr)] // a skipped test says why
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)] // helpers of tests are tests
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

@@ -116,8 +116,7 @@ impl Triage {
         }
         self.view = Some(view);
         if first {
-            let open = self.rows().position(|row| self.unsolved(row));
-            self.cursor = open.unwrap_or(0);
+            self.cursor = self.first_open();
         } else if let Some(field) = before {
             let same = self.rows().position(|row| row.field == field);
             self.cursor = same.unwrap_or(self.cursor);
@@ -131,6 +130,21 @@ impl Triage {
         let show_same = self.show_same;
         let fields = self.view().map(|view| view.item.plan.fields.as_slice()).unwrap_or_default();
         fields.iter().filter(move |row| show_same || row.verdict != Verdict::Same || row.moved || row.choice.is_some())
+    }
+
+    /// Shows or hides fields that do not differ; the cursor stays on its field.
+    pub fn toggle_same(&mut self) {
+        let before = self.selected().map(|row| row.field.clone());
+        self.show_same = !self.show_same;
+        if self.pane == Pane::Fields {
+            let same = before.and_then(|field| self.rows().position(|row| row.field == field));
+            self.cursor = same.unwrap_or_else(|| self.first_open());
+        }
+    }
+
+    /// Index of the first field that needs a choice, or of the first one.
+    fn first_open(&self) -> usize {
+        self.rows().position(|row| self.unsolved(row)).unwrap_or(0)
     }
 
     /// The field under the cursor.
@@ -169,7 +183,7 @@ impl Triage {
         let at = panes.iter().position(|pane| *pane == self.pane).and_then(|at| isize::try_from(at).ok()).unwrap_or(0);
         let next = usize::try_from((at + by).rem_euclid(count)).unwrap_or(0);
         self.pane = panes.get(next).copied().unwrap_or_default();
-        self.cursor = 0;
+        self.cursor = if self.pane == Pane::Fields { self.first_open() } else { 0 };
     }
 
     /// Goes to a pane.
@@ -346,6 +360,21 @@ mod tests {
         let carried = triage.receive(moved);
         assert_eq!(carried, Carried { kept: 1, dropped: vec!["phone".into()] });
         assert_eq!(triage.open_fields(), ["phone"]);
+    }
+
+    #[test]
+    fn showing_all_fields_keeps_the_cursor_on_its_field() {
+        let mut view = fixture::conflict(7);
+        let open = view.item.plan.fields.iter().position(|row| row.field == "email").unwrap();
+        for row in &mut view.item.plan.fields[..open] {
+            (row.verdict, row.moved, row.choice) = (Verdict::Same, false, None);
+        }
+        let mut triage = opened(view);
+        for _ in 0..2 {
+            assert_eq!(triage.selected().unwrap().field, "email");
+            triage.toggle_same();
+        }
+        assert_eq!(triage.selected().unwrap().field, "email");
     }
 
     #[test]

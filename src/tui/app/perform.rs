@@ -93,10 +93,7 @@ impl App {
             A::ClearChoice => self.triage.unchoose(),
             A::Edit => self.ask_value(),
             A::ShowBase => self.triage.flip_base = !self.triage.flip_base,
-            A::ShowSame => {
-                self.triage.show_same = !self.triage.show_same;
-                self.triage.step(0);
-            }
+            A::ShowSame => self.triage.toggle_same(),
             A::History => self.show_history(),
             A::Undo => self.undo(effects),
             A::Pair => self.ask_pair(),

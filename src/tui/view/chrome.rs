@@ -186,7 +186,8 @@ pub(super) fn toast(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Re
     let more = if errors > 1 { format!(" ({errors} errors)") } else { String::new() };
     let dismiss = if toast.severity == crate::tui::toast::Severity::Error { " [Esc]" } else { "" };
     let text = format!(" {}: {}{more}{dismiss} ", toast.severity.word(), toast.text);
-    let room = usize::from(body.width.min(90));
+    // Beside a message of nearly the whole width only crumbs of what is below would show.
+    let room = usize::from(if body.width <= 100 { body.width } else { 90 });
     // It must not hide what it is about: a low screen, or a dialog, gives it one line.
     let most = match body.height {
         _ if !app.dialogs.is_empty() => 1,
