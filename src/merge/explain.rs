@@ -1,6 +1,6 @@
 //! Why a field has its verdict, in a sentence for the diff pane. Never contains field values.
 
-use crate::model::{FieldPlan, Side, Verdict, Why};
+use crate::model::{FieldPlan, Verdict, Why};
 
 /// One sentence for one row.
 pub fn sentence(row: &FieldPlan) -> &'static str {
@@ -22,13 +22,4 @@ pub fn sentence(row: &FieldPlan) -> &'static str {
         Why::SetsJoined => "Both sides changed the set; additions and removals of both are kept.",
         Why::Anonymised => "The person was anonymised in iVvy; nothing is written back.",
     }
-}
-
-/// What approving would do to this row, as (side, will be written).
-pub fn writes(row: &FieldPlan, side: Side) -> bool {
-    let Some(result) = row.result() else {
-        return false;
-    };
-    let touched = row.choice.is_some() || matches!(row.verdict, Verdict::ToCrm | Verdict::ToIvvy | Verdict::Merge);
-    touched && row.on(side) != Some(result)
 }

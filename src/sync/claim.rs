@@ -205,8 +205,8 @@ fn start(
     Ok(Step::Claimed(Box::new(Claimed { item, intent, source })))
 }
 
-/// After a replan on the way: the item moved on, or is ready with a new plan and will be claimed on
-/// the next look. A plan that did not move although it had to would loop, so that is an error.
+/// After a replan on the way: the item moved on, or is ready with a new plan and is claimed on the next
+/// look. An item that still asks for a counterpart is left alone, so that the claimer cannot spin on it.
 fn still_ready(tx: &Tx<'_>, id: ItemId) -> Result<Step, StoreError> {
     let unchanged = tx.item(id)?.is_some_and(|item| item.state == State::Ready && item.kind == Kind::Link);
     Ok(if unchanged { Step::Busy } else { Step::Moved })

@@ -317,6 +317,7 @@ async fn once(core: &Arc<Core>, module: ModuleId, side: Side, shutdown: &wait::S
     }
 }
 
+/// A store that cannot be read is not hidden by the `false`: the sweep that follows meets it and says so.
 fn full_due(core: &Core, module: ModuleId, side: Side) -> bool {
     match core.store.read(|view| view.cursor(module, side)) {
         Ok(cursor) => cursor.last_full.is_none_or(|last| core.now().since(last) >= core.settings.full_interval),
