@@ -18,6 +18,9 @@ use crate::store::StoreError;
 /// How long writes that are under way get to finish before they are left to the next start's proof.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// How long the store gets to be closed once nobody needs it any more.
+const CLOSING: Duration = Duration::from_secs(10);
+
 /// An account being served by this process.
 pub(super) struct Hosted {
     pub service: Arc<AccountService>,
@@ -75,18 +78,30 @@ impl Hosted {
     }
 
     async fn finish(self) -> Result<()> {
-        self.announcing.abort();
-        let abort = self.engine.abort_handle();
-        match tokio::time::timeout(GRACE, self.engine).await {
-            Ok(Ok(ended)) => ended.map_err(Error::from),
-            Ok(Err(_)) => Err(Error::internal("the engine was broken off by a defect")
-                .hint("start it again: what was under way is on disk; please report what the log says")),
-            Err(_) => {
-                // What it was doing is on disk as an intent; the next start proves the outcome.
-                abort.abort();
-                tracing::warn!("writes under way were left to the next start");
-                Ok(())
-            }
+        let Self { service, daemon, engine, announcing, .. } = self;
+        let closed = service.engine().store().closed();
+        announcing.abort();
+        drop((service, daemon));
+        let ended = finish_work(engine).await;
+        if tokio::time::timeout(CLOSING, closed).await.is_err() {
+            tracing::warn!("the store is still in use; the next start checks it first");
+        }
+        ended
+    }
+}
+
+/// Waits for the engine, within reason.
+async fn finish_work(engine: JoinHandle<Result<(), StoreError>>) -> Result<()> {
+    let abort = engine.abort_handle();
+    match tokio::time::timeout(GRACE, engine).await {
+        Ok(Ok(ended)) => ended.map_err(Error::from),
+        Ok(Err(_)) => Err(Error::internal("the engine was broken off by a defect")
+            .hint("start it again: what was under way is on disk; please report what the log says")),
+        Err(_) => {
+            // What it was doing is on disk as an intent; the next start proves the outcome.
+            abort.abort();
+            tracing::warn!("writes under way were left to the next start");
+            Ok(())
         }
     }
 }

@@ -214,6 +214,16 @@ impl Store {
             }
         }
     }
+
+    /// Completes once the last handle is gone and the file has been closed in order, so that the next
+    /// start has nothing to recover. Holds no handle meanwhile. An operation whose caller went away is
+    /// still in the writer's hands, and what it captured with it: a process that does not wait for this
+    /// ends with the file open.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut latched = self.0.shared.latched.subscribe();
+        // Ends when the sender is dropped, which `Shared` does after its database.
+        async move { while latched.changed().await.is_ok() {} }
+    }
 }
 
 fn share(db: redb::Database) -> Result<Shared> {

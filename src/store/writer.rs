@@ -24,6 +24,7 @@ const MAX_RERUNS: usize = 3;
 
 /// What writer, readers and handles share.
 pub(super) struct Shared {
+    /// Dropped, and so closed, before the channels below: `Store::closed` waits for their end.
     pub(super) db: Database,
     /// The first failure that killed the handle.
     pub(super) latched: watch::Sender<Option<StoreError>>,

@@ -216,8 +216,9 @@ impl Home {
 
     /// Runs a command to its end without holding up the simulators.
     pub async fn run_aside(&self, arguments: &[&str]) -> Said {
-        let mut command = self.command(arguments);
-        tokio::task::spawn_blocking(move || Said::from(command.output().unwrap())).await.unwrap()
+        let mut command = tokio::process::Command::from(self.command(arguments));
+        let ended = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
+        Said::from(ended.unwrap_or_else(|_| panic!("`tandem {}` does not end", arguments.join(" "))).unwrap())
     }
 
     /// Starts the daemon; what it logs is appended to the log.
@@ -331,6 +332,9 @@ impl Daemon {
         let status = self.ended().await;
         assert!(status.success(), "{status}\n{}", home.tail());
         assert!(!home.socket.exists(), "the socket is still there");
+        // A file that was not closed in order cannot be opened for reading alone.
+        let closed = redb::Builder::new().open_read_only(home.store()).map(drop);
+        assert!(closed.is_ok(), "the store was left open: {closed:?}\n{}", home.tail());
     }
 
     /// Waits for its end.
