@@ -190,7 +190,10 @@ fn resolve(step: &Step, model: &Model) -> Op {
         Step::Base(link, n) => {
             let values = [None, Some(Value::Null), Some(Value::text("")), Some(Value::Int(7))];
             let field = BaseField { ivvy: values[usize::from(*n)].clone(), crm: Some(Value::Null) };
-            Op::Base(LinkId(*link), Base { fields: [("email".to_owned(), field)].into(), agreed_at: at(1) })
+            Op::Base(
+                LinkId(*link),
+                Base { fields: [("email".to_owned(), field)].into(), agreed_at: at(1), ..Base::default() },
+            )
         }
         Step::Observe(side, n, identity, key) => {
             let mut seen = observation(module, *side, record(*n).as_str());

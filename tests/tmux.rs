@@ -297,7 +297,8 @@ fn a_conflict_is_solved_by_keys_and_taken_back_after_it_was_written() {
     let proposals = demo.ask(&["queue", "list", "--reason", "parked"]);
     assert_eq!(proposals[0]["summary"], format!("undo of item {id}"));
     let proposal = phone(&demo.show(&proposals[0]["id"].to_string())).unwrap();
-    assert_eq!(proposal["result"], before["ivvy"]);
+    let own = json!({ "ivvy": before["ivvy"], "crm": before["crm"] });
+    assert_eq!(proposal["result"], own, "each side its own again");
 }
 
 /// ESC, CSI, OSC 52 (clipboard), OSC 8 (link), OSC 0 (title), C1 CSI, CR, bidi overrides, NUL, marks.

@@ -260,7 +260,7 @@ async fn the_guard_is_released_only_with_the_number_typed() {
     let released = console.fake.asked().into_iter().find(|request| matches!(request, Request::GuardRelease { .. }));
     assert_eq!(
         released,
-        Some(Request::GuardRelease { module: model::ModuleId::Companies, sample: None, expect: 1_240 })
+        Some(Request::GuardRelease { module: model::ModuleId::Companies, sample: None, expect: 1_240, plan: None })
     );
 }
 

@@ -153,6 +153,7 @@ impl Recipe {
             waits_for: (state == State::Blocked)
                 .then(|| (ModuleId::Companies, PairKey::Lone(Side::Ivvy, RecordId((n % 9_000).to_string())))),
             successor: None,
+            pending: None,
         }
     }
 

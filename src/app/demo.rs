@@ -160,6 +160,7 @@ fn write_config(directory: &Path, socket: Option<&Path>, world: &World, ivvy: &s
             "client_id": world.salesforce.settings().client_id,
             "secret": { "file": crm_secret },
         },
+        "modules": { "companies": { "enabled": true }, "contacts": { "enabled": true } },
         "sync": { "interval": "5s", "rate": 2000, "settle": "2s", "overlap": "10s" },
     }))
     .map_err(|error| Error::internal("the demo's configuration cannot be written").because(&error))?;

@@ -165,7 +165,9 @@ pub(super) async fn guard(context: &mut Context, command: GuardCommand) -> Resul
             }
             return Ok(u8::from(held));
         }
-        GuardCommand::Release { module, expect, sample } => (module, Request::GuardRelease { module, sample, expect }),
+        GuardCommand::Release { module, expect, sample } => {
+            (module, Request::GuardRelease { module, sample, expect, plan: None })
+        }
         GuardCommand::Discard { module, expect } => (module, Request::GuardDiscard { module, expect }),
     };
     let answer = client.call(request).await?;

@@ -61,7 +61,7 @@ async fn approve(context: &mut Context, client: &Client, modules: &[ModuleId], h
             .hint(format!("look at it again: tandem sync {module} --plan")));
     }
     if plan.tripped.is_some() {
-        let request = Request::GuardRelease { module: *module, sample: None, expect: plan.held };
+        let request = Request::GuardRelease { module: *module, sample: None, expect: plan.held, plan: Some(plan.hash) };
         let answer = client.call(request).await?;
         done(context, Some(*module), answer)?;
     }

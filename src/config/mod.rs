@@ -18,7 +18,8 @@ use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    CrmKind, CustomField, CustomKind, GuardLimits, Ivvy, Limit, Module, Modules, Operator, Sync, parse_day,
+    CrmKind, CustomField, CustomKind, GuardLimits, Ivvy, Limit, Module, Modules, Operator, SecondPerson, Sync,
+    parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
 
@@ -55,6 +56,8 @@ pub struct Config {
     pub modules: Modules,
     /// Bulk guard limits.
     pub guard: GuardLimits,
+    /// What takes two people.
+    pub second_person: SecondPerson,
     /// People by name.
     pub operators: BTreeMap<String, Operator>,
 }
@@ -205,6 +208,7 @@ impl Config {
             sync: file.sync,
             modules: file.modules,
             guard: file.guard,
+            second_person: file.second_person,
             operators: file.operators,
         })
     }
@@ -229,7 +233,7 @@ impl Config {
     pub fn catalogue(&self) -> Vec<ModuleDef> {
         ModuleId::ALL
             .into_iter()
-            .filter(|module| self.modules.of(*module).enabled)
+            .filter(|module| self.modules.enabled(*module))
             .map(|module| {
                 let mut def = module.def();
                 let custom = &self.modules.of(module).fields;
@@ -252,6 +256,11 @@ impl Modules {
             ModuleId::Companies => &self.companies,
             ModuleId::Contacts => &self.contacts,
         }
+    }
+
+    /// Whether `module` is kept in step.
+    pub fn enabled(&self, module: ModuleId) -> bool {
+        self.of(module).enabled.unwrap_or_else(|| module.on_by_default())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The sections of the configuration file as they are written. Cross-checks live in the parent module.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(super) struct File {
     pub modules: Modules,
     #[serde(default)]
     pub guard: GuardLimits,
+    #[serde(default)]
+    pub second_person: SecondPerson,
     #[serde(default)]
     pub operators: BTreeMap<String, Operator>,
 }
@@ -123,19 +126,14 @@ pub struct Modules {
 }
 
 /// `[modules.NAME]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Module {
-    /// Whether it is kept in step at all.
-    pub enabled: bool,
+    /// Whether it is kept in step at all; unsaid, the catalogue's default counts
+    /// ([`ModuleId::on_by_default`](crate::model::ModuleId::on_by_default)).
+    pub enabled: Option<bool>,
     /// Custom fields (V-19).
     pub fields: Vec<CustomField>,
-}
-
-impl Default for Module {
-    fn default() -> Self {
-        Self { enabled: true, fields: Vec::new() }
-    }
 }
 
 /// `[[modules.NAME.fields]]`: one custom field and what it is called on either side (V-19).
@@ -258,6 +256,18 @@ impl Limit {
     pub fn of(self, total: u64) -> u64 {
         self.count.max(total.saturating_mul(u64::from(self.percent)) / 100)
     }
+}
+
+/// `[second_person]`: what takes two people (`engine.md` 5.12).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecondPerson {
+    /// A force-push that overwrites this many fields or more.
+    pub force: Option<NonZeroU32>,
+    /// Closing a pair whose counterpart is gone.
+    pub close_pair: bool,
+    /// Releasing all that a tripped guard holds.
+    pub release: bool,
 }
 
 /// `[operators]`, one per person.

@@ -63,6 +63,10 @@ fn the_annotated_example_is_accepted_and_complete() {
         "updates",
         "conflicts",
         "shrink_percent",
+        "second_person",
+        "force",
+        "close_pair",
+        "release",
         "uid",
         "login",
         "role",
@@ -80,7 +84,8 @@ fn defaults_are_the_documented_ones() {
     assert_eq!((config.account.as_str(), config.environment.as_str()), ("default", "production"));
     assert_eq!(config.data_dir, Path::new("/etc/tandem/d"), "relative to the file");
     assert_eq!(config.sync.interval.as_secs(), 900);
-    assert!(config.modules.contacts.enabled && config.modules.companies.enabled);
+    assert!(config.modules.enabled(ModuleId::Contacts) && !config.modules.enabled(ModuleId::Companies), "V-03");
+    assert_eq!(config.second_person, SecondPerson::default());
     assert_eq!(config.default_role, None);
     assert_eq!((config.guard.creates.of(10), config.guard.creates.of(10_000)), (200, 500));
 }

@@ -15,7 +15,7 @@ use crate::remote::transport::Limits;
 use crate::remote::{Remote, Transport, ivvy, odoo, salesforce};
 use crate::seam::{Clock, Entropy};
 use crate::store::{self, Store};
-use crate::sync::{self, Engine, GuardLimits, Limit, Remotes};
+use crate::sync::{self, Engine, GuardLimits, Limit, Remotes, SecondPerson};
 
 /// One account, ready to run.
 #[derive(Clone, Debug)]
@@ -145,6 +145,11 @@ pub fn engine_settings(config: &Config) -> sync::Settings {
             conflicts: limit(config.guard.conflicts),
             shrink_percent: u64::from(config.guard.shrink_percent),
             ..GuardLimits::default()
+        },
+        second_person: SecondPerson {
+            force: config.second_person.force.map(NonZeroU32::get),
+            close_pair: config.second_person.close_pair,
+            release: config.second_person.release,
         },
         ..sync::Settings::default()
     }

@@ -58,7 +58,7 @@ fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> 
     let polls = Side::BOTH.map(|side| engine.polling(id, side));
     let progress = polls.iter().filter_map(|poll| poll.progress).max();
     let next_at = polls.iter().filter_map(|poll| poll.next_at).min();
-    let tripped = guard.and_then(|guard| guard.tripped).map(|trip| trip.message);
+    let tripped = guard.and_then(|guard| guard.tripped).map(|trip| trip.sentence());
     let stopped = engine.stopped(id);
     let last_error = stopped.clone().or_else(|| engine.last_error(id));
     let state = if engine.is_paused(id) {
@@ -128,6 +128,9 @@ fn refusal(actor: &Actor, item: &Item, verb: Verb) -> Option<String> {
     let held = |reason: Reason| item.reasons.contains(reason);
     let why = match verb {
         Verb::Approve if held(Reason::Guard) => "the bulk guard holds it; release the guard first",
+        Verb::Approve if item.pending.as_ref().is_some_and(|pending| pending.by.is(actor)) => {
+            "you asked for it; a second person must confirm"
+        }
         Verb::Approve if held(Reason::Unproven) => "settle the unproven write first",
         Verb::Approve if held(Reason::Anonymised) => "the person was anonymised; nothing can be written",
         Verb::Force if !matches!(item.kind, Kind::Update | Kind::Undo) => "only a linked pair can be forced",

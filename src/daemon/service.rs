@@ -13,9 +13,9 @@ use super::account::Account;
 use super::report;
 use super::{Service, ServiceError};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Actor, Decision, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
+use crate::model::{Actor, Decision, Fingerprint, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
 use crate::store::{Changes, Reads as _, StoreError, doctor};
-use crate::sync::{Ask, Engine, Refusal};
+use crate::sync::{Ask, Engine, Refusal, Release};
 use crate::wire::{self, Answer, AuditQuery, Decide, DecideResult, Event, Hello, ItemView, Request};
 
 /// History rows that come with an item.
@@ -145,13 +145,15 @@ impl AccountService {
                 let plan = blocking(move || report::guard_plan(&engine, module)).await?;
                 Ok(Answer::Guard(plan))
             }
-            Request::GuardRelease { module, sample, expect } => {
-                self.expect_held(module, expect).await?;
-                let moved = engine.guard_release(module, sample, actor.clone()).await.map_err(store_error)?;
-                Ok(done(format!("{moved} items released")))
+            Request::GuardRelease { module, sample, expect, plan } => {
+                self.expect_held(module, expect, plan).await?;
+                Ok(match engine.guard_release(module, sample, actor.clone()).await.map_err(store_error)? {
+                    Release::Moved(items) => done(format!("{items} items released")),
+                    Release::NeedsSecond => done("noted: nothing goes before a second person releases it too"),
+                })
             }
             Request::GuardDiscard { module, expect } => {
-                self.expect_held(module, expect).await?;
+                self.expect_held(module, expect, None).await?;
                 let moved = engine.guard_discard(module, actor.clone()).await.map_err(store_error)?;
                 Ok(done(format!("{moved} items set aside; each comes back when its records change")))
             }
@@ -234,8 +236,9 @@ impl AccountService {
         })))
     }
 
-    /// The number an operator typed must be what the guard holds now.
-    async fn expect_held(&self, module: ModuleId, expect: u64) -> Result<(), ServiceError> {
+    /// The number an operator typed, and the plan they saw if they say which, must be what the guard
+    /// holds now.
+    async fn expect_held(&self, module: ModuleId, expect: u64, plan: Option<Fingerprint>) -> Result<(), ServiceError> {
         let engine = self.engine().clone();
         let held = blocking(move || engine.guard_held(module)).await?;
         if held.tripped.is_none() && held.held == 0 {
@@ -243,10 +246,13 @@ impl AccountService {
                 Error::new(ErrorKind::Refused, format!("the guard of {module} is open and holds nothing")).into()
             );
         }
-        if held.held == expect {
+        let message = if held.held != expect {
+            format!("the guard of {module} holds {} items now, not {expect}", held.held)
+        } else if plan.is_some_and(|plan| plan != held.hash) {
+            format!("the plan of {module} is another one by now")
+        } else {
             return Ok(());
-        }
-        let message = format!("the guard of {module} holds {} items now, not {expect}", held.held);
+        };
         Err(Error::new(ErrorKind::Stale, message).hint("look at the plan again before you release it").into())
     }
 }

@@ -6,6 +6,7 @@
 pub mod canonical;
 pub mod compare;
 pub mod explain;
+pub mod flap;
 pub mod matching;
 pub mod plan;
 

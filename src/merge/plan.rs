@@ -161,6 +161,7 @@ fn written(field: &FieldDef, row: &FieldPlan, side: Side, references: &dyn Refer
     }
     let value = match (&row.choice, row.verdict) {
         (Some(Choice::Custom(value)), _) => value.clone(),
+        (Some(Choice::Each { .. }), _) => row.result_on(side)?.clone(),
         (Some(choice), _) if *choice == Choice::side(side) => return None,
         (Some(_), _) => carried(field, row, side, references)?,
         (None, verdict) if verdict == toward(side) => carried(field, row, side, references)?,

@@ -35,6 +35,11 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// Whether the two are one person, under whatever name.
+    pub fn is(&self, other: &Self) -> bool {
+        self.name == other.name || (self.uid.is_some() && self.uid == other.uid)
+    }
+
     /// The engine acting on its own rules.
     pub fn engine() -> Self {
         Self { name: "engine".to_owned(), uid: None, role: Role::Admin }
@@ -51,6 +56,14 @@ pub enum Choice {
     Crm,
     /// This value on both sides.
     Custom(Value),
+    /// Each side its own: what an undo proposes where the sides differed before the decision. The
+    /// question is open again afterwards.
+    Each {
+        /// iVvy's.
+        ivvy: Value,
+        /// The CRM's.
+        crm: Value,
+    },
 }
 
 impl Choice {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModuleId, Timestamp};
+use super::{Actor, ModuleId, Timestamp};
 
 /// The guard of one module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,24 @@ pub struct Trip {
     pub at: Timestamp,
     /// One sentence with the numbers.
     pub message: String,
+    /// Who asked for its release, where that takes two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Actor>,
+}
+
+impl Trip {
+    /// A trip nobody has asked to release yet.
+    pub fn new(cause: TripCause, at: Timestamp, message: impl Into<String>) -> Self {
+        Self { cause, at, message: message.into(), asked: None }
+    }
+
+    /// Why nothing is written, for a person.
+    pub fn sentence(&self) -> String {
+        match &self.asked {
+            Some(asked) => format!("{}; {} released it, and a second person must too", self.message, asked.name),
+            None => self.message.clone(),
+        }
+    }
 }
 
 /// What can trip a guard.

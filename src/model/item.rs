@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{Fingerprint, ItemId, ModuleId, PairKey, Plan, Reasons, Side, State, Timestamp, Value};
+use super::{
+    Actor, BaseField, Fingerprint, ItemId, ModuleId, PairKey, Plan, Reasons, Side, State, Timestamp, Value, Verb,
+};
 
 /// What kind of work it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr)]
@@ -33,6 +35,10 @@ pub struct PushedField {
     pub before: Value,
     /// What was written.
     pub after: Value,
+    /// What the sides had agreed on before, so that an undo can tell a settled question from a change
+    /// that went over by itself.
+    #[serde(default)]
+    pub base: BaseField,
 }
 
 /// The last thing that went wrong. Holds no field values.
@@ -45,6 +51,33 @@ pub struct ItemError {
     pub hint: Option<String>,
     /// When.
     pub at: Timestamp,
+}
+
+/// A decision that takes effect once a second person confirms it by approving the same version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// What was decided: a force-push, or an approval that closes a pair.
+    pub verb: Verb,
+    /// The side that wins, for a force-push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
+    /// Why, in the words of whoever asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who asked, and so cannot confirm.
+    pub by: Actor,
+}
+
+impl Pending {
+    /// Who asked for what, for a person (the reason is an operator's text, to be sanitised).
+    pub fn sentence(&self) -> String {
+        let what = match (self.verb, self.side) {
+            (Verb::Force, Some(side)) => format!("force {}'s record over the other", side.title()),
+            _ => "close the pair".to_owned(),
+        };
+        let why = self.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        format!("{} asks to {what}{why}", self.by.name)
+    }
 }
 
 /// Who is looking at an item, advisory only.
@@ -100,6 +133,9 @@ pub struct Item {
     /// An operator forced this side's record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forced: Option<Side>,
+    /// Decided by one person, waiting for another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Pending>,
     /// Who decided last, for the "who was faster" message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,

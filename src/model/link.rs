@@ -88,6 +88,10 @@ pub struct Base {
     pub fields: BTreeMap<String, BaseField>,
     /// When the last field agreed.
     pub agreed_at: Timestamp,
+    /// The engine's own writes of a field by the side written, newest last, one entry per change of
+    /// direction: how two systems that keep overwriting each other are noticed (`engine.md` 5.6).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub turns: BTreeMap<String, Vec<(Side, Timestamp)>>,
 }
 
 /// What an item is about: a link, or a record that has no counterpart yet.

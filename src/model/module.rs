@@ -102,6 +102,11 @@ impl ModuleId {
         Self::ALL.into_iter().find(|module| module.number() == number)
     }
 
+    /// Whether it is kept in step when the configuration does not say so: optional means off (V-03).
+    pub fn on_by_default(self) -> bool {
+        self == Self::Contacts
+    }
+
     /// The static definition, without custom fields.
     pub fn def(self) -> ModuleDef {
         match self {

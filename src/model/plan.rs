@@ -105,9 +105,20 @@ impl FieldPlan {
         self.verdict == Verdict::Conflict && self.choice.is_none()
     }
 
-    /// The value both sides will hold afterwards; `None` while unsolved or when nothing is written.
+    /// The value `side` will hold afterwards; `None` while unsolved or when nothing is written.
+    pub fn result_on(&self, side: Side) -> Option<&Value> {
+        match (&self.choice, side) {
+            (Some(Choice::Each { ivvy, .. }), Side::Ivvy) => Some(ivvy),
+            (Some(Choice::Each { crm, .. }), Side::Crm) => Some(crm),
+            _ => self.result(),
+        }
+    }
+
+    /// The value both sides will hold afterwards; `None` while unsolved, when nothing is written, or
+    /// when each side gets its own.
     pub fn result(&self) -> Option<&Value> {
         match (&self.choice, self.verdict) {
+            (Some(Choice::Each { .. }), _) => None,
             (Some(Choice::Ivvy), _) => self.ivvy.as_ref(),
             (Some(Choice::Crm), _) => self.crm.as_ref(),
             (Some(Choice::Custom(value)), _) => Some(value),

@@ -1,11 +1,13 @@
 //! Decisions by people: compare-and-set on what they saw, in one transaction with the audit row
 //! (`engine.md` 5.3, 5.12). Exactly one decision per version (I5); the loser is told who was faster.
 
+mod second;
+mod undo;
+
 use std::sync::Arc;
 
 use super::core::Core;
 use super::plan::{self, Cause, link_records, put, supersede};
-use crate::merge::canonical::same;
 use crate::model::{
     Actor, AuditEvent, Choice, Decision, FieldKind, FieldPlan, Fingerprint, Item, Kind, LinkState, PairKey, Reason,
     Reasons, Side, State, Timestamp, Value, Verb, Verdict, item::Assignment,
@@ -89,7 +91,11 @@ struct Step<'a, 'tx> {
 type Taken = Result<Result<Item, String>, StoreError>;
 
 impl Step<'_, '_> {
-    fn carry_out(&mut self, item: Item) -> Taken {
+    fn carry_out(&mut self, mut item: Item) -> Taken {
+        // Whatever else is decided, nobody waits for a second person's word on the earlier decision.
+        if !matches!(self.decision.verb, Verb::Approve | Verb::Claim) && item.pending.take().is_some() {
+            item.reasons = item.reasons.without(Reason::SecondPerson);
+        }
         match self.decision.verb {
             Verb::Approve => self.approve(item),
             Verb::Force => self.force(item),
@@ -117,8 +123,18 @@ impl Step<'_, '_> {
         if item.reasons.contains(Reason::Anonymised) {
             return Ok(Err("the person was anonymised: nothing can be written; skip it".to_owned()));
         }
+        if let Some(pending) = item.pending.take()
+            && self.decision.choices.is_empty()
+            && self.decision.side.is_none()
+        {
+            return self.confirm(item, &pending);
+        }
         if item.kind == Kind::Delete {
-            return self.close_pair(item);
+            return if self.core.settings.second_person.close_pair {
+                self.ask_second(item)
+            } else {
+                self.close_pair(item)
+            };
         }
         if let Err(why) = self.choose(&mut item) {
             return Ok(Err(why));
@@ -149,11 +165,16 @@ impl Step<'_, '_> {
         if !def.flow.may_write(side.other()) {
             return Ok(Err(format!("{} is never written by this module", side.other().title())));
         }
+        let mut overwritten = 0;
         for row in &mut item.plan.fields {
             let writable = def.field(&row.field).is_some_and(|field| field.flow.may_write(side.other()));
             if row.verdict != Verdict::Same && row.verdict != Verdict::Agree {
+                overwritten += u32::from(writable);
                 row.choice = Some(if writable { Choice::side(side) } else { Choice::side(side.other()) });
             }
+        }
+        if self.core.settings.second_person.force.is_some_and(|fields| overwritten >= fields) {
+            return self.ask_second(item);
         }
         self.make_ready(&mut item);
         item.forced = Some(side);
@@ -165,6 +186,9 @@ impl Step<'_, '_> {
             return Ok(Err(why));
         }
         item.state = State::Held;
+        if item.reasons.is_empty() {
+            item.reasons = Reasons::one(Reason::Parked);
+        }
         self.store(item)
     }
 
@@ -209,83 +233,6 @@ impl Step<'_, '_> {
         item.state = State::New;
         item.skipped_seen = None;
         self.store_and_replan(item)
-    }
-
-    /// Before the push: back to held with the choices kept. Afterwards: a new item that would put the
-    /// old values back, as far as nobody changed them since.
-    fn undo(&mut self, mut item: Item) -> Taken {
-        if item.state == State::Ready {
-            item.state = State::Held;
-            item.reasons = Reasons::one(Reason::Parked);
-            item.ready_at = Timestamp::EPOCH;
-            item.decided = false;
-            item.forced = None;
-            return self.store(item);
-        }
-        self.undo_pushed(item)
-    }
-
-    fn undo_pushed(&mut self, item: Item) -> Taken {
-        let PairKey::Link(link) = item.pair else {
-            return Ok(Err("nothing was written that could be undone".to_owned()));
-        };
-        if item.pushed.is_empty() {
-            return Ok(Err("only changes to existing records can be undone, and this item made none".to_owned()));
-        }
-        if self.tx.open_item(item.module, &item.pair)?.is_some() {
-            return Ok(Err("the pair has an open item: settle that first".to_owned()));
-        }
-        let (Some(view), Some(def)) =
-            (plan::view_of_link(self.core, self.tx, item.module, link)?, self.core.def(item.module))
-        else {
-            return Ok(Err("the pair no longer stands".to_owned()));
-        };
-        let base = self.tx.base(link)?;
-        let counterparts = plan::Counterparts::of(self.tx, def, Some(&view.ivvy), Some(&view.crm))?;
-        let mut fresh = crate::merge::plan::of_pair(def, &view.ivvy, &view.crm, &base, &counterparts, &[]);
-        for pushed in &item.pushed {
-            let Some(row) = fresh.fields.iter_mut().find(|row| row.field == pushed.field) else {
-                continue;
-            };
-            let kind = def.field(&pushed.field).map(|field| field.kind);
-            let untouched = kind.zip(row.on(pushed.side)).is_some_and(|(kind, now)| same(kind, now, &pushed.after));
-            row.verdict = Verdict::Conflict;
-            row.why = crate::model::Why::BothChanged;
-            row.moved = !untouched;
-            // A reference's old id means something on its own side only.
-            let plain = !matches!(kind, Some(crate::model::FieldKind::Reference(_)));
-            row.choice = (untouched && plain).then(|| Choice::Custom(pushed.before.clone()));
-        }
-        fresh.summary = format!("undo of item {}", item.id);
-        let id = self.tx.new_item_id()?;
-        let undo = Item {
-            id,
-            kind: Kind::Undo,
-            state: State::Held,
-            reasons: Reasons::one(Reason::Parked),
-            ver: 1,
-            seen: plan::seen_of(view.ivvy_hash, view.crm_hash, &base, def.mapping_version),
-            ready_at: Timestamp::EPOCH,
-            created_at: self.now,
-            updated_at: self.now,
-            attempts: 0,
-            claims: 0,
-            plan: fresh,
-            decided: false,
-            forced: None,
-            decided_by: None,
-            pushed: Vec::new(),
-            error: None,
-            skipped_seen: None,
-            assigned: None,
-            waits_for: None,
-            successor: None,
-            priority: 0,
-            ..item
-        };
-        self.tx.put_decision(self.decision)?;
-        self.audit(&undo, Vec::new())?;
-        Ok(Ok(undo))
     }
 
     /// Pairs a lone record with one of its candidates (or any unlinked record the operator names).
@@ -400,6 +347,7 @@ impl Step<'_, '_> {
                     check_value(field, value)?;
                     false
                 }
+                Choice::Each { .. } => return Err("only an undo gives each side its own".to_owned()),
             };
             if absent {
                 return Err(format!("that side has no value for {}", field.title));
@@ -488,7 +436,7 @@ fn overridden(item: &Item) -> Vec<(String, Side, Fingerprint)> {
         let losers: &[Side] = match &row.choice {
             Some(Choice::Ivvy) => &[Side::Crm],
             Some(Choice::Crm) => &[Side::Ivvy],
-            Some(Choice::Custom(_)) => &Side::BOTH,
+            Some(Choice::Custom(_) | Choice::Each { .. }) => &Side::BOTH,
             None => &[],
         };
         for side in losers {

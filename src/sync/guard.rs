@@ -24,11 +24,7 @@ pub(super) fn priority(tx: &Tx<'_>, module: ModuleId) -> Result<u8, StoreError> 
 fn load(tx: &Tx<'_>, module: ModuleId, now: Timestamp) -> Result<Guard, StoreError> {
     Ok(tx.guard(module)?.unwrap_or_else(|| Guard {
         module,
-        tripped: Some(Trip {
-            cause: TripCause::FirstSync,
-            at: now,
-            message: "first sync: look at the plan, then release it".to_owned(),
-        }),
+        tripped: Some(Trip::new(TripCause::FirstSync, now, "first sync: look at the plan, then release it")),
         first_released: None,
         window_start: now,
         creates: 0,
@@ -37,12 +33,13 @@ fn load(tx: &Tx<'_>, module: ModuleId, now: Timestamp) -> Result<Guard, StoreErr
     }))
 }
 
-/// Counts one planned write and says whether it must be held.
-pub(super) fn holds(context: &Context<'_>, tx: &mut Tx<'_>, kind: Kind) -> Result<bool, StoreError> {
+/// Counts one planned write, unless it was counted when it was planned before, and says whether it
+/// must be held.
+pub(super) fn holds(context: &Context<'_>, tx: &mut Tx<'_>, kind: Kind, counted: bool) -> Result<bool, StoreError> {
     let mut guard = load(tx, context.module, context.now)?;
     let limits = &context.core.settings.guard;
     roll(&mut guard, context.now, limits.window);
-    if guard.tripped.is_none() {
+    if guard.tripped.is_none() && !counted {
         let pairs = tx.counts(context.module)?.get(&State::Done).copied().unwrap_or(0);
         let (count, limit, cause, what) = match kind {
             Kind::Create => (&mut guard.creates, limits.creates, TripCause::Creates, "creates"),
@@ -89,7 +86,7 @@ fn trip(
     what: &str,
 ) -> Result<(), StoreError> {
     let message = format!("more than {allowed} {what} planned within the window");
-    guard.tripped = Some(Trip { cause, at: now, message: message.clone() });
+    guard.tripped = Some(Trip::new(cause, now, message.clone()));
     tx.audit(note(guard.module, Actor::engine(), now, AuditEvent::GuardTripped { cause: message }))?;
     Ok(())
 }
@@ -111,7 +108,7 @@ pub(super) fn watch_size(
         return Ok(());
     }
     let message = format!("{} showed {rows} records, after {before} in the complete sweep before", side.title());
-    guard.tripped = Some(Trip { cause: TripCause::SideShrank, at: now, message: message.clone() });
+    guard.tripped = Some(Trip::new(TripCause::SideShrank, now, message.clone()));
     tx.put_guard(&guard)?;
     tx.audit(note(module, Actor::engine(), now, AuditEvent::GuardTripped { cause: message })).map(|_| ())
 }
@@ -148,7 +145,7 @@ pub struct Held {
 /// Looks through everything the guard of `module` holds.
 pub(super) fn held(view: &impl Reads, module: ModuleId) -> Result<Held, StoreError> {
     let mut found = Held {
-        tripped: view.guard(module)?.and_then(|guard| guard.tripped).map(|trip| trip.message),
+        tripped: view.guard(module)?.and_then(|guard| guard.tripped).map(|trip| trip.sentence()),
         ..Held::default()
     };
     let mut seen = Vec::new();
@@ -192,29 +189,53 @@ fn written_sides(item: &Item) -> Vec<Side> {
     sides
 }
 
+/// What became of a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// So many items may go.
+    Moved(u64),
+    /// Noted: it takes effect when a second person releases it too.
+    NeedsSecond,
+}
+
 /// Opens the guard, or lets a sample through.
 pub(super) async fn release(
     core: &Arc<Core>,
     module: ModuleId,
     sample: Option<u64>,
     actor: Actor,
-) -> Result<u64, StoreError> {
+) -> Result<Release, StoreError> {
     let now = core.now();
-    let who = actor.clone();
-    core.store
+    let takes_two = core.settings.second_person.release && sample.is_none();
+    let alone = core
+        .store
         .write(move |tx| {
             let mut guard = load(tx, module, now)?;
+            if let Some(trip) = &mut guard.tripped
+                && takes_two
+                && trip.asked.as_ref().is_none_or(|asked| asked.is(&actor))
+            {
+                trip.asked = Some(actor.clone());
+                tx.put_guard(&guard)?;
+                let scope = "all, once a second person agrees".to_owned();
+                tx.audit(note(module, actor.clone(), now, AuditEvent::GuardReleased { scope }))?;
+                return Ok(true);
+            }
             let scope = sample.map_or_else(|| "all".to_owned(), |n| format!("a sample of {n}"));
             if sample.is_none() {
                 guard.tripped = None;
-                guard.first_released.get_or_insert_with(|| (now, who.name.clone()));
+                guard.first_released.get_or_insert_with(|| (now, actor.name.clone()));
                 guard.window_start = now;
                 (guard.creates, guard.updates, guard.conflicts) = (0, 0, 0);
             }
             tx.put_guard(&guard)?;
-            tx.audit(note(module, who.clone(), now, AuditEvent::GuardReleased { scope })).map(|_| ())
+            tx.audit(note(module, actor.clone(), now, AuditEvent::GuardReleased { scope }))?;
+            Ok(false)
         })
         .await?;
+    if alone {
+        return Ok(Release::NeedsSecond);
+    }
     let released = move_held(core, module, sample, move |item| {
         item.guard_pass = sample.is_some();
         item.reasons = item.reasons.without(Reason::Guard);
@@ -226,7 +247,7 @@ pub(super) async fn release(
     })
     .await?;
     core.signals.push.notify_one();
-    Ok(released)
+    Ok(Release::Moved(released))
 }
 
 /// Finishes a release that a crash interrupted: the guard is open, yet items are still held by it.

@@ -29,8 +29,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::core::{Polling, Remotes};
 pub use decide::{Ask, Refusal};
-pub use guard::Held;
-pub use settings::{GuardLimits, Limit, Retry, Settings};
+pub use guard::{Held, Release};
+pub use settings::{GuardLimits, Limit, Retry, SecondPerson, Settings};
 
 use self::core::Core;
 use crate::model::{Actor, AuditEvent, Item, ModuleDef, ModuleId, Side, Timestamp};
@@ -132,8 +132,13 @@ impl Engine {
         self.0.store.read(|view| guard::held(view, module))
     }
 
-    /// Opens the guard of `module`, or lets only `sample` items through. Returns how many moved.
-    pub async fn guard_release(&self, module: ModuleId, sample: Option<u64>, actor: Actor) -> Result<u64, StoreError> {
+    /// Opens the guard of `module`, or lets only `sample` items through.
+    pub async fn guard_release(
+        &self,
+        module: ModuleId,
+        sample: Option<u64>,
+        actor: Actor,
+    ) -> Result<Release, StoreError> {
         guard::release(&self.0, module, sample, actor).await
     }
 

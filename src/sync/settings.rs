@@ -24,6 +24,8 @@ pub struct Settings {
     pub retry: Retry,
     /// Guard limits.
     pub guard: GuardLimits,
+    /// What takes two people.
+    pub second_person: SecondPerson,
 }
 
 impl Default for Settings {
@@ -37,8 +39,21 @@ impl Default for Settings {
             concurrency: 8,
             retry: Retry::default(),
             guard: GuardLimits::default(),
+            second_person: SecondPerson::default(),
         }
     }
+}
+
+/// What one person may not do alone (`engine.md` 5.12). Nothing, unless configured: a team of one would
+/// lock itself out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecondPerson {
+    /// A force-push that overwrites at least this many fields.
+    pub force: Option<u32>,
+    /// Closing a pair whose counterpart is gone.
+    pub close_pair: bool,
+    /// Releasing all that a tripped guard holds.
+    pub release: bool,
 }
 
 /// Full-jitter back-off: `rand(0, min(cap, base · 2ⁿ))` (`engine.md` 5.10, I20).

@@ -9,11 +9,12 @@ use super::plan::{self, Cause, link_records, put};
 use super::push::open_outcome;
 use crate::merge::canonical::same;
 use crate::merge::compare::equal_across;
+use crate::merge::flap;
 use crate::model::item::PushedField;
 use crate::model::record::Source;
 use crate::model::{
-    Actor, AuditEvent, Base, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef, Operation, PairKey, Record,
-    RecordId, Side, State, Timestamp, Value,
+    Actor, AuditEvent, Base, BaseField, Choice, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef, Operation,
+    PairKey, Record, RecordId, Side, State, Timestamp, Value,
 };
 use crate::store::{Reads as _, StoreError, Tx};
 
@@ -46,8 +47,16 @@ pub(super) fn confirm_in(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied:
         // The record we wrote is paired with another one: a person must look.
         return plan_again(core, tx, item, intent, now);
     };
-    let base = tx.base(link)?;
-    let moved = agree(core, tx, def, base, intent, applied, now)?;
+    let before = tx.base(link)?;
+    let mut moved = agree(core, tx, def, before.clone(), intent, applied, now)?;
+    reopen_questions(&mut moved, &item, intent);
+    for field in intent.operation.written().keys() {
+        if intent.decided {
+            flap::forget(&mut moved, field);
+        } else {
+            flap::note(&mut moved, field, intent.side, now);
+        }
+    }
     tx.put_base(link, &moved)?;
 
     let pair = PairKey::Link(link);
@@ -56,7 +65,7 @@ pub(super) fn confirm_in(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied:
         plan::supersede(tx, item, now, "the pair was made while the write was under way")?;
         return plan::by_key(core, tx, intent.module, &pair, Cause::Reopened).map(|_| ());
     }
-    remember(&mut item, intent);
+    remember(&mut item, intent, &before);
     item.pair = pair;
     item.error = None;
     item.state = State::New;
@@ -165,17 +174,33 @@ fn agree(
     Ok(base)
 }
 
+/// Where an undo put each side's own value back, the sides differ and have changed, as before the
+/// decision that was undone: the question is open again, whatever the comparison made of the write.
+fn reopen_questions(base: &mut Base, item: &Item, intent: &Intent) {
+    for row in &item.plan.fields {
+        if matches!(row.choice, Some(Choice::Each { .. })) && intent.operation.written().contains_key(&row.field) {
+            let before = match intent.side {
+                Side::Ivvy => BaseField { ivvy: None, crm: row.base_crm.clone() },
+                Side::Crm => BaseField { ivvy: row.base_ivvy.clone(), crm: None },
+            };
+            base.fields.insert(row.field.clone(), before);
+        }
+    }
+}
+
 /// The other side's written fields as a record, for looking up references.
 fn source_record(intent: &Intent) -> Record {
     Record { fields: intent.source_values.clone(), ..Record::default() }
 }
 
-/// Keeps what was overwritten, for undo. Several pushes of one item append.
-fn remember(item: &mut Item, intent: &Intent) {
+/// Keeps what was overwritten, and the agreement before it, for undo. Several pushes of one item append.
+fn remember(item: &mut Item, intent: &Intent, base: &Base) {
     if let Operation::Update { patch, pre_image, .. } = &intent.operation {
         for (field, after) in patch {
             let before = pre_image.get(field).cloned().unwrap_or_default();
-            item.pushed.push(PushedField { side: intent.side, field: field.clone(), before, after: after.clone() });
+            let base = base.fields.get(field).cloned().unwrap_or_default();
+            let (field, after) = (field.clone(), after.clone());
+            item.pushed.push(PushedField { side: intent.side, field, before, after, base });
         }
     }
 }

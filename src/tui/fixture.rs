@@ -103,6 +103,7 @@ pub fn view(id: u64, title: &str, fields: Vec<FieldPlan>) -> ItemView {
         assigned: None,
         waits_for: None,
         successor: None,
+        pending: None,
     };
     let possible = [Verb::Approve, Verb::Skip, Verb::Snooze, Verb::Force, Verb::Edit, Verb::Claim];
     ItemView {

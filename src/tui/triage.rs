@@ -214,6 +214,7 @@ impl Triage {
             Some(Choice::Ivvy) => row.ivvy.as_ref(),
             Some(Choice::Crm) => row.crm.as_ref(),
             Some(Choice::Custom(value)) => Some(value),
+            Some(Choice::Each { .. }) => None,
             None => row.result(),
         }
     }

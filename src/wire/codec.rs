@@ -147,7 +147,7 @@ fn is_known(ask: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ItemId;
+    use crate::model::{Fingerprint, ItemId};
     use crate::wire::Request;
 
     #[tokio::test]
@@ -178,7 +178,7 @@ mod tests {
             Request::Pause { module: Some(module) },
             Request::Resume { module: None },
             Request::GuardPlan { module },
-            Request::GuardRelease { module, sample: Some(5), expect: 9 },
+            Request::GuardRelease { module, sample: Some(5), expect: 9, plan: Some(Fingerprint::of(&9)) },
             Request::GuardDiscard { module, expect: 9 },
             Request::Check,
             Request::Doctor { rebuild: true },

@@ -137,6 +137,9 @@ pub enum Request {
         sample: Option<u64>,
         /// How many items the operator saw as held.
         expect: u64,
+        /// Hash of the plan they saw; when given, a plan that has changed since is not released.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<Fingerprint>,
     },
     /// Throw the held plans away (they come back when the records change).
     GuardDiscard {

@@ -51,6 +51,7 @@ mod count;
 mod custom_fields;
 mod faults;
 mod first_sync;
+mod guards;
 mod hand;
 mod merging;
 mod odoo;

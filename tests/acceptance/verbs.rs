@@ -7,7 +7,7 @@ use tandem::sim::fault::{FaultKind, FaultSpec};
 use tandem::sync::Refusal;
 
 use super::merging::does_what_was_shown;
-use super::world::{World, choose, operator};
+use super::world::{World, changes, choose, operator, promised};
 
 const CONTACTS: ModuleId = ModuleId::Contacts;
 
@@ -54,6 +54,31 @@ pub async fn undo_after_the_push_proposes_the_old_values_i25(world: &World) {
         does_what_was_shown(world, &pair, &undo, Verb::Approve, |_| {}).await;
         assert_eq!(world.ivvy.read(CONTACTS, &pair.ivvy)["phone"], before);
         assert_eq!(world.crm.read(CONTACTS, &pair.crm).await["phone"], before);
+    }
+}
+
+pub async fn undo_of_a_settled_question_gives_each_side_its_own_and_asks_again_i25(world: &World) {
+    let answers = [Choice::Ivvy, Choice::Crm, Choice::Custom(Value::text("+61 2 5555 9003"))];
+    for (number, answer) in answers.into_iter().enumerate() {
+        let pair = world.take();
+        let (ivvy, crm) = (format!("+61 2 5555 91{number}1"), format!("+61 2 5555 91{number}2"));
+        let item = world.quarrel(&pair, "phone", &ivvy, &crm).await;
+        does_what_was_shown(world, &pair, &item, Verb::Approve, choose("phone", answer)).await;
+        let undo = world.decide(&world.last(&pair).unwrap(), Verb::Undo, |_| {}).await.unwrap();
+        let each = Choice::Each { ivvy: Value::text(ivvy.clone()), crm: Value::text(crm.clone()) };
+        assert_eq!(undo.plan.field("phone").unwrap().choice, Some(each));
+
+        let before = world.everything().await;
+        let approved = world.decide(&undo, Verb::Approve, |_| {}).await.unwrap();
+        let promise = promised(&approved, &pair);
+        world.idle().await;
+        assert_eq!(changes(&before, &world.everything().await), promise, "exactly what was shown");
+        assert_eq!(world.ivvy.read(CONTACTS, &pair.ivvy)["phone"], ivvy);
+        assert_eq!(world.crm.read(CONTACTS, &pair.crm).await["phone"], crm);
+        let again = world.held(&pair, Reason::Conflict);
+        assert!(again.plan.field("phone").unwrap().unsolved(), "the question is open again");
+        world.writes_nothing(world.settle()).await;
+        does_what_was_shown(world, &pair, &again, Verb::Approve, choose("phone", Choice::Crm)).await;
     }
 }
 
@@ -180,6 +205,7 @@ pub async fn a_skip_holds_for_the_same_data_and_ends_with_new_data_i26(world: &W
 scenarios! {
     undo_before_the_push_brings_back_the_question_with_its_choices_i25,
     undo_after_the_push_proposes_the_old_values_i25,
+    undo_of_a_settled_question_gives_each_side_its_own_and_asks_again_i25,
     undo_of_something_changed_since_is_a_question_i25,
     an_undo_is_stale_once_the_records_move_i8,
     a_held_decision_waits_until_it_is_approved_again,

@@ -21,7 +21,7 @@ use tandem::sim::ledger::{By, Effect};
 use tandem::sim::salesforce::{self, Field, Kind, SalesforceSim};
 use tandem::sim::{Served, serve};
 use tandem::store::{self, Reads as _, Store, StoreError};
-use tandem::sync::{Ask, Engine, Refusal, Remotes};
+use tandem::sync::{Ask, Engine, Refusal, Remotes, SecondPerson};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -51,11 +51,21 @@ pub struct Setup {
     pub first_sync: Option<String>,
     /// `[guard] conflicts`: how many a window may bring.
     pub conflicts: u64,
+    /// `[second_person]`.
+    pub second_person: SecondPerson,
 }
 
 impl Setup {
     pub fn salesforce(shape: Shape) -> Self {
-        Self { crm: CrmKind::SalesforceSim, shape, seed: 7, order: ivvy::Order::Id, first_sync: None, conflicts: 20 }
+        Self {
+            crm: CrmKind::SalesforceSim,
+            shape,
+            seed: 7,
+            order: ivvy::Order::Id,
+            first_sync: None,
+            conflicts: 20,
+            second_person: SecondPerson::default(),
+        }
     }
 }
 
@@ -141,6 +151,7 @@ impl World {
             Remotes { ivvy: Arc::clone(&counted[&Side::Ivvy]) as _, crm: Arc::clone(&counted[&Side::Crm]) as _ };
         let store = Store::open(&account::store_path(&config), store::Options::default()).unwrap();
         let mut settings = account::engine_settings(&config);
+        settings.second_person = setup.second_person;
         settings.retry.base = Duration::from_millis(100);
         settings.retry.cap = Duration::from_secs(1);
         let engine = Engine::new(store, remotes, clock, entropy, settings).unwrap();
@@ -452,7 +463,7 @@ pub fn promised(item: &Item, pair: &Pair) -> Vec<Change> {
     let mut promised = Vec::new();
     for side in [Side::Ivvy, Side::Crm] {
         for row in &item.plan.fields {
-            let (Some(result), Some(now)) = (row.result(), row.on(side)) else { continue };
+            let (Some(result), Some(now)) = (row.result_on(side), row.on(side)) else { continue };
             let writes = row.choice.is_some()
                 || !matches!(row.verdict, tandem::model::Verdict::Same | tandem::model::Verdict::Agree);
             if writes && result != now && !(result.is_empty() && now.is_empty()) {
@@ -517,7 +528,7 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
         "crm": system,
         "sync": sync,
         "guard": {"conflicts": {"count": setup.conflicts, "percent": 5}},
-        "modules": {"contacts": {"fields": fields}},
+        "modules": {"companies": {"enabled": true}, "contacts": {"fields": fields}},
     }));
     Config::parse(&text.unwrap(), &place.join("tandem.toml")).unwrap()
 }

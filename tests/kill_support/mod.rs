@@ -155,6 +155,7 @@ impl Town {
                 "client_id": self.crm.settings().client_id,
                 "secret": { "file": directory.join("crm.secret") },
             },
+            "modules": { "companies": { "enabled": true } },
             "sync": { "interval": "1s", "rate": 100_000, "settle": "1s", "overlap": "3s" },
             "guard": {
                 "creates": { "count": 1_000_000, "percent": 100 },

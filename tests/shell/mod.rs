@@ -248,6 +248,7 @@ pub fn item(number: u64) -> Item {
         assigned: None,
         waits_for: None,
         successor: None,
+        pending: None,
     }
 }
 

@@ -63,6 +63,7 @@ pub fn item(id: u64, module: ModuleId, record: &str, state: State) -> Item {
         assigned: None,
         waits_for: None,
         successor: None,
+        pending: None,
     }
 }
 

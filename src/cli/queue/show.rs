@@ -8,7 +8,7 @@ use crate::cli::output::{Paint, plain, when};
 use crate::cli::{Context, audit};
 use crate::client::Client;
 use crate::error::Result;
-use crate::model::{FieldPlan, ItemId, Value, Verdict};
+use crate::model::{Choice, FieldPlan, ItemId, Side, Value, Verdict};
 use crate::wire::{Answer, ItemView, Request};
 
 pub(super) async fn run(context: &mut Context, client: &Client, id: ItemId) -> Result<u8> {
@@ -58,7 +58,7 @@ fn field_shape(row: &FieldPlan) -> Json {
         "base": row.base_ivvy.as_ref().or(row.base_crm.as_ref()),
         "ivvy": row.ivvy,
         "crm": row.crm,
-        "result": row.result(),
+        "result": result(row),
         "verdict": row.verdict,
         "why": row.why,
         "choice": row.choice,
@@ -73,6 +73,14 @@ fn field_shape(row: &FieldPlan) -> Json {
     shape
 }
 
+/// The value both sides will hold; an object when each gets its own back.
+fn result(row: &FieldPlan) -> serde_json::Value {
+    match row.choice {
+        Some(Choice::Each { .. }) => json!({ "ivvy": row.result_on(Side::Ivvy), "crm": row.result_on(Side::Crm) }),
+        _ => json!(row.result()),
+    }
+}
+
 fn text(context: &mut Context, view: &ItemView) -> Result<()> {
     let item = &view.item;
     let out = &mut context.out;
@@ -82,6 +90,9 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
     for reason in item.reasons.iter() {
         let reason = out.paint(Paint::Yellow, &format!("held: {}", reason.explain()));
         out.line(reason)?;
+    }
+    if let Some(pending) = &item.pending {
+        out.line(plain(&pending.sentence()))?;
     }
     out.line(plain(&item.plan.summary))?;
     if let Some(error) = &item.error {
@@ -148,7 +159,12 @@ fn field_cells(row: &FieldPlan) -> [String; 6] {
         cell(row.base_ivvy.as_ref().or(row.base_crm.as_ref())),
         cell(row.ivvy.as_ref()),
         cell(row.crm.as_ref()),
-        cell(row.result()),
+        match row.choice {
+            Some(Choice::Each { .. }) => {
+                format!("ivvy {}, crm {}", cell(row.result_on(Side::Ivvy)), cell(row.result_on(Side::Crm)))
+            }
+            _ => cell(row.result()),
+        },
         verdict,
     ]
 }

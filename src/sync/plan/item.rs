@@ -69,6 +69,7 @@ fn insert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), St
         assigned: None,
         waits_for: None,
         successor: None,
+        pending: None,
     };
     apply(context, tx, &mut item, draft)?;
     store(context, tx, &item)
@@ -123,6 +124,7 @@ fn replan(context: &Context<'_>, tx: &mut Tx<'_>, mut item: Item, mut draft: Dra
 
 /// Copies the draft into the item, with the guard's word on it.
 fn apply(context: &Context<'_>, tx: &mut Tx<'_>, item: &mut Item, draft: Draft) -> Result<(), StoreError> {
+    let before = Counted::of(item);
     item.pair = draft.pair;
     item.kind = draft.kind;
     item.state = draft.state;
@@ -133,6 +135,7 @@ fn apply(context: &Context<'_>, tx: &mut Tx<'_>, item: &mut Item, draft: Draft) 
     item.error = draft.error;
     item.waits_for = draft.waits_for;
     item.skipped_seen = None;
+    item.pending = None;
     item.ready_at = context.now;
     item.attempts = 0;
     if context.cause == Cause::Confirmed {
@@ -141,13 +144,31 @@ fn apply(context: &Context<'_>, tx: &mut Tx<'_>, item: &mut Item, draft: Draft) 
     // What follows from our own write (the other side's constant id, the other half of a decision) is
     // one piece of work with it: the guard has let that through already, and a claim asks it again.
     let passes = item.guard_pass || context.cause == Cause::Confirmed;
-    if item.state == State::Ready && !passes && guard::holds(context, tx, item.kind)? {
+    if item.state == State::Ready && !passes && guard::holds(context, tx, item.kind, before.write)? {
         item.state = State::Held;
         item.reasons = Reasons::one(Reason::Guard);
-    } else if item.state == State::Held {
+    } else if item.state == State::Held && !before.question {
         guard::count_conflict(context, tx)?;
     }
     Ok(())
+}
+
+/// What the guard has counted of an item already: a record that moves again while its item waits is
+/// neither one more write nor one more question.
+struct Counted {
+    write: bool,
+    question: bool,
+}
+
+impl Counted {
+    fn of(item: &Item) -> Self {
+        // A snoozed question comes back as `new` without its reasons, but with its plan.
+        let asks = item.plan.unsolved() > 0 || !item.plan.candidates.is_empty();
+        Self {
+            write: matches!(item.state, State::Ready | State::Retry),
+            question: asks || (item.state == State::Held && !item.reasons.without(Reason::Guard).is_empty()),
+        }
+    }
 }
 
 fn store(context: &Context<'_>, tx: &mut Tx<'_>, item: &Item) -> Result<(), StoreError> {

@@ -2,10 +2,11 @@
 
 use super::item::{Draft, upsert};
 use super::{Cause, Context, Counterparts, LinkedView, Parent, Planned, missing_parent, wake_children};
-use crate::merge::{matching, plan as merge_plan};
+use crate::merge::canonical::same;
+use crate::merge::{flap, matching, plan as merge_plan};
 use crate::model::{
-    Actor, AuditEvent, Kind, Link, LinkId, LinkState, ModuleId, PairKey, Plan, Reason, Reasons, RecordId, Side, State,
-    Timestamp, Verdict, Why,
+    Actor, AuditEvent, Choice, Item, Kind, Link, LinkId, LinkState, ModuleDef, ModuleId, PairKey, Plan, Reason,
+    Reasons, RecordId, Side, State, Timestamp, Value, Verdict, Why,
 };
 use crate::store::{Note, Reads, StoreError, Tx};
 use crate::sync::core::Core;
@@ -47,12 +48,18 @@ pub(super) fn plan(
         plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     }
     let parent = missing_parent(tx, context.def, &plan.fields)?;
+    let undoing = cause == Cause::Confirmed && continue_undo(&mut plan, open.as_ref(), context.def);
     let writes =
         Side::BOTH.into_iter().any(|side| !merge_plan::patch(context.def, &plan, side, &counterparts).is_empty());
-    let (state, reasons) = judge(&plan, &view, parent.as_ref(), writes);
+    let (mut state, mut reasons) = judge(&plan, &view, parent.as_ref(), writes);
+    // What follows from our own write goes on: the question was whether to begin it.
+    if state == State::Ready && cause != Cause::Confirmed && flap::flapping(&base, &plan, context.now).next().is_some()
+    {
+        (state, reasons) = (State::Held, Reasons::one(Reason::Flap));
+    }
     let draft = Draft {
         pair,
-        kind: Kind::Update,
+        kind: if undoing { Kind::Undo } else { Kind::Update },
         state,
         reasons,
         seen: super::seen_of(view.ivvy_hash, view.crm_hash, &base, context.def.mapping_version),
@@ -63,6 +70,37 @@ pub(super) fn plan(
     };
     upsert(&context, tx, draft)?;
     Ok(Planned::Settled)
+}
+
+/// After one write of an undo: keeps the choices that still have a side to write, which an ordinary
+/// replan drops because the values moved. Returns whether any is left.
+fn continue_undo(plan: &mut Plan, open: Option<&Item>, def: &ModuleDef) -> bool {
+    let Some(undo) = open.filter(|item| item.kind == Kind::Undo) else {
+        return false;
+    };
+    let mut left = false;
+    for row in &mut plan.fields {
+        let (Some(draft), Some(field)) = (undo.plan.field(&row.field), def.field(&row.field)) else {
+            continue;
+        };
+        if !matches!(draft.choice, Some(Choice::Each { .. })) {
+            continue;
+        }
+        let is = |now: Option<&Value>, then: Option<&Value>| {
+            now.zip(then).is_some_and(|(now, then)| same(field.kind, now, then))
+        };
+        let done = |side: Side| is(row.on(side), draft.result_on(side));
+        let waits = |side: Side| is(row.on(side), draft.on(side));
+        let all_done = Side::BOTH.into_iter().all(done);
+        if !all_done && Side::BOTH.into_iter().all(|side| done(side) || waits(side)) {
+            row.choice.clone_from(&draft.choice);
+            row.base_ivvy.clone_from(&draft.base_ivvy);
+            row.base_crm.clone_from(&draft.base_crm);
+            (row.verdict, row.why, row.moved) = (Verdict::Conflict, Why::BothChanged, false);
+            left = true;
+        }
+    }
+    left
 }
 
 /// Where a plan puts its item.

@@ -72,7 +72,7 @@ impl App {
         let request = match *purpose {
             Purpose::GuardRelease { module, expect, sample } => {
                 let sample = if sample { form.first_text().trim().parse().ok() } else { None };
-                Request::GuardRelease { module, sample, expect }
+                Request::GuardRelease { module, sample, expect, plan: None }
             }
             Purpose::GuardDiscard { module, expect } => Request::GuardDiscard { module, expect },
             Purpose::Pause { module, paused: true } => Request::Resume { module: Some(module) },

@@ -103,6 +103,9 @@ fn said(view: &ItemView) -> (Safe, Tone) {
     let item = &view.item;
     let reasons: Vec<&str> = item.reasons.iter().map(crate::model::Reason::explain).collect();
     let mut said = if reasons.is_empty() { item.plan.summary.clone() } else { reasons.join("; ") };
+    if let Some(pending) = &item.pending {
+        said = format!("{}; {said}", pending.sentence());
+    }
     if let Some(error) = &item.error {
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         said = format!("{}{hint}; {said}", error.message);
@@ -289,6 +292,7 @@ fn sign(app: &App, brush: Brush<'_>, row: &FieldPlan) -> (&'static str, Tone) {
     match (app.triage.choice(row), row.verdict) {
         (Some(Choice::Ivvy), _) => (brush.signs.to_crm, Tone::DiffResult),
         (Some(Choice::Crm), _) => (brush.signs.to_ivvy, Tone::DiffResult),
+        (Some(Choice::Each { .. }), _) => ("<>", Tone::DiffResult),
         (Some(Choice::Custom(_)), _) => ("e", Tone::DiffResult),
         (None, Verdict::Conflict) => ("?", Tone::DiffUnsolved),
         (None, Verdict::ToCrm) => (brush.signs.to_crm, Tone::DiffIvvy),
@@ -333,6 +337,10 @@ impl Shown {
         let result = app.triage.result(row);
         let (result, result_tone) = match result {
             _ if app.triage.unsolved(row) => (Safe::new("? choose i, c or e"), Tone::DiffUnsolved),
+            None if matches!(app.triage.choice(row), Some(Choice::Each { .. })) => {
+                let on = |side: Side| text(row.result_on(side), "(none)");
+                (Safe::new(&format!("iVvy {} · CRM {}", on(Side::Ivvy), on(Side::Crm))), Tone::DiffResult)
+            }
             Some(value) => (text(Some(value), ""), Tone::DiffResult),
             None => (Safe::new(""), Tone::Dim),
         };

@@ -1,0 +1,116 @@
+//! Taking a decision back: before its push, and afterwards as a new item that proposes the reverse.
+//!
+//! An undo is a proposal like any other: it is shown, approved, and pushed by the ordinary protocol.
+
+use super::{Step, Taken};
+use crate::merge::canonical::same;
+use crate::model::{
+    Choice, FieldDef, FieldKind, FieldPlan, Item, Kind, PairKey, Reason, Reasons, Side, State, Timestamp, Verdict, Why,
+    item::PushedField,
+};
+use crate::store::Reads as _;
+use crate::sync::plan;
+
+impl Step<'_, '_> {
+    /// Before the push: back to held with the choices kept. Afterwards: a new item that would put the
+    /// old values back, as far as nobody changed them since.
+    pub(super) fn undo(&mut self, mut item: Item) -> Taken {
+        if item.state == State::Ready {
+            item.state = State::Held;
+            item.reasons = Reasons::one(Reason::Parked);
+            item.ready_at = Timestamp::EPOCH;
+            item.decided = false;
+            item.forced = None;
+            return self.store(item);
+        }
+        self.undo_pushed(item)
+    }
+
+    fn undo_pushed(&mut self, item: Item) -> Taken {
+        let PairKey::Link(link) = item.pair else {
+            return Ok(Err("nothing was written that could be undone".to_owned()));
+        };
+        if item.pushed.is_empty() {
+            return Ok(Err("only changes to existing records can be undone, and this item made none".to_owned()));
+        }
+        if self.tx.open_item(item.module, &item.pair)?.is_some() {
+            return Ok(Err("the pair has an open item: settle that first".to_owned()));
+        }
+        let (Some(view), Some(def)) =
+            (plan::view_of_link(self.core, self.tx, item.module, link)?, self.core.def(item.module))
+        else {
+            return Ok(Err("the pair no longer stands".to_owned()));
+        };
+        let base = self.tx.base(link)?;
+        let counterparts = plan::Counterparts::of(self.tx, def, Some(&view.ivvy), Some(&view.crm))?;
+        let mut fresh = crate::merge::plan::of_pair(def, &view.ivvy, &view.crm, &base, &counterparts, &[]);
+        for row in &mut fresh.fields {
+            let pushed: Vec<&PushedField> = item.pushed.iter().filter(|pushed| pushed.field == row.field).collect();
+            if let (Some(field), [first, ..]) = (def.field(&row.field), pushed.as_slice()) {
+                propose_before(field, row, first, &pushed);
+            }
+        }
+        fresh.summary = format!("undo of item {}", item.id);
+        let id = self.tx.new_item_id()?;
+        let undo = Item {
+            id,
+            kind: Kind::Undo,
+            state: State::Held,
+            reasons: Reasons::one(Reason::Parked),
+            ver: 1,
+            seen: plan::seen_of(view.ivvy_hash, view.crm_hash, &base, def.mapping_version),
+            ready_at: Timestamp::EPOCH,
+            created_at: self.now,
+            updated_at: self.now,
+            attempts: 0,
+            claims: 0,
+            plan: fresh,
+            decided: false,
+            forced: None,
+            decided_by: None,
+            pushed: Vec::new(),
+            error: None,
+            skipped_seen: None,
+            assigned: None,
+            waits_for: None,
+            successor: None,
+            pending: None,
+            priority: 0,
+            ..item
+        };
+        self.tx.put_decision(self.decision)?;
+        self.audit(&undo, Vec::new())?;
+        Ok(Ok(undo))
+    }
+}
+
+/// Turns a row of an undo's plan to what was there before `pushed`, the item's writes of its field in
+/// order. A change that had gone over by itself goes back on both sides. Where the decision settled a
+/// question, each side gets its own value back. A value that moved since is a question (I25).
+fn propose_before(field: &FieldDef, row: &mut FieldPlan, first: &PushedField, pushed: &[&PushedField]) {
+    let of = |side: Side| pushed.iter().filter(move |pushed| pushed.side == side);
+    let untouched = Side::BOTH.into_iter().all(|side| {
+        let last = of(side).next_back();
+        last.is_none_or(|last| row.on(side).is_some_and(|now| same(field.kind, now, &last.after)))
+    });
+    let undisputed = first.base.on(first.side).is_some_and(|base| same(field.kind, base, &first.before))
+        && pushed.iter().all(|pushed| pushed.side == first.side);
+    row.verdict = Verdict::Conflict;
+    row.why = Why::BothChanged;
+    row.moved = !untouched;
+    row.choice = None;
+    if !untouched {
+        return;
+    }
+    if undisputed {
+        // A reference's old id means something on its own side only.
+        let plain = !matches!(field.kind, FieldKind::Reference(_));
+        row.choice = plain.then(|| Choice::Custom(first.before.clone()));
+        return;
+    }
+    let before = |side: Side| of(side).next().map(|pushed| pushed.before.clone()).or_else(|| row.on(side).cloned());
+    if let (Some(ivvy), Some(crm)) = (before(Side::Ivvy), before(Side::Crm)) {
+        row.choice = Some(Choice::Each { ivvy, crm });
+        (row.base_ivvy, row.base_crm) = (first.base.ivvy.clone(), first.base.crm.clone());
+    }
+}
