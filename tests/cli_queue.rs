@@ -222,7 +222,8 @@ async fn sync_plans_approves_and_waits() {
     assert!(error.contains("another one by now"), "{error}");
     rig.json(0, &["sync", "contacts", "--approve", hash]);
     let module = ModuleId::Contacts;
-    let release = Request::GuardRelease { module, sample: None, expect: 5, plan: Some(tandem::model::Fingerprint(0xabc)) };
+    let release =
+        Request::GuardRelease { module, sample: None, expect: 5, plan: Some(tandem::model::Fingerprint(0xabc)) };
     let sync = Request::Sync { module: Some(module), full: false };
     assert!(rig.fake.asked().ends_with(&[release, sync]), "{:?}", rig.fake.asked());
     rig.text(2, &["sync", "--approve", hash]);

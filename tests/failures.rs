@@ -70,6 +70,35 @@ async fn doctor_is_content(home: &Home) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_field_map_or_filter_is_a_dry_run_first() {
+    let town = Town::peopled(15, PEOPLE).await;
+    let directory = tempfile::tempdir().unwrap();
+    let home = town.configure(directory.path(), |_| {});
+    let daemon = home.start();
+    get_in_step(&home, &town).await;
+    daemon.stop().await;
+    let daemon = home.start();
+    let same = home.until("both modules run again", |status| status.modules.len() == 2).await;
+    assert!(same.modules.iter().all(|module| module.guard.is_none()), "{same:?}");
+    daemon.stop().await;
+
+    town.configure(directory.path(), |config| config["sync"]["first_sync"] = json!("2020-01-01"));
+    let daemon = home.start();
+    let status = home.until("the guards hold", |status| status.modules.iter().all(|one| one.guard.is_some())).await;
+    assert!(status.modules.iter().all(|one| one.guard.as_ref().unwrap().contains("filter changed")), "{status:?}");
+    let change = Change::make(&town, 0);
+    let before = town.effects();
+    home.until("the change is held", |status| {
+        status.modules.iter().any(|module| module.reasons.contains_key(&tandem::model::Reason::Guard))
+    })
+    .await;
+    assert_eq!(town.effects(), before, "nothing was written");
+    get_in_step(&home, &town).await;
+    assert!(change.arrived(&town));
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_configuration_is_one_sentence_and_exit_2() {
     type Spoil = fn(&mut Value);
     let town = Town::empty(1).await;

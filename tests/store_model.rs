@@ -406,6 +406,8 @@ fn free_values_guards_and_cursors_come_back_and_cannot_hit_ours() {
         creates: 1,
         updates: 2,
         conflicts: 3,
+        fields: std::collections::BTreeMap::new(),
+        mapping: None,
     };
     let kept = guard.clone();
     store.write_blocking(move |tx| tx.put_guard(&kept)).unwrap();

@@ -226,6 +226,10 @@ pub struct GuardLimits {
     pub updates: Limit,
     /// Conflicts.
     pub conflicts: Limit,
+    /// Records in which one field is emptied.
+    pub emptied: Limit,
+    /// Records in which one field is set to one value.
+    pub same_value: Limit,
     /// A side that shrank below this percentage of its last full sweep trips the guard.
     pub shrink_percent: u8,
 }
@@ -233,9 +237,11 @@ pub struct GuardLimits {
 impl Default for GuardLimits {
     fn default() -> Self {
         Self {
-            creates: Limit { count: 200, percent: 5 },
-            updates: Limit { count: 500, percent: 10 },
-            conflicts: Limit { count: 20, percent: 5 },
+            creates: Limit { count: 200, per_mille: 50 },
+            updates: Limit { count: 500, per_mille: 100 },
+            conflicts: Limit { count: 20, per_mille: 50 },
+            emptied: Limit { count: 20, per_mille: 5 },
+            same_value: Limit { count: 50, per_mille: 10 },
             shrink_percent: 50,
         }
     }
@@ -247,15 +253,9 @@ impl Default for GuardLimits {
 pub struct Limit {
     /// Always allowed, however small the module.
     pub count: u64,
-    /// Percent of the module's records.
-    pub percent: u8,
-}
-
-impl Limit {
-    /// How many a module of `total` records may plan.
-    pub fn of(self, total: u64) -> u64 {
-        self.count.max(total.saturating_mul(u64::from(self.percent)) / 100)
-    }
+    /// Percent of the module's records, to a tenth.
+    #[serde(rename = "percent", deserialize_with = "tenths")]
+    pub per_mille: u16,
 }
 
 /// `[second_person]`: what takes two people (`engine.md` 5.12).
@@ -304,6 +304,19 @@ fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error>
         "http" if loopback => Ok(url),
         "http" => Err(D::Error::custom(format!("{url} is not encrypted; use https:// (http:// is for loopback only)"))),
         _ => Err(D::Error::custom(format!("{url} is not an https:// address"))),
+    }
+}
+
+/// A percentage with at most one decimal, in per mille.
+fn tenths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let percent = f64::deserialize(deserializer)?;
+    let per_mille = percent * 10.0;
+    // Invariant of the cast: within 0 to 1000, checked before.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a small whole number")]
+    if (0.0..=1000.0).contains(&per_mille) && (per_mille - per_mille.round()).abs() < 1e-6 {
+        Ok(per_mille.round() as u16)
+    } else {
+        Err(D::Error::custom(format!("{percent} is not a percentage from 0 to 100 with at most one decimal")))
     }
 }
 

@@ -62,6 +62,8 @@ fn the_annotated_example_is_accepted_and_complete() {
         "creates",
         "updates",
         "conflicts",
+        "emptied",
+        "same_value",
         "shrink_percent",
         "second_person",
         "force",
@@ -87,7 +89,7 @@ fn defaults_are_the_documented_ones() {
     assert!(config.modules.enabled(ModuleId::Contacts) && !config.modules.enabled(ModuleId::Companies), "V-03");
     assert_eq!(config.second_person, SecondPerson::default());
     assert_eq!(config.default_role, None);
-    assert_eq!((config.guard.creates.of(10), config.guard.creates.of(10_000)), (200, 500));
+    assert_eq!(config.guard.emptied, Limit { count: 20, per_mille: 5 });
 }
 
 #[test]

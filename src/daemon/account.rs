@@ -133,7 +133,7 @@ fn custom<T>(config: &Config, f: impl Fn(&crate::config::CustomField) -> T) -> B
 
 /// The engine's settings as the configuration puts them.
 pub fn engine_settings(config: &Config) -> sync::Settings {
-    let limit = |limit: ConfigLimit| Limit { count: limit.count, per_mille: u64::from(limit.percent) * 10 };
+    let limit = |limit: ConfigLimit| Limit { count: limit.count, per_mille: u64::from(limit.per_mille) };
     sync::Settings {
         key_scope: config.crm.key_scope.clone(),
         modules: config.catalogue().into_iter().map(|def| (def.id, def)).collect(),
@@ -143,6 +143,8 @@ pub fn engine_settings(config: &Config) -> sync::Settings {
             creates: limit(config.guard.creates),
             updates: limit(config.guard.updates),
             conflicts: limit(config.guard.conflicts),
+            emptied: limit(config.guard.emptied),
+            same_value: limit(config.guard.same_value),
             shrink_percent: u64::from(config.guard.shrink_percent),
             ..GuardLimits::default()
         },

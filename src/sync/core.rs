@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::rates::Rates;
 use super::settings::Settings;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY, external_key};
-use crate::model::{FieldKind, Flow, ModuleDef, ModuleId, Record, RecordId, Side, Timestamp, Value};
+use crate::model::{FieldKind, Fingerprint, Flow, ModuleDef, ModuleId, Record, RecordId, Side, Timestamp, Value};
 use crate::remote::{Capabilities, Remote};
 use crate::seam::{Clock, Entropy};
 use crate::store::{Reads as _, Store, StoreError};
@@ -124,6 +124,13 @@ impl Core {
     /// The effective field map of a module that is on.
     pub fn def(&self, module: ModuleId) -> Option<&ModuleDef> {
         self.defs.get(&module)
+    }
+
+    /// What decides which records and fields of `module` are carried over at all.
+    pub fn mapping(&self, module: ModuleId) -> Fingerprint {
+        let fields: Vec<_> =
+            self.def(module).into_iter().flat_map(|def| &def.fields).map(|f| (&f.name, f.kind, f.flow)).collect();
+        Fingerprint::of(&(fields, self.settings.first_sync, &self.settings.key_scope))
     }
 
     pub fn capabilities(&self, module: ModuleId, side: Side) -> Capabilities {

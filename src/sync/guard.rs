@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::plan::Context;
+use super::settings::Limit;
 use crate::model::guard::{Guard, Trip, TripCause};
 use crate::model::{
     Actor, AuditEvent, Fingerprint, Item, ItemId, Kind, ModuleId, Reason, Reasons, Side, State, Timestamp, Verdict,
@@ -30,28 +31,68 @@ fn load(tx: &Tx<'_>, module: ModuleId, now: Timestamp) -> Result<Guard, StoreErr
         creates: 0,
         updates: 0,
         conflicts: 0,
+        fields: BTreeMap::new(),
+        mapping: None,
     }))
 }
 
 /// Counts one planned write, unless it was counted when it was planned before, and says whether it
 /// must be held.
-pub(super) fn holds(context: &Context<'_>, tx: &mut Tx<'_>, kind: Kind, counted: bool) -> Result<bool, StoreError> {
+pub(super) fn holds(context: &Context<'_>, tx: &mut Tx<'_>, item: &Item, counted: bool) -> Result<bool, StoreError> {
     let mut guard = load(tx, context.module, context.now)?;
     let limits = &context.core.settings.guard;
     roll(&mut guard, context.now, limits.window);
     if guard.tripped.is_none() && !counted {
-        let pairs = tx.counts(context.module)?.get(&State::Done).copied().unwrap_or(0);
-        let (count, limit, cause, what) = match kind {
-            Kind::Create => (&mut guard.creates, limits.creates, TripCause::Creates, "creates"),
-            _ => (&mut guard.updates, limits.updates, TripCause::Updates, "updates"),
-        };
-        *count += 1;
-        if *count > limit.allowed(pairs) {
-            trip(tx, &mut guard, context.now, cause, limit.allowed(pairs), what)?;
+        let records = records(tx, context.module)?;
+        if let Some((cause, message)) = count_write(context, &mut guard, item, records) {
+            trip(tx, &mut guard, context.now, cause, message)?;
         }
     }
     tx.put_guard(&guard)?;
     Ok(guard.tripped.is_some())
+}
+
+/// How many records the module has, on its larger side, as of the last complete sweeps.
+fn records(tx: &Tx<'_>, module: ModuleId) -> Result<u64, StoreError> {
+    let mut most = 0;
+    for side in Side::BOTH {
+        most = most.max(tx.cursor(module, side)?.last_full_rows);
+    }
+    Ok(most)
+}
+
+/// Counts what `item` would write; says which limit that exceeds, if any.
+fn count_write(context: &Context<'_>, guard: &mut Guard, item: &Item, records: u64) -> Option<(TripCause, String)> {
+    let limits = &context.core.settings.guard;
+    let too_many = |cause, limit: Limit, what: &str| {
+        Some((cause, format!("more than {} {what} planned within the window", limit.allowed(records))))
+    };
+    if item.kind == Kind::Create {
+        guard.creates += 1;
+        let over = guard.creates > limits.creates.allowed(records);
+        return if over { too_many(TripCause::Creates, limits.creates, "creates") } else { None };
+    }
+    guard.updates += 1;
+    if guard.updates > limits.updates.allowed(records) {
+        return too_many(TripCause::Updates, limits.updates, "updates");
+    }
+    for row in item.plan.fields.iter().filter(|row| matches!(row.verdict, Verdict::ToIvvy | Verdict::ToCrm)) {
+        let Some(value) = row.result() else { continue };
+        let writes = guard.fields.entry(row.field.clone()).or_default();
+        writes.note(value);
+        let field = context.def.field(&row.field).map_or(row.field.as_str(), |def| def.title.as_ref());
+        if writes.emptied > limits.emptied.allowed(records) {
+            return too_many(TripCause::Emptied, limits.emptied, &format!("records with {field} emptied"));
+        }
+        if writes.most_frequent() > limits.same_value.allowed(records) {
+            return too_many(
+                TripCause::SameValue,
+                limits.same_value,
+                &format!("records with {field} set to one value"),
+            );
+        }
+    }
+    None
 }
 
 /// Counts one item that needs a person.
@@ -61,10 +102,10 @@ pub(super) fn count_conflict(context: &Context<'_>, tx: &mut Tx<'_>) -> Result<(
     roll(&mut guard, context.now, limits.window);
     if guard.tripped.is_none() {
         guard.conflicts += 1;
-        let pairs = tx.counts(context.module)?.get(&State::Done).copied().unwrap_or(0);
-        let allowed = limits.conflicts.allowed(pairs);
+        let allowed = limits.conflicts.allowed(records(tx, context.module)?);
         if guard.conflicts > allowed {
-            trip(tx, &mut guard, context.now, TripCause::Conflicts, allowed, "conflicts")?;
+            let message = format!("more than {allowed} conflicts planned within the window");
+            trip(tx, &mut guard, context.now, TripCause::Conflicts, message)?;
         }
     }
     tx.put_guard(&guard)
@@ -72,8 +113,7 @@ pub(super) fn count_conflict(context: &Context<'_>, tx: &mut Tx<'_>) -> Result<(
 
 fn roll(guard: &mut Guard, now: Timestamp, window: std::time::Duration) {
     if now.since(guard.window_start) >= window {
-        guard.window_start = now;
-        (guard.creates, guard.updates, guard.conflicts) = (0, 0, 0);
+        guard.begin_window(now);
     }
 }
 
@@ -82,13 +122,31 @@ fn trip(
     guard: &mut Guard,
     now: Timestamp,
     cause: TripCause,
-    allowed: u64,
-    what: &str,
+    message: String,
 ) -> Result<(), StoreError> {
-    let message = format!("more than {allowed} {what} planned within the window");
     guard.tripped = Some(Trip::new(cause, now, message.clone()));
-    tx.audit(note(guard.module, Actor::engine(), now, AuditEvent::GuardTripped { cause: message }))?;
-    Ok(())
+    tx.audit(note(guard.module, Actor::engine(), now, AuditEvent::GuardTripped { cause: message })).map(|_| ())
+}
+
+/// A field map or filter that is not the one of the last run makes the first plans a dry run: what a
+/// mistake in it would do is seen before it is done.
+pub(super) async fn watch_mapping(core: &Arc<Core>, module: ModuleId) -> Result<(), StoreError> {
+    let (now, mapping) = (core.now(), core.mapping(module));
+    core.store
+        .write(move |tx| {
+            let mut guard = load(tx, module, now)?;
+            let changed = guard.mapping.is_some_and(|before| before != mapping);
+            if guard.mapping == Some(mapping) {
+                return Ok(());
+            }
+            guard.mapping = Some(mapping);
+            if changed && guard.tripped.is_none() {
+                let message = "the field map or a filter changed since the last run: look at what it plans";
+                trip(tx, &mut guard, now, TripCause::MappingChanged, message.to_owned())?;
+            }
+            tx.put_guard(&guard)
+        })
+        .await
 }
 
 /// A side that suddenly shows half of what it showed is more often broken than emptied: nothing is
@@ -108,9 +166,8 @@ pub(super) fn watch_size(
         return Ok(());
     }
     let message = format!("{} showed {rows} records, after {before} in the complete sweep before", side.title());
-    guard.tripped = Some(Trip::new(TripCause::SideShrank, now, message.clone()));
-    tx.put_guard(&guard)?;
-    tx.audit(note(module, Actor::engine(), now, AuditEvent::GuardTripped { cause: message })).map(|_| ())
+    trip(tx, &mut guard, now, TripCause::SideShrank, message)?;
+    tx.put_guard(&guard)
 }
 
 fn note(module: ModuleId, actor: Actor, at: Timestamp, what: AuditEvent) -> Note {
@@ -225,8 +282,7 @@ pub(super) async fn release(
             if sample.is_none() {
                 guard.tripped = None;
                 guard.first_released.get_or_insert_with(|| (now, actor.name.clone()));
-                guard.window_start = now;
-                (guard.creates, guard.updates, guard.conflicts) = (0, 0, 0);
+                guard.begin_window(now);
             }
             tx.put_guard(&guard)?;
             tx.audit(note(module, actor.clone(), now, AuditEvent::GuardReleased { scope }))?;

@@ -72,6 +72,7 @@ impl Engine {
         prove::recover(core).await?;
         for module in core.modules().collect::<Vec<_>>() {
             guard::finish_release(core, module).await?;
+            guard::watch_mapping(core, module).await?;
         }
         let polls = core.modules().flat_map(|module| Side::BOTH.map(|side| (module, side))).collect::<Vec<_>>();
         let polling = join_all(polls.into_iter().map(|(module, side)| poll::run(core, module, side, &shutdown)));

@@ -84,7 +84,7 @@ impl Retry {
 }
 
 /// When the guard of a module trips (`engine.md` 5.11). Each limit is the larger of a count and a
-/// share, in per mille, of the linked pairs.
+/// share, in per mille, of the module's records.
 #[derive(Clone, Copy, Debug)]
 pub struct GuardLimits {
     /// Creates in one window.
@@ -93,6 +93,10 @@ pub struct GuardLimits {
     pub updates: Limit,
     /// Conflicts in one window.
     pub conflicts: Limit,
+    /// Records in which one field is emptied, in one window.
+    pub emptied: Limit,
+    /// Records in which one field is set to one value, in one window.
+    pub same_value: Limit,
     /// A side whose complete listing shrank below this percentage of the one before trips the guard.
     pub shrink_percent: u64,
     /// Length of the window.
@@ -105,6 +109,8 @@ impl Default for GuardLimits {
             creates: Limit { count: 200, per_mille: 50 },
             updates: Limit { count: 500, per_mille: 100 },
             conflicts: Limit { count: 20, per_mille: 50 },
+            emptied: Limit { count: 20, per_mille: 5 },
+            same_value: Limit { count: 50, per_mille: 10 },
             shrink_percent: 50,
             window: Duration::from_secs(60 * 60),
         }
@@ -116,14 +122,14 @@ impl Default for GuardLimits {
 pub struct Limit {
     /// At least this many are always allowed.
     pub count: u64,
-    /// Share of the pairs, in per mille.
+    /// Share of the records, in per mille.
     pub per_mille: u64,
 }
 
 impl Limit {
-    /// How many are allowed with `pairs` linked pairs.
-    pub fn allowed(self, pairs: u64) -> u64 {
-        self.count.max(pairs.saturating_mul(self.per_mille) / 1000)
+    /// How many a module of `records` records may plan.
+    pub fn allowed(self, records: u64) -> u64 {
+        self.count.max(records.saturating_mul(self.per_mille) / 1000)
     }
 }
 

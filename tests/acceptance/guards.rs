@@ -45,6 +45,35 @@ async fn one_question_counts_once_however_often_its_records_move_i21() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_value_or_none_in_many_records_is_held_i21() {
+    for (value, cause) in [("", TripCause::Emptied), ("+61 2 5556 9999", TripCause::SameValue)] {
+        let world = World::in_step(Setup { bulk: Some(3), ..Setup::salesforce(Shape::pairs(8)) }).await;
+        let pairs: Vec<Pair> = (0..5).map(|_| world.take()).collect();
+        for (number, pair) in pairs.iter().enumerate() {
+            world.ivvy.edit(CONTACTS, &pair.ivvy, &[("phone", &format!("+61 2 5556 400{number}"))]);
+        }
+        world.settle().await;
+        assert_eq!(tripped(&world), None, "five records, five values");
+        for pair in &pairs {
+            world.ivvy.edit(CONTACTS, &pair.ivvy, &[("phone", value)]);
+        }
+        world.settle().await;
+        assert_eq!(tripped(&world), Some(cause));
+        let mut written = 0;
+        for pair in &pairs {
+            written += usize::from(world.crm.read(CONTACTS, &pair.crm).await["phone"] == value);
+        }
+        assert!(written <= 3, "{written} were written");
+        world.engine.guard_release(CONTACTS, None, operator("ada")).await.unwrap();
+        world.settle().await;
+        for pair in &pairs {
+            assert_eq!(world.crm.read(CONTACTS, &pair.crm).await["phone"], value, "a person said so");
+        }
+        world.end().await;
+    }
+}
+
 /// Somebody, or something, on each side keeps putting its own value back.
 async fn turn(world: &World, pair: &Pair, side: Side, value: &str) {
     match side {

@@ -21,7 +21,7 @@ use tandem::sim::ledger::{By, Effect};
 use tandem::sim::salesforce::{self, Field, Kind, SalesforceSim};
 use tandem::sim::{Served, serve};
 use tandem::store::{self, Reads as _, Store, StoreError};
-use tandem::sync::{Ask, Engine, Refusal, Remotes, SecondPerson};
+use tandem::sync::{Ask, Engine, Limit, Refusal, Remotes, SecondPerson};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,8 @@ pub struct Setup {
     pub conflicts: u64,
     /// `[second_person]`.
     pub second_person: SecondPerson,
+    /// Limits of one field in many records, instead of the defaults.
+    pub bulk: Option<u64>,
 }
 
 impl Setup {
@@ -65,6 +67,7 @@ impl Setup {
             first_sync: None,
             conflicts: 20,
             second_person: SecondPerson::default(),
+            bulk: None,
         }
     }
 }
@@ -152,6 +155,10 @@ impl World {
         let store = Store::open(&account::store_path(&config), store::Options::default()).unwrap();
         let mut settings = account::engine_settings(&config);
         settings.second_person = setup.second_person;
+        if let Some(count) = setup.bulk {
+            let limit = Limit { count, per_mille: 0 };
+            (settings.guard.emptied, settings.guard.same_value) = (limit, limit);
+        }
         settings.retry.base = Duration::from_millis(100);
         settings.retry.cap = Duration::from_secs(1);
         let engine = Engine::new(store, remotes, clock, entropy, settings).unwrap();

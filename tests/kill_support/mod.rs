@@ -161,6 +161,8 @@ impl Town {
                 "creates": { "count": 1_000_000, "percent": 100 },
                 "updates": { "count": 1_000_000, "percent": 100 },
                 "conflicts": { "count": 1_000_000, "percent": 100 },
+                "emptied": { "count": 1_000_000, "percent": 100 },
+                "same_value": { "count": 1_000_000, "percent": 100 },
             },
         });
         change(&mut config);

@@ -144,7 +144,7 @@ fn apply(context: &Context<'_>, tx: &mut Tx<'_>, item: &mut Item, draft: Draft) 
     // What follows from our own write (the other side's constant id, the other half of a decision) is
     // one piece of work with it: the guard has let that through already, and a claim asks it again.
     let passes = item.guard_pass || context.cause == Cause::Confirmed;
-    if item.state == State::Ready && !passes && guard::holds(context, tx, item.kind, before.write)? {
+    if item.state == State::Ready && !passes && guard::holds(context, tx, item, before.write)? {
         item.state = State::Held;
         item.reasons = Reasons::one(Reason::Guard);
     } else if item.state == State::Held && !before.question {

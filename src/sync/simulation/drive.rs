@@ -181,7 +181,14 @@ impl Drive {
             interval: Duration::from_secs(20),
             full_interval: Duration::from_secs(600),
             concurrency: 4,
-            guard: GuardLimits { creates: generous, updates: generous, conflicts: generous, ..GuardLimits::default() },
+            guard: GuardLimits {
+                creates: generous,
+                updates: generous,
+                conflicts: generous,
+                emptied: generous,
+                same_value: generous,
+                ..GuardLimits::default()
+            },
             ..Settings::default()
         };
         let mut core = Core::new(store.clone(), remotes, Arc::clone(&self.clock), self.entropy.clone(), settings);
