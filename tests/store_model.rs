@@ -35,6 +35,7 @@ enum Step {
     Observe(Side, u8, Option<u8>, Option<u8>),
     Mark(Side, u8),
     Unmark(Side, u8),
+    Forget(u64),
     Fail(u64),
 }
 
@@ -94,6 +95,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(side, record, identity, key)| Step::Observe(side, record, identity, key)),
         2 => (side(), record.clone()).prop_map(|(side, record)| Step::Mark(side, record)),
         1 => (side(), record).prop_map(|(side, record)| Step::Unmark(side, record)),
+        2 => id.clone().prop_map(Step::Forget),
         1 => id.prop_map(Step::Fail),
     ]
 }
@@ -203,6 +205,7 @@ fn resolve(step: &Step, model: &Model) -> Op {
         }
         Step::Mark(side, n) => Op::Mark(module, *side, record(*n)),
         Step::Unmark(side, n) => Op::Unmark(module, *side, record(*n)),
+        Step::Forget(id) => Op::Forget(ItemId(*id)),
         Step::Fail(id) => Op::Fail(to(*id, State::Superseded)),
     }
 }

@@ -105,13 +105,23 @@ pub struct Sync {
     /// Overrides the smallest overlap of two sweeps.
     #[serde(deserialize_with = "duration::optional")]
     pub overlap: Option<Duration>,
+    /// How long finished items are kept in the queue.
+    #[serde(deserialize_with = "duration::required")]
+    pub keep_done: Duration,
     /// Calls per second to each remote at most.
     pub rate: u32,
 }
 
 impl Default for Sync {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(15 * 60), first_sync: None, settle: None, overlap: None, rate: 4 }
+        Self {
+            interval: Duration::from_secs(15 * 60),
+            first_sync: None,
+            settle: None,
+            overlap: None,
+            keep_done: Duration::from_secs(30 * 24 * 60 * 60),
+            rate: 4,
+        }
     }
 }
 

@@ -53,6 +53,7 @@ fn the_annotated_example_is_accepted_and_complete() {
         "first_sync",
         "settle",
         "overlap",
+        "keep_done",
         "rate",
         "enabled",
         "fields",

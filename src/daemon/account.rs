@@ -139,6 +139,7 @@ pub fn engine_settings(config: &Config) -> sync::Settings {
         modules: config.catalogue().into_iter().map(|def| (def.id, def)).collect(),
         interval: config.sync.interval,
         first_sync: config.sync.first_sync,
+        keep_done: config.sync.keep_done,
         guard: GuardLimits {
             creates: limit(config.guard.creates),
             updates: limit(config.guard.updates),

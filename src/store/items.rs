@@ -48,51 +48,59 @@ fn state_prefix(module: ModuleId, state: State) -> Vec<u8> {
     Key::new().module(module).byte(keys::rank(state)).done()
 }
 
-pub(super) fn ready(source: &dyn Source, module: ModuleId, now: Timestamp, limit: usize) -> Result<Vec<ItemId>> {
+/// Items of a state that sort by a time up to `until`, by priority, then time, then id.
+pub(super) fn up_to(
+    source: &dyn Source,
+    module: ModuleId,
+    state: State,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<ItemId>> {
     let mut found = Vec::new();
     // One range per priority that is in use: times of different priorities are not comparable.
-    let mut next = lowest_priority(source, module, 0)?;
+    let mut next = lowest_priority(source, module, state, 0)?;
     while let Some(priority) = next {
-        let due = Span::prefix(ready_prefix(module, priority)).before(after_time(module, priority, now));
-        found.extend(ids(source, Tab::Queue, &due, limit - found.len())?);
+        let span = Span::prefix(prefix(module, state, priority)).before(after_time(module, state, priority, until));
+        found.extend(ids(source, Tab::Queue, &span, limit - found.len())?);
         if found.len() >= limit {
             break;
         }
-        next = following_priority(source, module, priority)?;
+        next = following_priority(source, module, state, priority)?;
     }
     Ok(found)
 }
 
 pub(super) fn next_ready(source: &dyn Source, module: ModuleId, now: Timestamp) -> Result<Option<Timestamp>> {
+    let state = State::Ready;
     let mut earliest: Option<u64> = None;
-    let mut next = lowest_priority(source, module, 0)?;
+    let mut next = lowest_priority(source, module, state, 0)?;
     while let Some(priority) = next {
-        let later = Span::prefix(ready_prefix(module, priority)).from(after_time(module, priority, now));
+        let later = Span::prefix(prefix(module, state, priority)).from(after_time(module, state, priority, now));
         let first = source::edge(source, Tab::Queue, &later, Direction::Up, |key, _| Ok(Position::of_key(key)?.sort))?;
         earliest = earliest.into_iter().chain(first).min();
-        next = following_priority(source, module, priority)?;
+        next = following_priority(source, module, state, priority)?;
     }
     Ok(earliest.map(from_sort))
 }
 
-fn ready_prefix(module: ModuleId, priority: u8) -> Vec<u8> {
-    Key::new().raw(&state_prefix(module, State::Ready)).byte(priority).done()
+fn prefix(module: ModuleId, state: State, priority: u8) -> Vec<u8> {
+    Key::new().raw(&state_prefix(module, state)).byte(priority).done()
 }
 
-/// The first key of a priority that is later than `now`.
-fn after_time(module: ModuleId, priority: u8, now: Timestamp) -> Vec<u8> {
-    Key::new().raw(&ready_prefix(module, priority)).u64(now.sort_key().saturating_add(1)).done()
+/// The first key of a priority that is later than `time`.
+fn after_time(module: ModuleId, state: State, priority: u8, time: Timestamp) -> Vec<u8> {
+    Key::new().raw(&prefix(module, state, priority)).u64(time.sort_key().saturating_add(1)).done()
 }
 
-/// The lowest priority in use among ready items, from `from` on.
-fn lowest_priority(source: &dyn Source, module: ModuleId, from: u8) -> Result<Option<u8>> {
-    let span = Span::prefix(state_prefix(module, State::Ready)).from(ready_prefix(module, from));
+/// The lowest priority in use among items of a state, from `from` on.
+fn lowest_priority(source: &dyn Source, module: ModuleId, state: State, from: u8) -> Result<Option<u8>> {
+    let span = Span::prefix(state_prefix(module, state)).from(prefix(module, state, from));
     source::edge(source, Tab::Queue, &span, Direction::Up, |key, _| Ok(Position::of_key(key)?.priority))
 }
 
-fn following_priority(source: &dyn Source, module: ModuleId, priority: u8) -> Result<Option<u8>> {
+fn following_priority(source: &dyn Source, module: ModuleId, state: State, priority: u8) -> Result<Option<u8>> {
     match priority.checked_add(1) {
-        Some(from) => lowest_priority(source, module, from),
+        Some(from) => lowest_priority(source, module, state, from),
         None => Ok(None),
     }
 }

@@ -19,6 +19,7 @@ mod codec;
 pub mod doctor;
 mod error;
 mod file;
+mod forget;
 mod header;
 mod intents;
 mod items;

@@ -120,7 +120,12 @@ pub trait Reads {
 
     /// Ready items whose time has come, by priority, then time, then id: the claim order.
     fn ready(&self, module: ModuleId, now: Timestamp, limit: usize) -> Result<Vec<ItemId>> {
-        items::ready(self.source(), module, now, limit)
+        items::up_to(self.source(), module, State::Ready, now, limit)
+    }
+
+    /// Closed items of one state that ended up to `until`, by priority, then end.
+    fn ended(&self, module: ModuleId, state: State, until: Timestamp, limit: usize) -> Result<Vec<ItemId>> {
+        items::up_to(self.source(), module, state, until, limit)
     }
 
     /// The earliest time after `now` at which a ready item of the module may be claimed.

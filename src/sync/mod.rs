@@ -15,6 +15,7 @@ mod poll;
 mod prove;
 mod push;
 mod rates;
+mod retention;
 mod settings;
 mod settle;
 #[cfg(test)]
@@ -84,6 +85,7 @@ impl Engine {
             plan::run(core, &shutdown),
             push::run(core, &shutdown),
             due::run(core, &shutdown),
+            retention::run(core, &shutdown),
             outlive(core, &shutdown),
         )
         .map(|_| ())

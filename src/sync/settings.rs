@@ -18,6 +18,8 @@ pub struct Settings {
     pub full_interval: Duration,
     /// Records last modified before this are not carried over by themselves.
     pub first_sync: Option<Timestamp>,
+    /// How long finished items are kept; the audit log is kept for good.
+    pub keep_done: Duration,
     /// Writes in flight at most, over all modules.
     pub concurrency: usize,
     /// Retry limits.
@@ -36,6 +38,7 @@ impl Default for Settings {
             interval: Duration::from_secs(15 * 60),
             full_interval: Duration::from_secs(24 * 60 * 60),
             first_sync: None,
+            keep_done: Duration::from_secs(30 * 24 * 60 * 60),
             concurrency: 8,
             retry: Retry::default(),
             guard: GuardLimits::default(),

@@ -194,3 +194,26 @@ async fn a_module_that_fails_never_delays_another_v01() {
     }
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn finished_items_are_forgotten_while_questions_skips_and_the_log_stay_i26() {
+    let keep = std::time::Duration::from_secs(1);
+    let world = World::in_step(Setup { keep_done: Some(keep), ..Setup::salesforce(Shape::pairs(6)) }).await;
+    let (skipped, asked, changed) = (world.take(), world.take(), world.take());
+    let item = world.quarrel(&skipped, "phone", "+61 2 5550 1", "+61 2 5550 2").await;
+    world.decide(&item, Verb::Skip, |_| {}).await.unwrap();
+    world.quarrel(&asked, "phone", "+61 2 5550 3", "+61 2 5550 4").await;
+    world.ivvy.edit(CONTACTS, &changed.ivvy, &[("phone", "+61 2 5550 5")]);
+    world.settle().await;
+    let done = world.last(&changed).unwrap();
+    assert_eq!(done.state, State::Done);
+    world.until("finished items are forgotten", async || world.items(CONTACTS, State::Done).is_empty()).await;
+    let store = world.engine.store();
+    assert!(store.read(|view| view.item(done.id)).unwrap().is_none());
+    let query = tandem::wire::AuditQuery { item: Some(done.id), before: None, limit: 10 };
+    assert!(!store.read(|view| view.audit(&query)).unwrap().is_empty(), "what happened stays on record");
+    world.writes_nothing(world.settle()).await;
+    assert_eq!(world.last(&skipped).unwrap().state, State::Skipped, "the same data never reopens it");
+    world.held(&asked, Reason::Conflict);
+    world.end().await;
+}

@@ -55,6 +55,8 @@ pub struct Setup {
     pub second_person: SecondPerson,
     /// Limits of one field in many records, instead of the defaults.
     pub bulk: Option<u64>,
+    /// `[sync] keep_done`, instead of the default.
+    pub keep_done: Option<Duration>,
 }
 
 impl Setup {
@@ -68,6 +70,7 @@ impl Setup {
             conflicts: 20,
             second_person: SecondPerson::default(),
             bulk: None,
+            keep_done: None,
         }
     }
 }
@@ -155,6 +158,7 @@ impl World {
         let store = Store::open(&account::store_path(&config), store::Options::default()).unwrap();
         let mut settings = account::engine_settings(&config);
         settings.second_person = setup.second_person;
+        settings.keep_done = setup.keep_done.unwrap_or(settings.keep_done);
         if let Some(count) = setup.bulk {
             let limit = Limit { count, per_mille: 0 };
             (settings.guard.emptied, settings.guard.same_value) = (limit, limit);

@@ -30,6 +30,8 @@ pub enum Op {
     Observe(Box<Observation>),
     Mark(ModuleId, Side, RecordId),
     Unmark(ModuleId, Side, RecordId),
+    /// A finished item is forgotten.
+    Forget(ItemId),
     /// Writes something, then gives up.
     Fail(Box<Item>),
 }
@@ -54,6 +56,7 @@ pub fn run(op: &Op, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         Op::Observe(observation) => tx.put_observation(observation),
         Op::Mark(module, side, record) => tx.mark_dirty(*module, *side, record),
         Op::Unmark(module, side, record) => tx.clear_dirty(*module, *side, record),
+        Op::Forget(id) => tx.forget_item(*id).map(drop),
         Op::Fail(item) => {
             tx.put_item(item, note())?;
             tx.mark_dirty(item.module, Side::Crm, &RecordId::from("ghost"))?;
@@ -145,6 +148,15 @@ impl Model {
             }
             Op::Unmark(module, side, record) => {
                 self.marks.retain(|mark| *mark != (*module, *side, record.clone()));
+                Ok(())
+            }
+            Op::Forget(id) => {
+                if self.items.get(id).is_some_and(|item| !matches!(item.state, State::Done | State::Superseded)) {
+                    return Err(Refused);
+                }
+                if self.items.remove(id).is_some() {
+                    self.decisions.retain(|(item, _), _| item != id);
+                }
                 Ok(())
             }
             Op::Fail(_) => Err(Refused),

@@ -181,6 +181,7 @@ impl Drive {
             interval: Duration::from_secs(20),
             full_interval: Duration::from_secs(600),
             concurrency: 4,
+            keep_done: Duration::from_secs(20),
             guard: GuardLimits {
                 creates: generous,
                 updates: generous,

@@ -1,0 +1,56 @@
+//! Items that ended long ago are forgotten; the audit log keeps what happened (`engine.md` 6).
+//!
+//! Nothing that is open, and no skip, is ever touched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::Core;
+use super::decide::engine_note;
+use super::wait::Shutdown;
+use crate::model::{Actor, AuditEvent, ModuleId, State};
+use crate::store::{Reads as _, StoreError};
+
+/// Time between two looks: an item may outstay its time by so much.
+const PAUSE: Duration = Duration::from_secs(60 * 60);
+/// Items per transaction, so that nobody waits long for the writer.
+const CHUNK: usize = 200;
+
+/// Forgets what is due, now and then, until shutdown.
+pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), StoreError> {
+    loop {
+        for module in core.modules().collect::<Vec<_>>() {
+            for state in [State::Done, State::Superseded] {
+                while !shutdown.is_cancelled() && forget(core, module, state).await? == CHUNK {}
+            }
+        }
+        let pause = PAUSE.min(core.settings.keep_done);
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(()),
+            () = core.clock.sleep(pause) => {}
+        }
+    }
+}
+
+/// One transaction; returns how many went.
+async fn forget(core: &Arc<Core>, module: ModuleId, state: State) -> Result<usize, StoreError> {
+    let now = core.now();
+    let until = now.minus(core.settings.keep_done);
+    if core.store.read(|view| view.ended(module, state, until, 1))?.is_empty() {
+        return Ok(0);
+    }
+    core.store
+        .write(move |tx| {
+            let ended = tx.ended(module, state, until, CHUNK)?;
+            for id in &ended {
+                tx.forget_item(*id)?;
+            }
+            if !ended.is_empty() {
+                let what = format!("forget {} {state} {module} that ended before {until}", ended.len());
+                tx.audit(engine_note(AuditEvent::Operated { what }, now, Actor::engine()))?;
+            }
+            Ok(ended.len())
+        })
+        .await
+}
