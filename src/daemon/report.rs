@@ -8,7 +8,7 @@ use super::account::Account;
 use super::roles::least_role_for;
 use super::service::applies;
 use crate::model::{Actor, Item, Kind, ModuleDef, ModuleId, Reason, Side, Timestamp, Verb};
-use crate::remote::{Class, PageRequest};
+use crate::remote::{Class, Lane, PageRequest};
 use crate::store::{Reads as _, StoreError};
 use crate::sync::{Engine, Remotes};
 use crate::wire::{
@@ -162,7 +162,7 @@ pub(crate) async fn check(remotes: &Remotes, engine: Option<&Engine>) -> Vec<Che
 }
 
 async fn check_remote(remotes: &Remotes, side: Side) -> Vec<CheckRow> {
-    let remote = remotes.on(side);
+    let remote = remotes.on(side, Lane::Operator);
     let name = remote.system();
     let mut rows = vec![];
     match remote.probe().await {
