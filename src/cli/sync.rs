@@ -169,6 +169,7 @@ mod tests {
             progress: None,
             guard: None,
             last_error: None,
+            waits: None,
         }
     }
 

@@ -26,7 +26,7 @@ use tandem::tui::terminal::Tty;
 use tandem::tui::{App, Backend, BackendEvent, CallError, Settings, Theme};
 use tandem::wire::{
     Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, Hello, ItemView, ModuleStatus,
-    PageQuery, RemoteStatus, Request, Row, Rows, Status,
+    PageQuery, Rate, RemoteStatus, Request, Row, Rows, Status,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -97,6 +97,7 @@ pub fn status(held: u64) -> Status {
         progress: None,
         guard: None,
         last_error: None,
+        waits: None,
     };
     let mut companies = module(ModuleId::Companies, BTreeMap::from([(State::Ready, 3)]));
     companies.state = "tripped".into();
@@ -109,6 +110,9 @@ pub fn status(held: u64) -> Status {
         calls_per_min: 31,
         errors_per_min: u32::from(error.is_some()),
         last_error: error.map(str::to_owned),
+        rate: Some(Rate { now_per_min: 240, configured_per_min: 240 }),
+        calls_today: 1_204,
+        ..RemoteStatus::default()
     };
     Status {
         account: "Harbour Events".into(),

@@ -107,11 +107,6 @@ impl Shares {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Whether `lane` could go now if nobody else wanted to.
-    pub(super) fn may(&self, lane: Lane) -> bool {
-        self.wait(lane).is_zero()
-    }
-
     /// How long until `lane` has a whole credit; zero if it has.
     pub(super) fn earns_in(&self, lane: Lane) -> Duration {
         let short = self.token().saturating_sub(self.credit[lane as usize]);
@@ -157,7 +152,7 @@ mod tests {
             shares.refill(now);
             let waits = |lane: &Lane| arrivals[*lane as usize].last().is_some_and(|at| *at <= now);
             let turn = Lane::ALL.into_iter().filter(waits).min_by_key(|lane| shares.rank(*lane));
-            if let Some(lane) = turn.filter(|lane| shares.may(*lane)) {
+            if let Some(lane) = turn.filter(|lane| shares.wait(*lane).is_zero()) {
                 shares.take(lane);
                 arrivals[lane as usize].pop();
                 passed[lane as usize].push(now);
@@ -292,7 +287,7 @@ mod tests {
             let interval = INTERVAL * rate / 8;
             shares.set_interval(interval);
             let mut left = 0;
-            while shares.may(Lane::Operator) {
+            while shares.wait(Lane::Operator).is_zero() {
                 shares.take(Lane::Operator);
                 left += 1;
             }
