@@ -61,7 +61,6 @@ const CRATES: &[(&str, &[&str])] = &[
     // The disk.
     ("redb", &["store"]),
     // HTTP, outgoing.
-    ("governor", &["remote"]),
     ("reqwest", &["remote"]),
     ("rustls", &["remote"]),
     // HTTP, incoming: only the simulated remotes listen, for themselves or for the demo.
