@@ -370,7 +370,7 @@ pub(super) fn describe(error: &RemoteError, now: Timestamp) -> ItemError {
         Class::Rejected => "change the value in the diff pane, or skip the item",
         Class::Unauthorized => "check the key and secret, then resume",
         Class::Forbidden => "give the key permission for this action, then resume",
-        Class::Quota => "it goes on by itself then; a decision by a person goes at once",
+        Class::Quota => "it goes on by itself then; raise `daily_calls` if that is too late",
         Class::Unreachable | Class::Throttled | Class::Server => "it is tried again by itself",
         _ => "see the log for details",
     };

@@ -86,12 +86,11 @@ impl Quota {
 
     /// Goes on from what is on disk, and covers every further call there first.
     pub(super) fn resume(&mut self, last: Option<Booked>) {
-        let Booked { day, calls } = last.unwrap_or(Booked { day: self.day, calls: 0 });
-        if day >= self.day {
-            self.calls = if day == self.day { self.calls.saturating_add(calls) } else { calls };
-            self.day = day;
+        self.covered = Some(0);
+        if let Some(Booked { day, calls }) = last.filter(|last| last.day >= self.day) {
+            let before = if day == self.day { self.calls } else { 0 };
+            (self.day, self.calls, self.covered) = (day, before.saturating_add(calls), Some(calls));
         }
-        self.covered = Some(calls.max(self.calls));
     }
 
     /// Begins a new day. A clock set back does not begin the old one again: that could only count less.
@@ -217,6 +216,18 @@ mod tests {
     fn a_clock_set_back_does_not_begin_the_day_before_again() {
         let mut quota = after(1_000, 1_000);
         assert_eq!(held(&mut quota, day(19_999)), Lane::ALL);
+    }
+
+    #[test]
+    fn what_is_on_disk_counts_for_its_own_day_only() {
+        let resumed = |day, calls| {
+            let mut quota = after(3, 1_000);
+            quota.resume(Some(Booked { day, calls }));
+            (quota.today(super::tests::day(20_000)), quota.to_book().map(|entry| entry.calls))
+        };
+        assert_eq!(resumed(20_000, 500), (503, Some(513)), "calls of before the book was opened are covered next");
+        assert_eq!(resumed(19_999, 900), (3, Some(13)), "yesterday covers nothing");
+        assert_eq!(resumed(20_001, 700), (700, Some(710)), "a clock that was ahead");
     }
 
     #[test]

@@ -218,11 +218,11 @@ fn remote_note(remote: &RemoteStatus, now: Timestamp) -> Option<String> {
         let verb = if lanes.len() == 1 { "waits" } else { "wait" };
         parts.push(format!("{} {verb} until {}", lanes.join(", "), time::stamp(last.until, now)));
     }
-    if let Some(quota) = remote.quota {
-        parts.push(format!("{}/{} calls today", time::count(quota.used), time::count(quota.limit)));
-    }
     if let Some(rate) = remote.rate.filter(|rate| rate.now_per_min < rate.configured_per_min) {
-        parts.push(format!("slowed to {}/{} a minute", rate.now_per_min, rate.configured_per_min));
+        parts.push(format!("rate {}/{}", rate.now_per_min, rate.configured_per_min));
+    }
+    if let Some(quota) = remote.quota {
+        parts.push(format!("{}/{} today", time::count(quota.used), time::count(quota.limit)));
     }
     (!parts.is_empty()).then(|| parts.join("; "))
 }
@@ -253,13 +253,13 @@ mod tests {
         assert_eq!(remote_note(&free, now), None);
         let slowed =
             RemoteStatus { rate: rate(120), quota: Some(Quota { used: 1_204, limit: 50_000 }), ..free.clone() };
-        assert_eq!(remote_note(&slowed, now).unwrap(), "1,204/50,000 calls today; slowed to 120/240 a minute");
+        assert_eq!(remote_note(&slowed, now).unwrap(), "rate 120/240; 1,204/50,000 today");
         let until = Timestamp::from_secs(1_795_046_400);
         let lane = |lane: &str| HeldLane { lane: lane.to_owned(), until };
         let quota = Some(Quota { used: 30_000, limit: 50_000 });
         let held = |held: Vec<HeldLane>| remote_note(&RemoteStatus { held, quota, ..free.clone() }, now).unwrap();
         let backfill = held(vec![lane("backfill")]);
-        assert_eq!(backfill, "backfill waits until 11-19 00:00; 30,000/50,000 calls today");
+        assert_eq!(backfill, "backfill waits until 11-19 00:00; 30,000/50,000 today");
         assert!(held(vec![lane("live"), lane("backfill")]).starts_with("live, backfill wait until"));
     }
 
