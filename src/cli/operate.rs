@@ -11,7 +11,7 @@ use super::output::{Out, Paint, plain};
 use crate::client::Client;
 use crate::error::{ErrorKind, Result};
 use crate::model::{ModuleId, Side};
-use crate::wire::{Answer, CheckRow, GuardPlan, ModuleStatus, Request, Status};
+use crate::wire::{Answer, CheckRow, GuardPlan, ModuleStatus, Rate, RemoteStatus, Request, Status};
 
 /// Module states that ask for a person.
 pub(super) const TROUBLE: [&str; 3] = ["tripped", "failing", "stopped"];
@@ -54,6 +54,7 @@ fn module_shape(module: &ModuleStatus) -> Value {
         "counts": module.counts,
         "rate_per_min": module.rate_per_min,
         "last_error": module.last_error,
+        "waits": module.waits,
         "next_run_s": module.next_run_s,
         "reasons": module.reasons,
         "progress": module.progress,
@@ -95,7 +96,7 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
     out.line("")?;
     out.table(["MODULE", "STATE", "DIRECTION", "LAG", "NEXT", "PER MIN", "ITEMS"], &rows)?;
     for module in &status.modules {
-        for (what, text) in [("guard", &module.guard), ("error", &module.last_error)] {
+        for (what, text) in [("guard", &module.guard), ("waits", &module.waits), ("error", &module.last_error)] {
             if let Some(text) = text {
                 let line = out.paint(Paint::Yellow, &format!("{} {what}: {}", module.name, plain(text)));
                 out.line(line)?;
@@ -103,7 +104,7 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
         }
     }
     out.line("")?;
-    let rows: Vec<[String; 5]> = status
+    let rows: Vec<[String; 7]> = status
         .remotes
         .iter()
         .map(|remote| {
@@ -112,12 +113,38 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
                 remote.breaker.clone(),
                 remote.calls_per_min.to_string(),
                 remote.errors_per_min.to_string(),
+                rate(remote.rate),
+                today(remote),
                 remote.last_error.clone().unwrap_or_else(|| "-".to_owned()),
             ]
             .map(|cell| plain(&cell))
         })
         .collect();
-    out.table(["REMOTE", "BREAKER", "CALLS/MIN", "ERRORS/MIN", "LAST ERROR"], &rows)
+    out.table(["REMOTE", "BREAKER", "CALLS/MIN", "ERRORS/MIN", "RATE/MIN", "TODAY", "LAST ERROR"], &rows)?;
+    for remote in &status.remotes {
+        for held in &remote.held {
+            let text = format!("{}: {} calls wait until {}", plain(&remote.name), plain(&held.lane), held.until);
+            let line = out.paint(Paint::Yellow, &text);
+            out.line(line)?;
+        }
+    }
+    Ok(())
+}
+
+/// `240`, or `60 of 240` after the remote complained.
+fn rate(rate: Option<Rate>) -> String {
+    match rate {
+        None => "-".to_owned(),
+        Some(rate) if rate.now_per_min < rate.configured_per_min => {
+            format!("{} of {}", rate.now_per_min, rate.configured_per_min)
+        }
+        Some(rate) => rate.configured_per_min.to_string(),
+    }
+}
+
+/// Calls of the day, and of how many.
+fn today(remote: &RemoteStatus) -> String {
+    remote.quota.map_or_else(|| remote.calls_today.to_string(), |quota| format!("{} of {}", quota.used, quota.limit))
 }
 
 /// Sends one request per named module, or one for all, and prints what the daemon says.

@@ -85,10 +85,11 @@ async fn wait(context: &mut Context, client: &Client, before: &Status, mut waiti
             }
             let out = &mut context.out;
             if out.is_json() {
-                let error = &module.last_error;
+                let error = module.last_error.as_ref().or(module.waits.as_ref());
                 out.json(&json!({ "module": module.name, "ok": well, "state": module.state, "last_error": error }))?;
             } else {
-                let error = module.last_error.as_deref().map(|error| format!(": {}", plain(error)));
+                let error = module.last_error.as_deref().or(module.waits.as_deref());
+                let error = error.map(|error| format!(": {}", plain(error)));
                 out.line(format!("{}: {}{}", module.name, plain(&module.state), error.unwrap_or_default()))?;
             }
         }
@@ -119,7 +120,7 @@ fn ended(earlier: Option<&ModuleStatus>, asked: Timestamp, module: &ModuleStatus
         return Some(!TROUBLE.contains(&module.state.as_str()));
     }
     // A sweep that fails or is held moves no cursor. The first moment may still show the old state.
-    let stuck = TROUBLE.contains(&module.state.as_str()) || module.state == "paused";
+    let stuck = TROUBLE.contains(&module.state.as_str()) || matches!(module.state.as_str(), "paused" | "waiting");
     (stuck && now.since(asked) >= RESOLUTION).then_some(false)
 }
 
@@ -169,6 +170,7 @@ mod tests {
             progress: None,
             guard: None,
             last_error: None,
+            waits: None,
         }
     }
 
@@ -184,6 +186,8 @@ mod tests {
         assert_eq!(end("running", None, 5_000), None, "never ended yet");
         assert_eq!(end("failing", Some(31), 200), None, "may be the state of before");
         assert_eq!(end("failing", Some(32), 2_000), Some(false));
+        assert_eq!(end("waiting", Some(32), 2_000), Some(false), "for tomorrow: nobody waits for that");
+        assert_eq!(end("waiting", Some(0), 1_500), Some(true), "only what is less urgent waits");
         // The old sweep ended in the very second of asking: only a later look can tell them apart.
         let fresh = module("running", Some(0));
         let end = |lag, at| ended(Some(&fresh), asked, &module("running", lag), after(at));

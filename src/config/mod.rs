@@ -29,6 +29,9 @@ use crate::model::{Fingerprint, ModuleDef, ModuleId, Role};
 /// Version of the file format.
 pub const VERSION: u32 = 1;
 
+/// With fewer calls a day no module can be kept in step: a sweep of one side alone takes a call.
+const LEAST_DAILY_CALLS: u64 = 100;
+
 /// An account's configuration. Its `Display` shows where secrets are, never what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -69,6 +72,8 @@ pub struct Crm {
     pub url: Url,
     /// Prefix of our external keys, when several accounts share one CRM.
     pub key_scope: Option<String>,
+    /// Calls a day (UTC) at most; no limit when absent.
+    pub daily_calls: Option<u64>,
     /// What only this system needs.
     pub system: CrmSystem,
 }
@@ -180,6 +185,14 @@ impl Config {
         }
         if file.sync.rate == 0 {
             return Err(wrong("sync.rate is zero".to_owned(), "calls per second to each remote, at least 1"));
+        }
+        for (section, daily_calls) in [("ivvy", file.ivvy.daily_calls), ("crm", crm.daily_calls)] {
+            if daily_calls.is_some_and(|calls| calls < LEAST_DAILY_CALLS) {
+                return Err(wrong(
+                    format!("{section}.daily_calls is below {LEAST_DAILY_CALLS}"),
+                    "calls a day to this remote; leave it out for no limit of ours",
+                ));
+            }
         }
         if file.guard.shrink_percent > 100 {
             return Err(wrong("guard.shrink_percent is above 100".to_owned(), "a percentage, 50 by default"));
@@ -317,7 +330,7 @@ fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
             }
         }
     };
-    Ok(Crm { url: table.url, key_scope: table.key_scope, system })
+    Ok(Crm { url: table.url, key_scope: table.key_scope, daily_calls: table.daily_calls, system })
 }
 
 fn check_fields(module: ModuleId, fields: &[CustomField]) -> Result<(), Wrong> {

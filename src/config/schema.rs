@@ -49,6 +49,8 @@ pub struct Ivvy {
     pub key: String,
     /// API secret: signs every call.
     pub secret: SecretSource,
+    /// Calls a day (UTC) at most; no limit when absent.
+    pub daily_calls: Option<u64>,
 }
 
 /// `[crm]` before it is known which system it is.
@@ -64,6 +66,7 @@ pub(super) struct CrmTable {
     pub secret: Option<SecretSource>,
     pub api_version: Option<String>,
     pub key_scope: Option<String>,
+    pub daily_calls: Option<u64>,
 }
 
 /// Which CRM.

@@ -6,13 +6,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, CrmSystem, Limit as ConfigLimit, Secrets};
+use super::calls;
+use crate::config::{Config, CrmKind, CrmSystem, Limit as ConfigLimit, Secrets};
 use crate::error::{Error, Result};
 use crate::model::{ModuleId, Side};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::remote::transport::Limits;
-use crate::remote::{Remote, Transport, ivvy, odoo, salesforce};
+use crate::remote::{Lane, Remote, Transport, ivvy, odoo, salesforce};
 use crate::seam::{Clock, Entropy};
 use crate::store::{self, Store};
 use crate::sync::{self, Engine, GuardLimits, Limit, Remotes, SecondPerson};
@@ -40,6 +41,11 @@ impl Account {
         let connected = connect(config, secrets, clock, entropy)?;
         let options = store::Options { instance: config.account.clone(), ..store::Options::default() };
         let store = Store::open(&store_path(config), options)?;
+        for (side, gate) in &connected.gates {
+            let book = calls::StoredCalls::new(store.clone(), *side);
+            let last = book.last()?;
+            gate.keep_book(Arc::new(book), last);
+        }
         let engine =
             Engine::new(store, connected.remotes, Arc::clone(clock), entropy.clone(), engine_settings(config))?;
         Ok(Self { engine, gates: connected.gates })
@@ -55,58 +61,83 @@ pub struct Connected {
     pub gates: BTreeMap<Side, Arc<Gate>>,
 }
 
-/// Connects the adapters. Calls nobody.
+/// Connects the adapters: of each one instance per lane, which share the gate and nothing else, so that none
+/// waits for what another has under way. Calls nobody.
 ///
 /// # Errors
 /// An address or option is wrong.
 pub fn connect(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entropy: &Entropy) -> Result<Connected> {
     let http: Arc<dyn Transport> = Arc::new(ReqwestTransport::new(&HttpSettings::default())?);
-    let gate = |name: String, in_flight: u32| {
-        let settings = gate_settings(config.sync.rate, in_flight);
+    let gate = |name: String, in_flight: u32, daily_calls: Option<u64>| {
+        let settings = GateSettings { daily_calls, ..gate_settings(config.sync.rate, in_flight) };
         Gate::new(name, settings, Arc::clone(clock), entropy.clone())
     };
-    let ivvy_gate = gate("ivvy".to_owned(), 2);
-    let crm_gate = gate(config.crm.kind().to_string(), 4);
-    let behind =
-        |gate: &Arc<Gate>| -> Arc<dyn Transport> { Arc::new(GatedTransport::new(Arc::clone(&http), Arc::clone(gate))) };
-    let ivvy = ivvy::Ivvy::new(
-        ivvy::Settings {
-            base_url: config.ivvy.url.clone(),
-            key: config.ivvy.key.clone(),
-            secret: secrets.ivvy,
-            custom_fields: custom(config, |field| field.def()),
-            settle: config.sync.settle.unwrap_or(Duration::from_secs(10)),
-            limits: Limits::default(),
-        },
-        behind(&ivvy_gate),
-        Arc::clone(clock),
-    )
-    .map_err(|error| in_section("ivvy", config, error))?;
+    let ivvy_gate = gate("ivvy".to_owned(), 2, config.ivvy.daily_calls);
+    let crm_gate = gate(config.crm.kind().to_string(), 4, config.crm.daily_calls);
+    if config.crm.kind() == CrmKind::Salesforce {
+        crm_gate.read_usage(salesforce::usage);
+    }
+    let mut handles: BTreeMap<(Side, Lane), Arc<dyn Remote>> = BTreeMap::new();
+    for lane in Lane::ALL {
+        let behind = |gate: &Arc<Gate>| -> Arc<dyn Transport> {
+            Arc::new(GatedTransport::new(Arc::clone(&http), Arc::clone(gate), lane))
+        };
+        let ivvy = ivvy(config, &secrets, behind(&ivvy_gate), clock)?;
+        let crm = crm(config, &secrets, behind(&crm_gate), clock)?;
+        handles.extend([((Side::Ivvy, lane), ivvy), ((Side::Crm, lane), crm)]);
+    }
+    Ok(Connected {
+        // Invariant: the loop above made one for every side and lane.
+        remotes: Remotes::new(|side, lane| Arc::clone(&handles[&(side, lane)])),
+        gates: [(Side::Ivvy, ivvy_gate), (Side::Crm, crm_gate)].into(),
+    })
+}
+
+fn ivvy(
+    config: &Config,
+    secrets: &Secrets,
+    transport: Arc<dyn Transport>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Remote>> {
+    let settings = ivvy::Settings {
+        base_url: config.ivvy.url.clone(),
+        key: config.ivvy.key.clone(),
+        secret: secrets.ivvy.clone(),
+        custom_fields: custom(config, |field| field.def()),
+        settle: config.sync.settle.unwrap_or(Duration::from_secs(10)),
+        limits: Limits::default(),
+    };
+    let ivvy = ivvy::Ivvy::new(settings, transport, Arc::clone(clock));
+    Ok(Arc::new(ivvy.map_err(|error| in_section("ivvy", config, error))?))
+}
+
+fn crm(
+    config: &Config,
+    secrets: &Secrets,
+    transport: Arc<dyn Transport>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Remote>> {
     let wrong = |error| in_section("crm", config, error);
     let mapped = custom(config, |field| (field.def(), field.crm.clone()));
-    let url = config.crm.url.to_string();
-    let crm: Arc<dyn Remote> = match &config.crm.system {
+    let (url, secret) = (config.crm.url.to_string(), secrets.crm.clone());
+    Ok(match &config.crm.system {
         CrmSystem::Odoo { database, .. } => {
-            let mut settings = odoo::Settings::new(url, database, secrets.crm);
+            let mut settings = odoo::Settings::new(url, database, secret);
             settings.custom = mapped;
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
-            Arc::new(odoo::Odoo::new(settings, behind(&crm_gate), Arc::clone(clock)).map_err(wrong)?)
+            Arc::new(odoo::Odoo::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
         }
         CrmSystem::Salesforce { client_id, api_version, .. } => {
-            let mut settings = salesforce::Settings::new(url, client_id, secrets.crm);
+            let mut settings = salesforce::Settings::new(url, client_id, secret);
             settings.custom = mapped;
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             if let Some(version) = api_version {
                 settings.api_version.clone_from(version);
             }
-            Arc::new(salesforce::Salesforce::new(settings, behind(&crm_gate), Arc::clone(clock)).map_err(wrong)?)
+            Arc::new(salesforce::Salesforce::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
         }
-    };
-    Ok(Connected {
-        remotes: Remotes { ivvy: Arc::new(ivvy), crm },
-        gates: [(Side::Ivvy, ivvy_gate), (Side::Crm, crm_gate)].into(),
     })
 }
 

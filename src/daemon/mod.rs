@@ -6,6 +6,7 @@
 //! keeps clients from harming each other (bounded queues, bounded frames, bounded number).
 
 pub mod account;
+mod calls;
 mod identity;
 pub(crate) mod report;
 pub mod roles;

@@ -8,11 +8,12 @@ use super::account::Account;
 use super::roles::least_role_for;
 use super::service::applies;
 use crate::model::{Actor, Item, Kind, ModuleDef, ModuleId, Reason, Side, Timestamp, Verb};
-use crate::remote::{Class, PageRequest};
+use crate::remote::{Class, Lane, PageRequest};
 use crate::store::{Reads as _, StoreError};
 use crate::sync::{Engine, Remotes};
 use crate::wire::{
-    Anchor, CheckRow, DaemonStatus, Filter, GuardPlan, ModuleStatus, PageQuery, RemoteStatus, Row, Status,
+    Anchor, CheckRow, DaemonStatus, Filter, GuardPlan, HeldLane, ModuleStatus, PageQuery, Quota, Rate, RemoteStatus,
+    Row, Status,
 };
 
 /// The dashboard.
@@ -42,6 +43,10 @@ fn remote(status: &crate::remote::gate::GateStatus) -> RemoteStatus {
         calls_per_min: status.calls_per_min,
         errors_per_min: status.errors_per_min,
         last_error: status.last_error.clone(),
+        rate: status.rate.map(|rate| Rate { now_per_min: rate.now, configured_per_min: rate.configured }),
+        calls_today: status.calls_today,
+        quota: status.quota.map(|usage| Quota { used: usage.used, limit: usage.limit }),
+        held: status.held.iter().map(|(lane, until)| HeldLane { lane: lane.to_string(), until: *until }).collect(),
     }
 }
 
@@ -60,6 +65,7 @@ fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> 
     let next_at = polls.iter().filter_map(|poll| poll.next_at).min();
     let tripped = guard.and_then(|guard| guard.tripped).map(|trip| trip.sentence());
     let stopped = engine.stopped(id);
+    let waits = engine.waits_for_quota(id);
     let last_error = stopped.clone().or_else(|| engine.last_error(id));
     let state = if engine.is_paused(id) {
         "paused"
@@ -69,6 +75,8 @@ fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> 
         "tripped"
     } else if polls.iter().any(|poll| poll.failures > 0) {
         "failing"
+    } else if waits.is_some() {
+        "waiting"
     } else if progress.is_some() {
         "syncing"
     } else {
@@ -88,6 +96,7 @@ fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> 
         progress,
         guard: tripped,
         last_error,
+        waits,
     })
 }
 
@@ -165,7 +174,7 @@ pub(crate) async fn check(remotes: &Remotes, engine: Option<&Engine>) -> Vec<Che
 }
 
 async fn check_remote(remotes: &Remotes, side: Side) -> Vec<CheckRow> {
-    let remote = remotes.on(side);
+    let remote = remotes.on(side, Lane::Operator);
     let name = remote.system();
     let mut rows = vec![];
     match remote.probe().await {
@@ -224,6 +233,7 @@ fn hint(class: Class) -> &'static str {
         Class::Unreachable | Class::Server | Class::Throttled => {
             "check the address and the network, or try again later"
         }
+        Class::Quota => "raise `daily_calls`, or wait until the day is over",
         Class::Unsupported => "check the address, the version and the names of custom fields",
         _ => "see the message; the remote answered something unexpected",
     }

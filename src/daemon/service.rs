@@ -272,7 +272,7 @@ impl Service for AccountService {
             environment: self.environment.clone(),
             operator: actor.name.clone(),
             role: actor.role,
-            crm: engine.remotes().crm.system().to_owned(),
+            crm: engine.remotes().declared(Side::Crm).system().to_owned(),
             guarantees: Side::BOTH.into_iter().map(guarantee).collect(),
             modules,
         }

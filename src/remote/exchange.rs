@@ -84,12 +84,13 @@ impl Effect {
 
 /// A failure of the exchange itself.
 pub(crate) fn unreachable(system: &str, action: &str, effect: Effect, error: &TransportError) -> RemoteError {
-    let (class, sent) = match error {
-        TransportError::NotSent(_) => (Class::Unreachable, Sent::No),
-        TransportError::Unknown(_) => (Class::Unreachable, effect.unanswered()),
-        TransportError::TooLarge(_) => (Class::Malformed, effect.unanswered()),
+    let (class, sent, retry_after) = match error {
+        TransportError::NotSent(_) => (Class::Unreachable, Sent::No, None),
+        TransportError::Held { wait, .. } => (Class::Quota, Sent::No, Some(*wait)),
+        TransportError::Unknown(_) => (Class::Unreachable, effect.unanswered(), None),
+        TransportError::TooLarge(_) => (Class::Malformed, effect.unanswered(), None),
     };
-    failure(system, action, class, sent, &error.to_string())
+    RemoteError { retry_after, ..failure(system, action, class, sent, &error.to_string()) }
 }
 
 /// An error without code or details.

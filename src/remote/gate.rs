@@ -1,39 +1,47 @@
-//! The gate before one remote: how fast, how many at a time, and when to leave it alone.
+//! The gate before one remote: how fast, how many at a time, for whom first, and when to leave it alone.
 //!
-//! [`GatedTransport`] decorates any [`Transport`] with a token bucket, a ceiling on calls in flight, a
-//! circuit breaker, and obedience to `Retry-After`. It refuses to repeat a call: an outcome, good or
-//! bad, goes back to the caller once. What it turns away itself is always
-//! [`TransportError::NotSent`], because nothing has left the machine.
+//! [`GatedTransport`] decorates any [`Transport`] with a rate that gives way when the remote complains
+//! (`pace`), shares of it for three lanes (`share`), a ceiling on calls in flight, a limit of calls a day
+//! (`quota`), a circuit breaker, and obedience to `Retry-After`. It refuses to repeat a call: an outcome,
+//! good or bad, goes back to the caller once. What it turns away itself is always
+//! [`TransportError::NotSent`] or [`TransportError::Held`], because nothing has left the machine.
 //!
-//! Time comes from [`Clock`] alone. The token bucket is `governor`'s, read through `SteadyClock` and
-//! slept for with our clock; its own waiting futures, which use the real timer, are not touched.
+//! Time comes from [`Clock`] alone, read through `SteadyClock` where it must not run backwards.
 
 mod breaker;
 mod ledger;
+mod line;
+mod pace;
+mod quota;
 mod retry_after;
+mod share;
 mod steady;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use governor::middleware::NoOpMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use http::StatusCode;
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
 
 use self::breaker::{Admission, Breaker};
 pub use self::breaker::{BreakerSettings, BreakerState};
 use self::ledger::Ledger;
+use self::line::Line;
+use self::pace::Pace;
+use self::quota::Quota;
+pub use self::quota::{Booked, CallBook, Usage, UsageReader};
 pub(crate) use self::retry_after::{http_date, retry_after};
+use self::share::Shares;
 use self::steady::SteadyClock;
+use super::lane::{Lane, Places};
 use super::transport::{Limits, Transport, TransportError};
+use crate::model::Timestamp;
 use crate::seam::{Clock, Entropy};
 
 /// What a caller is told while the breaker is open.
@@ -42,12 +50,15 @@ const RESTING: &str = "resting after repeated failures";
 /// How a remote is to be treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateSettings {
-    /// Time in which the bucket gains one token; zero lifts the rate limit.
+    /// Time in which the bucket gains one token, when the remote does not complain; zero lifts the rate
+    /// limit, and with it the shares of the lanes: the more urgent always goes first then.
     pub per_call: Duration,
     /// Calls that may follow each other at once after a quiet time.
     pub burst: NonZeroU32,
     /// Calls in flight at most.
     pub max_in_flight: NonZeroU32,
+    /// Calls a day (UTC) at most: backfill stops at 60 % of them, live work at 90 %.
+    pub daily_calls: Option<u64>,
     /// When to stop calling, and for how long.
     pub breaker: BreakerSettings,
     /// First pause after "too many requests" without a usable `Retry-After`; doubles each time.
@@ -69,6 +80,7 @@ impl Default for GateSettings {
             per_call: Duration::from_millis(500),
             burst: NonZeroU32::MIN.saturating_add(1),
             max_in_flight: NonZeroU32::MIN.saturating_add(1),
+            daily_calls: None,
             breaker: BreakerSettings::default(),
             first_pause: Duration::from_secs(2),
             longest_backoff: Duration::from_secs(60),
@@ -94,9 +106,24 @@ pub struct GateStatus {
     pub last_error: Option<String>,
     /// How long the remote still has to be left alone: pause or rest.
     pub waits_for: Option<Duration>,
+    /// The rate, unless there is no limit.
+    pub rate: Option<RateStatus>,
+    /// Calls of this UTC day; never less than were made.
+    pub calls_today: u64,
+    /// The limit of calls a day that is nearer, ours or the remote's own.
+    pub quota: Option<Usage>,
+    /// Lanes that must not call now, and until when.
+    pub held: Vec<(Lane, Timestamp)>,
 }
 
-type Bucket = RateLimiter<NotKeyed, InMemoryState, SteadyClock, NoOpMiddleware<Duration>>;
+/// How fast, in calls per minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateStatus {
+    /// What the gate allows now.
+    pub now: u32,
+    /// What is configured.
+    pub configured: u32,
+}
 
 /// The state shared by everything that calls one remote with one key.
 pub struct Gate {
@@ -105,15 +132,25 @@ pub struct Gate {
     clock: Arc<dyn Clock>,
     steady: SteadyClock,
     entropy: Entropy,
-    bucket: Option<Bucket>,
-    slots: Semaphore,
     state: Mutex<GateState>,
+    /// One per lane: who waits there should look again.
+    changed: [Notify; 3],
+    usage: OnceLock<UsageReader>,
+    book: OnceLock<Arc<dyn CallBook>>,
+    /// One entry at a time, so that none can overtake a later one.
+    booking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
 struct GateState {
     breaker: Breaker,
     ledger: Ledger,
+    line: Line,
+    places: Places,
+    pace: Pace,
+    /// `None`: no limit of the rate.
+    shares: Option<Shares>,
+    quota: Quota,
     /// No call before this.
     paused_until: Duration,
     /// "Too many requests" in a row.
@@ -126,36 +163,72 @@ impl fmt::Debug for Gate {
     }
 }
 
+/// What one look at the gate comes to.
+enum Step<'a> {
+    Go(Pass<'a>),
+    /// Look again after this, or when something changes.
+    Wait(Option<Duration>),
+    /// The call count must be on disk first.
+    Book,
+}
+
 impl Gate {
     /// A gate that has seen nothing yet. `name` is shown in [`GateStatus`] only.
     pub fn new(name: impl Into<String>, settings: GateSettings, clock: Arc<dyn Clock>, entropy: Entropy) -> Arc<Self> {
         let steady = SteadyClock::new(Arc::clone(&clock));
-        let bucket = Quota::with_period(settings.per_call)
-            .map(|quota| Bucket::direct_with_clock(quota.allow_burst(settings.burst), steady.clone()));
-        let slots = usize::try_from(settings.max_in_flight.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let shares = (!settings.per_call.is_zero())
+            .then(|| Shares::new(settings.per_call, settings.burst.get(), steady.elapsed()));
         Arc::new(Self {
             name: name.into(),
             settings,
             clock,
             steady,
             entropy,
-            bucket,
-            slots: Semaphore::new(slots),
             state: Mutex::new(GateState {
                 breaker: Breaker::new(settings.breaker),
                 ledger: Ledger::default(),
+                line: Line::default(),
+                places: Places::new(usize::try_from(settings.max_in_flight.get()).unwrap_or(usize::MAX)),
+                pace: Pace::full(),
+                shares,
+                quota: Quota::new(settings.daily_calls),
                 paused_until: Duration::ZERO,
                 throttled: 0,
             }),
+            changed: std::array::from_fn(|_| Notify::new()),
+            usage: OnceLock::new(),
+            book: OnceLock::new(),
+            booking: tokio::sync::Mutex::new(()),
         })
+    }
+
+    /// Reads the remote's own call count off its answers from now on. Only the first reader is taken.
+    pub fn read_usage(&self, reader: UsageReader) {
+        // A second reader would be of the same remote.
+        let _ = self.usage.set(reader);
+    }
+
+    /// Goes on counting from `last`, what the book held at the start, and from now on lets no call leave that
+    /// the book does not cover. Only the first book is taken.
+    pub fn keep_book(&self, book: Arc<dyn CallBook>, last: Option<Booked>) {
+        if self.book.set(book).is_ok() {
+            self.lock().quota.resume(last);
+        }
     }
 
     /// Exact counts and the breaker's state now.
     pub fn status(&self) -> GateStatus {
-        let now = self.steady.elapsed();
+        let (now, wall) = (self.steady.elapsed(), self.clock.now());
         let mut state = self.lock();
         let waits = state.paused_until.max(state.breaker.rests_until()).saturating_sub(now);
         let (calls_per_min, errors_per_min) = state.ledger.last_minute(now);
+        let held = Lane::ALL.into_iter().filter_map(|lane| Some((lane, state.quota.hold(lane, wall, now)?.until)));
+        let held = held.collect();
+        let per_min = |interval: Duration| {
+            let calls = Duration::from_secs(60).as_nanos() / interval.as_nanos().max(1);
+            u32::try_from(calls).unwrap_or(u32::MAX)
+        };
+        let per_call = self.settings.per_call;
         GateStatus {
             name: self.name.clone(),
             breaker: state.breaker.state(),
@@ -163,6 +236,11 @@ impl Gate {
             errors_per_min,
             last_error: state.ledger.last_error().map(str::to_owned),
             waits_for: (!waits.is_zero()).then_some(waits),
+            rate: (!per_call.is_zero())
+                .then(|| RateStatus { now: per_min(state.pace.interval(per_call)), configured: per_min(per_call) }),
+            calls_today: state.quota.today(wall),
+            quota: state.quota.nearer(wall, now),
+            held,
         }
     }
 
@@ -171,52 +249,105 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a call may be sent, and enters it into the books.
-    async fn admit(&self) -> Result<Pass<'_>, TransportError> {
+    /// Waits until a call of `lane` may be sent, and enters it into the books.
+    async fn admit(&self, lane: Lane) -> Result<Pass<'_>, TransportError> {
+        let number = self.lock().line.join(lane);
+        let ticket = Ticket { gate: self, lane, number };
         loop {
-            let now = self.steady.elapsed();
-            let pause = {
-                let state = self.lock();
-                if !state.breaker.would_admit(now) {
-                    return Err(TransportError::NotSent(RESTING.into()));
-                }
-                state.paused_until.saturating_sub(now)
-            };
-            if pause > self.settings.patience {
-                return Err(TransportError::NotSent("the remote asked us to wait".into()));
-            }
-            let wait = if pause.is_zero() { self.wait_for_token(now) } else { pause };
-            if !wait.is_zero() {
-                self.clock.sleep(wait).await;
-                continue;
-            }
-            let mut state = self.lock();
-            let Some(admission) = state.breaker.admit(now) else {
-                return Err(TransportError::NotSent(RESTING.into()));
-            };
-            state.ledger.called(now);
-            return Ok(Pass { gate: self, admission: Some(admission) });
-        }
-    }
-
-    /// Zero if a token has been taken, otherwise how long to wait for one, in whole milliseconds.
-    fn wait_for_token(&self, now: Duration) -> Duration {
-        match self.bucket.as_ref().map(Bucket::check) {
-            None | Some(Ok(())) => Duration::ZERO,
-            Some(Err(not_until)) => {
-                let millis = not_until.wait_time_from(now).as_micros().div_ceil(1000);
-                Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).max(Duration::from_millis(1))
+            let mut changed = std::pin::pin!(self.changed[lane as usize].notified());
+            // Before the look, so that nothing that happens after it is missed.
+            changed.as_mut().enable();
+            match self.step(&ticket)? {
+                Step::Go(pass) => return Ok(pass),
+                Step::Book => self.book().await?,
+                Step::Wait(None) => changed.await,
+                Step::Wait(Some(wait)) => tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = self.clock.sleep(wait) => {}
+                },
             }
         }
     }
 
-    fn settle(&self, admission: Admission, result: &Result<http::Response<Bytes>, TransportError>) {
+    /// One look at everything that can be in the way.
+    fn step(&self, ticket: &Ticket<'_>) -> Result<Step<'_>, TransportError> {
+        let (now, wall, lane) = (self.steady.elapsed(), self.clock.now(), ticket.lane);
+        let mut locked = self.lock();
+        let state = &mut *locked;
+        // Whoever comes while the breaker is open or the lane is held is told at once, not in its turn.
+        if !state.breaker.would_admit(now) {
+            return Err(TransportError::NotSent(RESTING.into()));
+        }
+        if let Some(hold) = state.quota.hold(lane, wall, now) {
+            return Err(TransportError::Held { why: hold.why, wait: hold.until.since(wall) });
+        }
+        let pause = state.paused_until.saturating_sub(now);
+        if pause > self.settings.patience {
+            return Err(TransportError::NotSent("the remote asked us to wait".into()));
+        }
+        if !state.line.is_first(lane, ticket.number) || !state.places.has_room(lane) {
+            return Ok(Step::Wait(None));
+        }
+        if !pause.is_zero() {
+            return Ok(Step::Wait(Some(pause)));
+        }
+        if let Some(shares) = &mut state.shares {
+            shares.refill(now);
+        }
+        let turn = state.turn();
+        if turn != Some(lane) {
+            // Whose turn it is may be asleep still, on a reckoning of before. Ours comes with our next credit,
+            // or when somebody leaves the line.
+            if let Some(turn) = turn.filter(|turn| state.wait(*turn).is_zero()) {
+                self.changed[turn as usize].notify_waiters();
+            }
+            let earned = state.shares.as_ref().map(|shares| shares.earns_in(lane));
+            return Ok(Step::Wait(earned.filter(|wait| !wait.is_zero()).map(whole_millis)));
+        }
+        let wait = state.wait(lane);
+        if !wait.is_zero() {
+            return Ok(Step::Wait(Some(whole_millis(wait))));
+        }
+        if state.quota.to_book().is_some() {
+            return Ok(Step::Book);
+        }
+        let Some(admission) = state.breaker.admit(now) else {
+            return Err(TransportError::NotSent(RESTING.into()));
+        };
+        if let Some(shares) = &mut state.shares {
+            shares.take(lane);
+        }
+        state.places.take(lane);
+        state.quota.count();
+        state.ledger.called(now);
+        Ok(Step::Go(Pass { gate: self, lane, epoch: state.pace.epoch(), admission: Some(admission) }))
+    }
+
+    /// Somebody came in, left, or gave up.
+    fn look_again(&self) {
+        self.changed.iter().for_each(Notify::notify_waiters);
+    }
+
+    /// Covers the next calls on disk.
+    async fn book(&self) -> Result<(), TransportError> {
+        let _turn = self.booking.lock().await;
+        let entry = self.lock().quota.to_book();
+        if let (Some(entry), Some(book)) = (entry, self.book.get()) {
+            let booked = book.book(entry).await;
+            booked.map_err(|error| TransportError::NotSent(format!("the call could not be counted: {error}")))?;
+            self.lock().quota.booked(entry);
+        }
+        Ok(())
+    }
+
+    fn settle(&self, admission: Admission, epoch: u32, result: &Result<http::Response<Bytes>, TransportError>) {
         let now = self.steady.elapsed();
         let healthy = match result {
             Ok(response) => !response.status().is_server_error() || response.status() == StatusCode::NOT_IMPLEMENTED,
             // It answered, only at too great a length.
             Err(TransportError::TooLarge(_)) => true,
-            Err(TransportError::NotSent(_) | TransportError::Unknown(_)) => false,
+            Err(TransportError::NotSent(_) | TransportError::Unknown(_) | TransportError::Held { .. }) => false,
         };
         let failure = match result {
             Ok(response) => {
@@ -233,6 +364,25 @@ impl Gate {
         }
         if let Ok(response) = result {
             self.obey(&mut state, response, now);
+            self.adapt(&mut state, response, epoch, now);
+        }
+    }
+
+    /// Takes what the answer says about rate and quota.
+    fn adapt(&self, state: &mut GateState, response: &http::Response<Bytes>, epoch: u32, now: Duration) {
+        let asked = retry_after(response.headers(), self.clock.now()).is_some();
+        match response.status() {
+            StatusCode::TOO_MANY_REQUESTS => state.pace.throttled(epoch),
+            StatusCode::SERVICE_UNAVAILABLE if asked => state.pace.throttled(epoch),
+            status if status.is_success() => state.pace.clean(),
+            _ => {}
+        }
+        if let Some(shares) = &mut state.shares {
+            shares.refill(now);
+            shares.set_interval(state.pace.interval(self.settings.per_call));
+        }
+        if let Some(usage) = self.usage.get().and_then(|read| read(response.headers())) {
+            state.quota.tell(usage, now);
         }
     }
 
@@ -263,41 +413,82 @@ impl Gate {
     }
 }
 
+impl GateState {
+    /// The lane whose turn it is, of those in which somebody waits and that have a place.
+    fn turn(&self) -> Option<Lane> {
+        let ready = Lane::ALL.into_iter().filter(|lane| self.line.waits(*lane) && self.places.has_room(*lane));
+        ready.min_by_key(|lane| self.shares.as_ref().map_or((false, *lane), |shares| shares.rank(*lane)))
+    }
+
+    /// How long until the rate lets `lane` go, if it is its turn.
+    fn wait(&self, lane: Lane) -> Duration {
+        self.shares.as_ref().map_or(Duration::ZERO, |shares| shares.wait(lane))
+    }
+}
+
+/// In whole milliseconds, as clocks sleep; never none.
+fn whole_millis(wait: Duration) -> Duration {
+    let millis = wait.as_micros().div_ceil(1000).max(1);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
+/// A place in the line, given up when dropped.
+struct Ticket<'a> {
+    gate: &'a Gate,
+    lane: Lane,
+    number: u64,
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.gate.lock().line.leave(self.lane, self.number);
+        self.gate.look_again();
+    }
+}
+
 /// A call on its way. Dropped without an outcome — the caller gave up — it proves nothing about the
-/// remote, but frees the half-open breaker for the next probe.
+/// remote, but frees its place, and the half-open breaker for the next probe.
 struct Pass<'a> {
     gate: &'a Gate,
+    lane: Lane,
+    epoch: u32,
     admission: Option<Admission>,
 }
 
 impl Pass<'_> {
     fn settle(mut self, result: &Result<http::Response<Bytes>, TransportError>) {
         if let Some(admission) = self.admission.take() {
-            self.gate.settle(admission, result);
+            self.gate.settle(admission, self.epoch, result);
         }
     }
 }
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
+        let now = self.gate.steady.elapsed();
+        let mut state = self.gate.lock();
+        state.places.leave(self.lane);
         if let Some(admission) = self.admission.take() {
-            let now = self.gate.steady.elapsed();
-            self.gate.lock().breaker.settle(admission, None, now, Duration::ZERO);
+            state.breaker.settle(admission, None, now, Duration::ZERO);
         }
+        drop(state);
+        self.gate.look_again();
     }
 }
 
-/// A transport behind a [`Gate`].
+/// A transport behind a [`Gate`], in one of its lanes.
 #[derive(Clone, Debug)]
 pub struct GatedTransport {
     inner: Arc<dyn Transport>,
     gate: Arc<Gate>,
+    lane: Lane,
 }
 
 impl GatedTransport {
-    /// Sends through `inner` whatever `gate` lets pass. Several transports may share a gate.
-    pub fn new(inner: Arc<dyn Transport>, gate: Arc<Gate>) -> Self {
-        Self { inner, gate }
+    /// Sends through `inner` whatever `gate` lets pass in `lane`. Several transports share a gate: at least
+    /// one per lane.
+    pub fn new(inner: Arc<dyn Transport>, gate: Arc<Gate>, lane: Lane) -> Self {
+        Self { inner, gate, lane }
     }
 
     async fn exchange(
@@ -305,14 +496,7 @@ impl GatedTransport {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let resting = || TransportError::NotSent(RESTING.into());
-        // Whoever comes while the breaker is open is told at once, without standing in the queue.
-        if !self.gate.lock().breaker.would_admit(self.gate.steady.elapsed()) {
-            return Err(resting());
-        }
-        // Invariant: the semaphore is never closed.
-        let _slot = self.gate.slots.acquire().await.map_err(|_| resting())?;
-        let pass = self.gate.admit().await?;
+        let pass = self.gate.admit(self.lane).await?;
         let result = self.inner.send(request, limits).await;
         pass.settle(&result);
         result

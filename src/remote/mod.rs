@@ -8,11 +8,13 @@ mod exchange;
 pub mod gate;
 pub mod http;
 pub mod ivvy;
+pub mod lane;
 pub mod odoo;
 pub mod port;
 pub mod salesforce;
 pub mod transport;
 
+pub use lane::Lane;
 pub use port::{
     Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, Guarantee, IdempotentCreate, Listing, Page,
     PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,

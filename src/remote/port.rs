@@ -183,6 +183,8 @@ pub enum Class {
     Unreachable,
     /// Too many requests, or a passing write race.
     Throttled,
+    /// Our own limit of calls a day for this kind of work is used up; `retry_after` says how long.
+    Quota,
     /// Server error.
     Server,
     /// The values were refused; not to be retried.

@@ -31,6 +31,15 @@ pub enum TransportError {
     /// The request never left: refused, name not found, TLS not established. Safe to repeat.
     #[error("not sent: {0}")]
     NotSent(String),
+    /// The request was kept back: this lane's part of the day's calls is used up. Nothing left; it may be
+    /// tried again after `wait`.
+    #[error("{why}")]
+    Held {
+        /// Which lane, which limit, until when.
+        why: String,
+        /// Time until the lane may go on.
+        wait: Duration,
+    },
     /// The request may have been received and acted on: time-out, reset, truncated answer.
     #[error("no answer: {0}")]
     Unknown(String),

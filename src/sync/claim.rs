@@ -10,6 +10,7 @@ use crate::model::{
     Actor, AuditEvent, Fields, Intent, Item, ItemError, ItemId, Kind, ModuleDef, ModuleId, Operation, PairKey, Reason,
     Reasons, RecordId, Side, State, Value,
 };
+use crate::remote::Lane;
 use crate::store::{Reads as _, StoreError, Tx};
 
 /// A claimed write: what the pusher needs to carry it out.
@@ -19,28 +20,45 @@ pub(super) struct Claimed {
     pub intent: Intent,
     /// The record on the side that is not written, for a decided item's second look.
     pub source: Option<RecordId>,
+    /// For whom it is written.
+    pub lane: Lane,
 }
 
-/// Claims the next ready item of `module`, if there is one. Items that turn out to have nothing left
-/// to do, or that may not go, are moved on the way.
-pub(super) async fn next(core: &Arc<Core>, module: ModuleId) -> Result<Option<Claimed>, StoreError> {
-    loop {
-        let now = core.now();
-        let candidates = core.store.read(|view| view.ready(module, now, 1))?;
-        let Some(id) = candidates.first().copied() else {
-            return Ok(None);
-        };
-        let shared = Arc::clone(core);
-        let claimed = core.store.write(move |tx| claim(&shared, tx, id)).await?;
-        match claimed {
-            Step::Claimed(claimed) => return Ok(Some(*claimed)),
-            Step::Moved => {}
-            Step::Busy => return Ok(None),
-        }
+/// Priority from which on an item belongs to a first sync.
+const BACKFILL: u8 = 2;
+
+/// For whom an item is written.
+fn lane(item: &Item) -> Lane {
+    if item.decided || item.forced.is_some() || item.priority == 0 {
+        Lane::Operator
+    } else if item.priority < BACKFILL {
+        Lane::Live
+    } else {
+        Lane::Backfill
     }
 }
 
-enum Step {
+/// The next ready item of `module`, if there is one, and its lane. Items are sorted by priority, so no
+/// other of the module is more urgent.
+pub(super) fn head(core: &Core, module: ModuleId) -> Result<Option<(Lane, ItemId)>, StoreError> {
+    let now = core.now();
+    core.store.read(|view| {
+        let Some(id) = view.ready(module, now, 1)?.first().copied() else {
+            return Ok(None);
+        };
+        Ok(view.item(id)?.map(|item| (lane(&item), id)))
+    })
+}
+
+/// Claims one ready item. An item that turns out to have nothing left to do, or that may not go, is moved.
+pub(super) async fn take(core: &Arc<Core>, id: ItemId) -> Result<Step, StoreError> {
+    let shared = Arc::clone(core);
+    core.store.write(move |tx| claim(&shared, tx, id)).await
+}
+
+/// What came of a claim.
+pub(super) enum Step {
+    /// Its intent is on disk.
     Claimed(Box<Claimed>),
     /// The item is no longer ready.
     Moved,
@@ -182,6 +200,7 @@ fn start(
     source: Option<RecordId>,
 ) -> Result<Step, StoreError> {
     let now = core.now();
+    let lane = lane(&item);
     let intent = Intent {
         item: item.id,
         module: item.module,
@@ -202,7 +221,7 @@ fn start(
     item.updated_at = now;
     let what = AuditEvent::Claimed { side, attempt: intent.attempt, fields };
     put(tx, &item, Actor::engine(), now, what)?;
-    Ok(Step::Claimed(Box::new(Claimed { item, intent, source })))
+    Ok(Step::Claimed(Box::new(Claimed { item, intent, source, lane })))
 }
 
 /// After a replan on the way: the item moved on, or is ready with a new plan and is claimed on the next

@@ -10,26 +10,31 @@ use super::rates::Rates;
 use super::settings::Settings;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY, external_key};
 use crate::model::{FieldKind, Fingerprint, Flow, ModuleDef, ModuleId, Record, RecordId, Side, Timestamp, Value};
-use crate::remote::{Capabilities, Remote};
+use crate::remote::{Capabilities, Lane, Remote, RemoteError};
 use crate::seam::{Clock, Entropy};
 use crate::store::{Reads as _, Store, StoreError};
 
-/// The two remotes of an account.
+/// The two remotes of an account: one handle of each per lane, so that whoever calls must say for whom.
 #[derive(Clone, Debug)]
 pub struct Remotes {
-    /// The origin.
-    pub ivvy: Arc<dyn Remote>,
-    /// The customer relationship system.
-    pub crm: Arc<dyn Remote>,
+    handles: [[Arc<dyn Remote>; 3]; 2],
 }
 
 impl Remotes {
-    /// The remote on `side`.
-    pub fn on(&self, side: Side) -> &Arc<dyn Remote> {
-        match side {
-            Side::Ivvy => &self.ivvy,
-            Side::Crm => &self.crm,
-        }
+    /// The handles as `connect` makes them, which is asked once for each.
+    pub fn new(connect: impl Fn(Side, Lane) -> Arc<dyn Remote>) -> Self {
+        let connect = &connect;
+        Self { handles: Side::BOTH.map(|side| Lane::ALL.map(|lane| connect(side, lane))) }
+    }
+
+    /// The remote on `side`, for calls of `lane`.
+    pub fn on(&self, side: Side, lane: Lane) -> &Arc<dyn Remote> {
+        &self.handles[side as usize][lane as usize]
+    }
+
+    /// The remote on `side`, for what it declares about itself without a call.
+    pub fn declared(&self, side: Side) -> &dyn Remote {
+        self.on(side, Lane::Live).as_ref()
     }
 }
 
@@ -71,7 +76,10 @@ struct Switches {
     halted: BTreeMap<Side, String>,
     /// Remote refused one module.
     forbidden: BTreeMap<(ModuleId, Side), String>,
-    full_requested: BTreeSet<(ModuleId, Side)>,
+    /// An operator asked for a sweep; the value says for a full one.
+    requested: BTreeMap<(ModuleId, Side), bool>,
+    /// Lanes that must wait for a remote's quota: until when, and why.
+    quota_holds: BTreeMap<(ModuleId, Side, Lane), (Timestamp, String)>,
     polling: BTreeMap<(ModuleId, Side), Polling>,
     last_error: BTreeMap<ModuleId, String>,
 }
@@ -134,7 +142,7 @@ impl Core {
     }
 
     pub fn capabilities(&self, module: ModuleId, side: Side) -> Capabilities {
-        self.remotes.on(side).capabilities(module)
+        self.remotes.declared(side).capabilities(module)
     }
 
     /// How long a sent write may stay invisible.
@@ -238,18 +246,36 @@ impl Core {
         })
     }
 
+    /// Notes that the gate kept a call back because the day's calls of its lane are used up.
+    pub fn hold_for_quota(&self, module: ModuleId, side: Side, lane: Lane, error: &RemoteError) {
+        let until = self.now().plus(error.retry_after.unwrap_or_default());
+        self.switches().quota_holds.insert((module, side, lane), (until, error.to_string()));
+    }
+
+    /// Why work of `module` waits for a quota now, if it does.
+    pub fn waits_for_quota(&self, module: ModuleId) -> Option<String> {
+        let now = self.now();
+        let mut switches = self.switches();
+        switches.quota_holds.retain(|_, (until, _)| *until > now);
+        // The last is the least urgent lane's, whose wait is the longest.
+        let held = switches.quota_holds.iter().rfind(|((held, _, _), _)| *held == module);
+        held.map(|(_, (_, why))| why.clone())
+    }
+
     pub fn last_error(&self, module: ModuleId) -> Option<String> {
         self.switches().last_error.get(&module).cloned()
     }
 
     // --- polling --------------------------------------------------------------------------------
 
-    pub fn request_full(&self, module: ModuleId, side: Side) {
-        self.switches().full_requested.insert((module, side));
+    /// A person wants a sweep; asking for an incremental one does not take back a full one.
+    pub fn request_sweep(&self, module: ModuleId, side: Side, full: bool) {
+        *self.switches().requested.entry((module, side)).or_default() |= full;
     }
 
-    pub fn take_full_request(&self, module: ModuleId, side: Side) -> bool {
-        self.switches().full_requested.remove(&(module, side))
+    /// What a person asked for since the last look: a sweep, and whether a full one.
+    pub fn take_request(&self, module: ModuleId, side: Side) -> Option<bool> {
+        self.switches().requested.remove(&(module, side))
     }
 
     pub fn polling(&self, module: ModuleId, side: Side) -> Polling {
@@ -263,13 +289,13 @@ impl Core {
 
 /// The field map reduced to fields that both remotes hold, and to references of modules that are on.
 fn effective(def: &ModuleDef, remotes: &Remotes, settings: &Settings) -> ModuleDef {
-    let held = Side::BOTH.map(|side| remotes.on(side).fields(def.id));
+    let held = Side::BOTH.map(|side| remotes.declared(side).fields(def.id));
     let holds = |side: Side, name: &str| held[side as usize].iter().any(|field| field == name);
     let mut def = def.clone();
     def.fields.retain(|field| match field.kind {
         FieldKind::ConstantId => {
             let holder = if field.flow == Flow::ToCrm { Side::Crm } else { Side::Ivvy };
-            holds(holder, &field.name) && remotes.on(holder).capabilities(def.id).stamp_key
+            holds(holder, &field.name) && remotes.declared(holder).capabilities(def.id).stamp_key
         }
         FieldKind::Reference(module) => {
             settings.modules.contains_key(&module) && Side::BOTH.into_iter().all(|side| holds(side, &field.name))

@@ -96,13 +96,11 @@ impl Engine {
         decide::decide(&self.0, ask).await
     }
 
-    /// Starts a sweep now; `full` reads everything.
+    /// Starts a sweep now, in the operators' lane; `full` reads everything, and is backfill nevertheless.
     pub fn sync_now(&self, module: Option<ModuleId>, full: bool) {
         for ((polled, side), wake) in &self.0.signals.poll {
             if module.is_none_or(|module| module == *polled) {
-                if full {
-                    self.0.request_full(*polled, *side);
-                }
+                self.0.request_sweep(*polled, *side, full);
                 wake.notify_one();
             }
         }
@@ -188,6 +186,11 @@ impl Engine {
     /// Why nothing of `module` is claimed, when a remote refused us.
     pub fn stopped(&self, module: ModuleId) -> Option<String> {
         self.0.stopped(module)
+    }
+
+    /// Why work of `module` waits, when a remote's calls of the day are used up for its lane.
+    pub fn waits_for_quota(&self, module: ModuleId) -> Option<String> {
+        self.0.waits_for_quota(module)
     }
 
     /// The last thing that went wrong in `module`, until something succeeds.

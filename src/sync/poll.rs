@@ -13,7 +13,7 @@ use super::observe::{Seen, observe, observe_missing};
 use super::wait::{self, Outcome};
 use crate::model::record::{Source, Sweep};
 use crate::model::{Cursor, ModuleId, Record, RecordId, Side, Timestamp};
-use crate::remote::{Class, Page, PageRequest, Read, RemoteError};
+use crate::remote::{Class, Lane, Page, PageRequest, Read, RemoteError};
 use crate::store::{Reads as _, StoreError};
 
 use std::sync::Arc;
@@ -38,7 +38,13 @@ pub(super) enum PollError {
 }
 
 /// Runs one sweep to its end. `full` reads everything.
-pub(super) async fn sweep(core: &Arc<Core>, module: ModuleId, side: Side, full: bool) -> Result<u64, PollError> {
+pub(super) async fn sweep(
+    core: &Arc<Core>,
+    module: ModuleId,
+    side: Side,
+    lane: Lane,
+    full: bool,
+) -> Result<u64, PollError> {
     let started_at = core.now();
     let cursor = core.store.read(|view| view.cursor(module, side))?;
     let from = (!full).then(|| lower_bound(core, module, side, &cursor));
@@ -46,6 +52,7 @@ pub(super) async fn sweep(core: &Arc<Core>, module: ModuleId, side: Side, full: 
         core,
         module,
         side,
+        lane,
         sweep: Sweep {
             id: cursor.sweeps + 1,
             full,
@@ -61,7 +68,7 @@ pub(super) async fn sweep(core: &Arc<Core>, module: ModuleId, side: Side, full: 
     };
     let rows = run.read_all().await?;
     if full {
-        prove_absences(core, module, side, &run.ids).await?;
+        prove_absences(core, module, side, lane, &run.ids).await?;
     }
     Ok(rows)
 }
@@ -77,6 +84,7 @@ struct Run<'a> {
     core: &'a Arc<Core>,
     module: ModuleId,
     side: Side,
+    lane: Lane,
     sweep: Sweep,
     /// Every id of a full sweep; empty otherwise.
     ids: BTreeSet<RecordId>,
@@ -87,7 +95,7 @@ impl Run<'_> {
         loop {
             let request = PageRequest { from: self.sweep.from, to: None, position: self.sweep.position.clone() };
             let asked_at = self.core.now();
-            let remote = self.core.remotes.on(self.side);
+            let remote = self.core.remotes.on(self.side, self.lane);
             match remote.list(self.module, &request).await {
                 Ok(page) => {
                     let total = page.total;
@@ -138,7 +146,7 @@ impl Run<'_> {
         // The row changes faster than we can read it. Give the sweep up; the next one starts from
         // the same watermark, so nothing is lost.
         Err(PollError::Remote(RemoteError {
-            system: self.core.remotes.on(self.side).system().to_owned(),
+            system: self.core.remotes.declared(self.side).system().to_owned(),
             action: "list".to_owned(),
             class: Class::Shifted,
             sent: crate::remote::Sent::No,
@@ -185,7 +193,7 @@ impl Run<'_> {
             // Strictly after whatever we saw last: equal times cannot order two looks.
             self.core.clock.sleep(Duration::from_millis(2)).await;
             row.asked_at = self.core.now();
-            match self.core.remotes.on(self.side).get(self.module, &row.record.id).await? {
+            match self.core.remotes.on(self.side, self.lane).get(self.module, &row.record.id).await? {
                 Read::Found(record) => {
                     row.record = *record;
                     row.source = Source::Read;
@@ -239,6 +247,7 @@ async fn prove_absences(
     core: &Arc<Core>,
     module: ModuleId,
     side: Side,
+    lane: Lane,
     present: &BTreeSet<RecordId>,
 ) -> Result<(), PollError> {
     let mut after: Option<RecordId> = None;
@@ -255,7 +264,7 @@ async fn prove_absences(
             };
             known.missed_sweeps = known.missed_sweeps.saturating_add(1);
             let suspect = known.missed_sweeps >= MISSED_SWEEPS;
-            let gone = suspect && matches!(core.remotes.on(side).get(module, &id).await?, Read::Missing);
+            let gone = suspect && matches!(core.remotes.on(side, lane).get(module, &id).await?, Read::Missing);
             let now = core.now();
             core.store
                 .write(move |tx| {
@@ -293,13 +302,19 @@ pub(super) async fn run(core: &Arc<Core>, module: ModuleId, side: Side, shutdown
 
 /// One scheduled sweep; returns how long to wait until the next.
 async fn once(core: &Arc<Core>, module: ModuleId, side: Side, shutdown: &wait::Shutdown) -> Duration {
-    let asked = core.take_full_request(module, side);
-    let full = asked || full_due(core, module, side);
+    let asked = core.take_request(module, side);
+    let full = asked == Some(true) || full_due(core, module, side);
+    let lane = match asked {
+        // However urgent, reading everything must not stand in the way of the next decision.
+        _ if full => Lane::Backfill,
+        Some(_) => Lane::Operator,
+        None => Lane::Live,
+    };
     core.set_polling(module, side, |polling| polling.progress = Some((0, None)));
     let swept = tokio::select! {
         biased;
         () = shutdown.cancelled() => return Duration::ZERO,
-        swept = sweep(core, module, side, full) => swept,
+        swept = as_far_as_allowed(core, module, side, lane, full) => swept,
     };
     match swept {
         Ok(_) => {
@@ -309,11 +324,33 @@ async fn once(core: &Arc<Core>, module: ModuleId, side: Side, shutdown: &wait::S
             core.settings.interval
         }
         Err(error) => {
-            if asked {
-                core.request_full(module, side);
+            if asked == Some(true) {
+                core.request_sweep(module, side, true);
             }
-            failed(core, module, side, &error)
+            failed(core, module, side, lane, &error)
         }
+    }
+}
+
+/// A sweep; when the day's calls for full ones are used up, at least of what changed, if a full sweep has
+/// ever given that a point to begin from.
+async fn as_far_as_allowed(
+    core: &Arc<Core>,
+    module: ModuleId,
+    side: Side,
+    lane: Lane,
+    full: bool,
+) -> Result<u64, PollError> {
+    match sweep(core, module, side, lane, full).await {
+        Err(PollError::Remote(error)) if full && error.class == Class::Quota => {
+            core.hold_for_quota(module, side, lane, &error);
+            if core.store.read(|view| view.cursor(module, side))?.last_full.is_none() {
+                return Err(error.into());
+            }
+            core.request_sweep(module, side, true);
+            sweep(core, module, side, Lane::Live, false).await
+        }
+        swept => swept,
     }
 }
 
@@ -325,7 +362,13 @@ fn full_due(core: &Core, module: ModuleId, side: Side) -> bool {
     }
 }
 
-fn failed(core: &Core, module: ModuleId, side: Side, error: &PollError) -> Duration {
+fn failed(core: &Core, module: ModuleId, side: Side, lane: Lane, error: &PollError) -> Duration {
+    if let PollError::Remote(remote) = error
+        && remote.class == Class::Quota
+    {
+        core.hold_for_quota(module, side, lane, remote);
+        return remote.retry_after.unwrap_or_default().max(Duration::from_millis(100));
+    }
     core.note_error(module, error.to_string());
     if let PollError::Remote(remote) = error {
         match remote.class {

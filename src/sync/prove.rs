@@ -18,7 +18,7 @@ use crate::model::{
     Actor, AuditEvent, Fields, Intent, ItemError, ItemId, Operation, Reason, Reasons, Record, RecordId, Side, State,
     Timestamp, Value,
 };
-use crate::remote::{Class, PageRequest, Read, RemoteError};
+use crate::remote::{Class, Lane, PageRequest, Read, RemoteError};
 use crate::store::{Reads as _, StoreError};
 #[cfg(test)]
 use crate::{model::Item, store::Tx};
@@ -63,8 +63,13 @@ async fn look(core: &Arc<Core>, intent: &Intent) -> Result<Proof, StoreError> {
     }
 }
 
+/// A proof is live work; a person who decided waits for theirs.
+fn lane(intent: &Intent) -> Lane {
+    if intent.decided { Lane::Operator } else { Lane::Live }
+}
+
 async fn look_for_create(core: &Arc<Core>, intent: &Intent, key: &str) -> Result<Proof, StoreError> {
-    match core.remotes.on(intent.side).find_by_key(intent.module, key).await {
+    match core.remotes.on(intent.side, lane(intent)).find_by_key(intent.module, key).await {
         Ok(Some(found)) => {
             Ok(found.into_iter().next().map_or(Proof::NotApplied, |record| Proof::Applied(Box::new(record))))
         }
@@ -89,7 +94,7 @@ async fn look_in_listing(core: &Arc<Core>, intent: &Intent, key: &str) -> Result
     }
     let mut request = PageRequest { from: Some(intent.claimed_at.minus(STAMP_MARGIN)), ..PageRequest::default() };
     loop {
-        match core.remotes.on(side).list(module, &request).await {
+        match core.remotes.on(side, lane(intent)).list(module, &request).await {
             Ok(page) => {
                 let ours = page.records.into_iter().find(|record| {
                     let carried = record.fields.get(crate::model::module::EXTERNAL_ID).and_then(Value::as_text);
@@ -110,7 +115,7 @@ async fn look_in_listing(core: &Arc<Core>, intent: &Intent, key: &str) -> Result
 
 async fn look_at_update(core: &Arc<Core>, intent: &Intent, id: &RecordId, patch: &Fields, pre_image: &Fields) -> Proof {
     let asked_at = core.now();
-    match core.remotes.on(intent.side).get(intent.module, id).await {
+    match core.remotes.on(intent.side, lane(intent)).get(intent.module, id).await {
         Ok(Read::Found(record)) => {
             let view = core.view(intent.module, intent.side, &record);
             if holds(core, intent, &view, patch) {
@@ -194,7 +199,11 @@ async fn other(
 
 /// The look failed. A passing cause is waited out; one that will not pass needs a person.
 async fn later(core: &Arc<Core>, intent: &Intent, error: RemoteError) -> Result<(), StoreError> {
-    core.note_error(intent.module, error.to_string());
+    if error.class == Class::Quota {
+        core.hold_for_quota(intent.module, intent.side, lane(intent), &error);
+    } else {
+        core.note_error(intent.module, error.to_string());
+    }
     let (shared, id) = (Arc::clone(core), intent.item);
     tracing::warn!(item = %label(intent.module, id), class = %error.class, "proof put off");
     core.store

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use super::claim::{self, Claimed};
+use super::claim::{self, Claimed, Step};
 use super::core::Core;
 use super::observe::{observe, observe_missing};
 use super::plan::{self, Cause, put};
@@ -20,17 +20,20 @@ use crate::model::{
     Actor, AuditEvent, Fields, Intent, Item, ItemError, ItemId, ModuleDef, ModuleId, Operation, Reason, Reasons,
     Record, RecordId, Side, State, Timestamp, Value,
 };
-use crate::remote::{Class, Read, RemoteError, Sent};
+use crate::remote::lane::Places;
+use crate::remote::{Class, Lane, Read, RemoteError, Sent};
 use crate::store::{Reads as _, StoreError, Tx};
 
 /// Claims and pushes until shutdown; then lets what is under way finish.
 pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), StoreError> {
     let mut under_way = FuturesUnordered::new();
+    let mut places = Places::new(core.settings.concurrency);
     loop {
-        while !shutdown.is_cancelled() && under_way.len() < core.settings.concurrency {
-            let Some(claimed) = next(core).await? else {
+        while !shutdown.is_cancelled() {
+            let Some(claimed) = next(core, &places).await? else {
                 break;
             };
+            places.take(claimed.lane);
             under_way.push(push(core, claimed));
         }
         if shutdown.is_cancelled() && under_way.is_empty() {
@@ -38,35 +41,44 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), Sto
         }
         tokio::select! {
             biased;
-            Some(pushed) = under_way.next() => pushed?,
+            Some(pushed) = under_way.next() => places.leave(pushed?),
             () = core.signals.push.notified() => {}
             () = shutdown.cancelled(), if !shutdown.is_cancelled() => {}
         }
     }
 }
 
-/// The next claim of any module, parents first; paused and stopped modules are passed over.
-async fn next(core: &Arc<Core>) -> Result<Option<Claimed>, StoreError> {
-    for module in core.modules().collect::<Vec<_>>() {
-        if core.is_paused(module) || core.stopped(module).is_some() {
-            continue;
+/// The next claim of any module for which there is a place: the most urgent lane first, in it parents
+/// first; paused and stopped modules are passed over.
+async fn next(core: &Arc<Core>, places: &Places) -> Result<Option<Claimed>, StoreError> {
+    'again: loop {
+        let mut heads = Vec::new();
+        for module in core.modules() {
+            if core.is_paused(module) || core.stopped(module).is_some() {
+                continue;
+            }
+            heads.extend(claim::head(core, module)?.filter(|(lane, _)| places.has_room(*lane)));
         }
-        if let Some(claimed) = claim::next(core, module).await? {
-            return Ok(Some(claimed));
+        heads.sort_by_key(|(lane, _)| *lane);
+        for (_, id) in heads {
+            match claim::take(core, id).await? {
+                Step::Claimed(claimed) => return Ok(Some(*claimed)),
+                Step::Moved => continue 'again,
+                Step::Busy => {}
+            }
         }
+        return Ok(None);
     }
-    Ok(None)
 }
 
-/// Carries out one claimed write and records its outcome.
-async fn push(core: &Arc<Core>, claimed: Claimed) -> Result<(), StoreError> {
-    let Claimed { item, intent, source } = claimed;
-    let outcome = attempt(core, &item, &intent, source.as_ref()).await?;
-    record(core, &item, &intent, outcome).await?;
+/// Carries out one claimed write and records its outcome; hands back the lane whose place is free again.
+async fn push(core: &Arc<Core>, claimed: Claimed) -> Result<Lane, StoreError> {
+    let outcome = attempt(core, &claimed).await?;
+    record(core, &claimed, outcome).await?;
     core.signals.plan.notify_one();
     core.signals.push.notify_one();
     core.signals.due.notify_one();
-    Ok(())
+    Ok(claimed.lane)
 }
 
 /// What came of an attempt.
@@ -79,28 +91,17 @@ enum Outcome {
     Failed(RemoteError),
 }
 
-async fn attempt(
-    core: &Arc<Core>,
-    item: &Item,
-    intent: &Intent,
-    source: Option<&RecordId>,
-) -> Result<Outcome, StoreError> {
-    match &intent.operation {
-        Operation::Create { key, fields, .. } => create(core, item, intent, source, key, fields).await,
-        Operation::Update { id, patch, pre_image } => update(core, item, intent, source, id, patch, pre_image).await,
+async fn attempt(core: &Arc<Core>, claimed: &Claimed) -> Result<Outcome, StoreError> {
+    match &claimed.intent.operation {
+        Operation::Create { key, fields, .. } => create(core, claimed, key, fields).await,
+        Operation::Update { id, patch, pre_image } => update(core, claimed, id, patch, pre_image).await,
     }
 }
 
-async fn create(
-    core: &Arc<Core>,
-    item: &Item,
-    intent: &Intent,
-    source: Option<&RecordId>,
-    key: &str,
-    fields: &Fields,
-) -> Result<Outcome, StoreError> {
-    let remote = core.remotes.on(intent.side);
-    if let Some(moved) = source_moved(core, item, intent, source).await {
+async fn create(core: &Arc<Core>, claimed: &Claimed, key: &str, fields: &Fields) -> Result<Outcome, StoreError> {
+    let intent = &claimed.intent;
+    let remote = core.remotes.on(intent.side, claimed.lane);
+    if let Some(moved) = source_moved(core, claimed).await {
         return Ok(moved);
     }
     // Under our key already: an earlier create whose answer was lost, or another engine's.
@@ -116,7 +117,7 @@ async fn create(
     match remote.create(intent.module, key, fields).await {
         Ok(ack) => {
             let created = ack.created.unwrap_or(true);
-            let shown = read_back(core, intent, &ack.id, Fields::new(), fields).await;
+            let shown = read_back(core, claimed, &ack.id, Fields::new(), fields).await;
             Ok(Outcome::Applied(Applied { created, ..shown }))
         }
         Err(error) => Ok(Outcome::Failed(error)),
@@ -125,21 +126,20 @@ async fn create(
 
 async fn update(
     core: &Arc<Core>,
-    item: &Item,
-    intent: &Intent,
-    source: Option<&RecordId>,
+    claimed: &Claimed,
     id: &RecordId,
     patch: &Fields,
     pre_image: &Fields,
 ) -> Result<Outcome, StoreError> {
-    let remote = core.remotes.on(intent.side);
-    if let Some(moved) = source_moved(core, item, intent, source).await {
+    let intent = &claimed.intent;
+    let remote = core.remotes.on(intent.side, claimed.lane);
+    if let Some(moved) = source_moved(core, claimed).await {
         return Ok(moved);
     }
     let asked_at = core.now();
     let (expected, current) = match remote.get(intent.module, id).await {
         Ok(Read::Found(record)) => {
-            if !fresh(core, item, intent, &record, pre_image) {
+            if !fresh(core, &claimed.item, intent, &record, pre_image) {
                 return Ok(Outcome::Moved(vec![(intent.side, id.clone(), Read::Found(record), asked_at)]));
             }
             (record.version, record.fields)
@@ -148,8 +148,8 @@ async fn update(
         Err(error) => return Ok(Outcome::Failed(not_sent(error))),
     };
     match remote.update(intent.module, id, patch, expected.as_deref()).await {
-        Ok(ack) => Ok(Outcome::Applied(read_back(core, intent, &ack.id, current, patch).await)),
-        Err(error) if error.class == Class::Conflict && error.sent == Sent::No => moved_now(core, intent, id).await,
+        Ok(ack) => Ok(Outcome::Applied(read_back(core, claimed, &ack.id, current, patch).await)),
+        Err(error) if error.class == Class::Conflict && error.sent == Sent::No => moved_now(core, claimed, id).await,
         Err(error) if error.class == Class::Missing && error.sent == Sent::No => {
             Ok(Outcome::Moved(vec![(intent.side, id.clone(), Read::Missing, core.now())]))
         }
@@ -158,9 +158,10 @@ async fn update(
 }
 
 /// The remote refused a conditional write: read what it holds now.
-async fn moved_now(core: &Arc<Core>, intent: &Intent, id: &RecordId) -> Result<Outcome, StoreError> {
+async fn moved_now(core: &Arc<Core>, claimed: &Claimed, id: &RecordId) -> Result<Outcome, StoreError> {
+    let intent = &claimed.intent;
     let asked_at = core.now();
-    Ok(match core.remotes.on(intent.side).get(intent.module, id).await {
+    Ok(match core.remotes.on(intent.side, claimed.lane).get(intent.module, id).await {
         Ok(read) => Outcome::Moved(vec![(intent.side, id.clone(), read, asked_at)]),
         Err(error) => Outcome::Failed(not_sent(error)),
     })
@@ -174,11 +175,12 @@ fn not_sent(mut error: RemoteError) -> RemoteError {
 
 /// For a decision by a person: reads the side that is not written, and reports it if it no longer
 /// shows what the person saw (I8).
-async fn source_moved(core: &Arc<Core>, item: &Item, intent: &Intent, source: Option<&RecordId>) -> Option<Outcome> {
-    let source = source.filter(|_| intent.decided)?;
+async fn source_moved(core: &Arc<Core>, claimed: &Claimed) -> Option<Outcome> {
+    let (item, intent) = (&claimed.item, &claimed.intent);
+    let source = claimed.source.as_ref().filter(|_| intent.decided)?;
     let side = intent.side.other();
     let asked_at = core.now();
-    match core.remotes.on(side).get(intent.module, source).await {
+    match core.remotes.on(side, claimed.lane).get(intent.module, source).await {
         Ok(Read::Found(record)) if shows_plan(core, item, side, &record) => None,
         Ok(read) => Some(Outcome::Moved(vec![(side, source.clone(), read, asked_at)])),
         Err(error) => Some(Outcome::Failed(not_sent(error))),
@@ -219,8 +221,9 @@ fn equal(def: &ModuleDef, name: &str, then: &Value, now: Option<&Value>) -> bool
 
 /// Reads what was just written. If that fails, the write is still known to have been applied; the
 /// record is put together from what was read before and what was sent, and the next sweep corrects it.
-async fn read_back(core: &Arc<Core>, intent: &Intent, id: &RecordId, before: Fields, sent: &Fields) -> Applied {
-    if let Ok(Read::Found(record)) = core.remotes.on(intent.side).get(intent.module, id).await {
+async fn read_back(core: &Arc<Core>, claimed: &Claimed, id: &RecordId, before: Fields, sent: &Fields) -> Applied {
+    let remote = core.remotes.on(claimed.intent.side, claimed.lane);
+    if let Ok(Read::Found(record)) = remote.get(claimed.intent.module, id).await {
         return applied(*record);
     }
     let mut fields = before;
@@ -234,7 +237,8 @@ fn applied(record: Record) -> Applied {
 }
 
 /// Records the outcome in one transaction.
-async fn record(core: &Arc<Core>, item: &Item, intent: &Intent, outcome: Outcome) -> Result<(), StoreError> {
+async fn record(core: &Arc<Core>, claimed: &Claimed, outcome: Outcome) -> Result<(), StoreError> {
+    let (item, intent) = (&claimed.item, &claimed.intent);
     match outcome {
         Outcome::Applied(applied) => {
             core.answered(intent.module, intent.side);
@@ -242,7 +246,7 @@ async fn record(core: &Arc<Core>, item: &Item, intent: &Intent, outcome: Outcome
             settle::confirm(core, intent, applied).await
         }
         Outcome::Moved(reads) => moved(core, item.id, intent, reads).await,
-        Outcome::Failed(error) => failed(core, item.id, intent, error).await,
+        Outcome::Failed(error) => failed(core, claimed, error).await,
     }
 }
 
@@ -281,8 +285,12 @@ async fn moved(
 }
 
 /// The call failed: certainly without effect, or perhaps with one.
-async fn failed(core: &Arc<Core>, id: ItemId, intent: &Intent, error: RemoteError) -> Result<(), StoreError> {
-    core.note_error(intent.module, error.to_string());
+async fn failed(core: &Arc<Core>, claimed: &Claimed, error: RemoteError) -> Result<(), StoreError> {
+    let (id, intent) = (claimed.item.id, &claimed.intent);
+    match error.class {
+        Class::Quota => core.hold_for_quota(intent.module, intent.side, claimed.lane, &error),
+        _ => core.note_error(intent.module, error.to_string()),
+    }
     match error.class {
         Class::Unauthorized => core.halt(intent.side, error.to_string()),
         Class::Forbidden => core.forbid(intent.module, intent.side, error.to_string()),
@@ -333,6 +341,11 @@ fn after_refusal(core: &Core, item: &mut Item, error: &RemoteError, now: Timesta
         }
         // The account or module stops; the item waits where it was.
         Class::Unauthorized | Class::Forbidden => item.state = State::Ready,
+        // No attempt was made.
+        Class::Quota => {
+            item.state = State::Retry;
+            item.ready_at = now.plus(error.retry_after.unwrap_or_default());
+        }
         Class::Unreachable | Class::Throttled | Class::Server | Class::Malformed | Class::Shifted => {
             item.attempts += 1;
             let counted = !matches!(error.class, Class::Unreachable | Class::Throttled);
@@ -357,6 +370,7 @@ pub(super) fn describe(error: &RemoteError, now: Timestamp) -> ItemError {
         Class::Rejected => "change the value in the diff pane, or skip the item",
         Class::Unauthorized => "check the key and secret, then resume",
         Class::Forbidden => "give the key permission for this action, then resume",
+        Class::Quota => "it goes on by itself then; raise `daily_calls` if that is too late",
         Class::Unreachable | Class::Throttled | Class::Server => "it is tried again by itself",
         _ => "see the log for details",
     };

@@ -8,6 +8,7 @@
 mod check;
 mod disk;
 mod drive;
+mod lanes;
 mod remote;
 
 /// Which safeguard is taken out, to show that the checks would notice.

@@ -305,7 +305,7 @@ pub struct DaemonStatus {
 pub struct ModuleStatus {
     /// Which.
     pub name: ModuleId,
-    /// `running`, `syncing`, `paused`, `tripped`, `failing`, `stopped`.
+    /// `running`, `syncing`, `waiting` (for a quota), `paused`, `tripped`, `failing`, `stopped`.
     pub state: String,
     /// Direction ("both", "to_crm").
     pub direction: String,
@@ -330,6 +330,9 @@ pub struct ModuleStatus {
     /// Last error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Why some of its work waits although nothing is wrong, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
 }
 
 /// One remote.
@@ -346,6 +349,45 @@ pub struct RemoteStatus {
     /// Last error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// How fast calls may go; absent without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// Calls of this UTC day; never less than were made.
+    #[serde(default)]
+    pub calls_today: u64,
+    /// The limit of calls a day that is nearer: the configured one, or the remote's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
+    /// Lanes that must not call now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldLane>,
+}
+
+/// How fast calls to a remote may go, per minute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Now: less than configured after the remote complained.
+    pub now_per_min: u32,
+    /// As configured.
+    pub configured_per_min: u32,
+}
+
+/// Calls a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Used, by whomever.
+    pub used: u64,
+    /// Allowed.
+    pub limit: u64,
+}
+
+/// A lane that waits for its quota.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLane {
+    /// `operator`, `live`, `backfill`.
+    pub lane: String,
+    /// When it may go on.
+    pub until: Timestamp,
 }
 
 /// What a module would do, for the guard's screen and `sync --plan`.

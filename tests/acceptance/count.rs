@@ -26,22 +26,29 @@ impl Calls {
     }
 }
 
-/// A remote that passes everything on and counts it.
-#[derive(Debug)]
-pub struct Counted {
-    inner: Arc<dyn Remote>,
+/// The counters of one side, whatever lane its calls are made in.
+#[derive(Debug, Default)]
+pub struct Counts {
     creates: AtomicU64,
     updates: AtomicU64,
     reads: AtomicU64,
     pages: AtomicU64,
 }
 
-impl Counted {
-    pub fn new(inner: Arc<dyn Remote>) -> Arc<Self> {
-        let zero = AtomicU64::default;
-        Arc::new(Self { inner, creates: zero(), updates: zero(), reads: zero(), pages: zero() })
-    }
+/// A remote that passes everything on and counts it.
+#[derive(Debug)]
+pub struct Counted {
+    inner: Arc<dyn Remote>,
+    counts: Arc<Counts>,
+}
 
+impl Counted {
+    pub fn new(inner: Arc<dyn Remote>, counts: Arc<Counts>) -> Self {
+        Self { inner, counts }
+    }
+}
+
+impl Counts {
     pub fn calls(&self) -> Calls {
         let now = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
         Calls {
@@ -79,12 +86,12 @@ impl Remote for Counted {
     }
 
     fn list<'a>(&'a self, module: ModuleId, request: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
-        one(&self.pages);
+        one(&self.counts.pages);
         self.inner.list(module, request)
     }
 
     fn get<'a>(&'a self, module: ModuleId, id: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
-        one(&self.reads);
+        one(&self.counts.reads);
         self.inner.get(module, id)
     }
 
@@ -93,7 +100,7 @@ impl Remote for Counted {
         module: ModuleId,
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
-        one(&self.reads);
+        one(&self.counts.reads);
         self.inner.find_by_key(module, key)
     }
 
@@ -103,7 +110,7 @@ impl Remote for Counted {
         key: &'a str,
         fields: &'a Fields,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
-        one(&self.creates);
+        one(&self.counts.creates);
         self.inner.create(module, key, fields)
     }
 
@@ -114,7 +121,7 @@ impl Remote for Counted {
         patch: &'a Fields,
         expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
-        one(&self.updates);
+        one(&self.counts.updates);
         self.inner.update(module, id, patch, expected)
     }
 }

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::count::{Calls, Counted};
+use super::count::{Calls, Counted, Counts};
 use super::hand::{CUSTOM, CrmHand, IvvyHand, OdooHand, Plain};
 use super::population::{Known, Shape};
 
@@ -97,7 +97,7 @@ pub struct World {
     pub crm: CrmHand,
     pub engine: Engine,
     pub account: Account,
-    counted: BTreeMap<Side, Arc<Counted>>,
+    counts: BTreeMap<Side, Arc<Counts>>,
     servers: Vec<Served>,
     running: JoinHandle<Result<(), StoreError>>,
     shutdown: CancellationToken,
@@ -151,10 +151,10 @@ impl World {
         let secrets = Secrets { ivvy: ivvy.settings().secret.clone(), crm: secret };
         let entropy = Entropy::seeded(setup.seed + 2);
         let connected = connect(&config, secrets, &clock, &entropy).unwrap();
-        let counted: BTreeMap<Side, Arc<Counted>> =
-            Side::BOTH.map(|side| (side, Counted::new(Arc::clone(connected.remotes.on(side))))).into();
-        let remotes =
-            Remotes { ivvy: Arc::clone(&counted[&Side::Ivvy]) as _, crm: Arc::clone(&counted[&Side::Crm]) as _ };
+        let counts: BTreeMap<Side, Arc<Counts>> = Side::BOTH.map(|side| (side, Arc::default())).into();
+        let remotes = Remotes::new(|side, lane| {
+            Arc::new(Counted::new(Arc::clone(connected.remotes.on(side, lane)), Arc::clone(&counts[&side])))
+        });
         let store = Store::open(&account::store_path(&config), store::Options::default()).unwrap();
         let mut settings = account::engine_settings(&config);
         settings.second_person = setup.second_person;
@@ -172,7 +172,7 @@ impl World {
             crm,
             account: Account { engine: engine.clone(), gates: connected.gates },
             engine,
-            counted,
+            counts,
             servers,
             running: tokio::spawn(async { Ok(()) }),
             shutdown: CancellationToken::new(),
@@ -359,7 +359,7 @@ impl World {
 
     /// What the engine asked of one side so far.
     pub fn calls(&self, side: Side) -> Calls {
-        self.counted[&side].calls()
+        self.counts[&side].calls()
     }
 
     /// What the engine wrote so far, on both sides.

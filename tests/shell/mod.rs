@@ -91,6 +91,7 @@ impl Fake {
             progress: None,
             guard: None,
             last_error: None,
+            waits: None,
         });
         Status {
             account: "acme".to_owned(),

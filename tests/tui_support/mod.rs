@@ -25,8 +25,8 @@ use tandem::tui::run::{Idle, Parts, drive};
 use tandem::tui::terminal::Tty;
 use tandem::tui::{App, Backend, BackendEvent, CallError, Settings, Theme};
 use tandem::wire::{
-    Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, Hello, ItemView, ModuleStatus,
-    PageQuery, RemoteStatus, Request, Row, Rows, Status,
+    Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, HeldLane, Hello, ItemView,
+    ModuleStatus, PageQuery, Quota, Rate, RemoteStatus, Request, Row, Rows, Status,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -97,6 +97,7 @@ pub fn status(held: u64) -> Status {
         progress: None,
         guard: None,
         last_error: None,
+        waits: None,
     };
     let mut companies = module(ModuleId::Companies, BTreeMap::from([(State::Ready, 3)]));
     companies.state = "tripped".into();
@@ -109,6 +110,9 @@ pub fn status(held: u64) -> Status {
         calls_per_min: 31,
         errors_per_min: u32::from(error.is_some()),
         last_error: error.map(str::to_owned),
+        rate: Some(Rate { now_per_min: 240, configured_per_min: 240 }),
+        calls_today: 1_204,
+        ..RemoteStatus::default()
     };
     Status {
         account: "Harbour Events".into(),
@@ -121,7 +125,18 @@ pub fn status(held: u64) -> Status {
             last_error: None,
         },
         modules: vec![companies, contacts],
-        remotes: vec![remote("ivvy", "closed", None), remote("odoo", "open", Some("503 Service Unavailable"))],
+        remotes: vec![
+            remote("ivvy", "closed", None),
+            RemoteStatus {
+                rate: Some(Rate { now_per_min: 120, configured_per_min: 240 }),
+                quota: Some(Quota { used: 30_120, limit: 50_000 }),
+                held: vec![HeldLane {
+                    lane: "backfill".into(),
+                    until: fixture::now().plus(std::time::Duration::from_secs(36_000)),
+                }],
+                ..remote("odoo", "open", Some("503 Service Unavailable"))
+            },
+        ],
         seq: Seq(1),
     }
 }

@@ -44,14 +44,6 @@ impl SteadyClock {
     }
 }
 
-impl governor::clock::Clock for SteadyClock {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.elapsed()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures::future::BoxFuture;

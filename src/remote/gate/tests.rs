@@ -1,5 +1,7 @@
 //! The gate as a whole, on a paused clock.
 
+mod lanes;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,7 +9,6 @@ use futures::future::join_all;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::model::Timestamp;
 use crate::seam::TokioClock;
 
 type Outcome = Result<http::Response<Bytes>, TransportError>;
@@ -20,6 +21,8 @@ struct Scripted {
     in_flight: AtomicUsize,
     most_in_flight: AtomicUsize,
     hold: Option<Notify>,
+    /// What each call carried: its lane.
+    seen: Mutex<Vec<String>>,
 }
 
 impl Scripted {
@@ -33,8 +36,9 @@ impl Scripted {
 }
 
 impl Transport for Scripted {
-    fn send(&self, _: http::Request<Bytes>, _: Limits) -> BoxFuture<'_, Outcome> {
-        Box::pin(async {
+    fn send(&self, request: http::Request<Bytes>, _: Limits) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move {
+            self.seen.lock().unwrap().push(String::from_utf8_lossy(request.body()).into_owned());
             self.reached.fetch_add(1, Ordering::SeqCst);
             let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_in_flight.fetch_max(now, Ordering::SeqCst);
@@ -67,6 +71,7 @@ const UNLIMITED: GateSettings = GateSettings {
     per_call: Duration::ZERO,
     burst: NonZeroU32::MIN,
     max_in_flight: NonZeroU32::MIN,
+    daily_calls: None,
     breaker: BreakerSettings {
         consecutive: 5,
         window: 20,
@@ -80,22 +85,27 @@ const UNLIMITED: GateSettings = GateSettings {
     patience: Duration::from_secs(30),
 };
 
+/// A gate before a scripted remote.
 struct Bench {
     clock: TokioClock,
     gate: Arc<Gate>,
-    transport: GatedTransport,
+    lanes: [GatedTransport; 3],
 }
 
 impl Bench {
     fn new(settings: GateSettings, inner: &Arc<Scripted>) -> Self {
         let clock = TokioClock::starting_at(Timestamp::from_secs(1_795_000_000));
         let gate = Gate::new("ivvy", settings, Arc::new(clock.clone()), Entropy::seeded(1));
-        let transport = GatedTransport::new(inner.clone(), gate.clone());
-        Self { clock, gate, transport }
+        let lanes = Lane::ALL.map(|lane| GatedTransport::new(inner.clone(), gate.clone(), lane));
+        Self { clock, gate, lanes }
+    }
+
+    async fn call_in(&self, lane: Lane) -> Outcome {
+        self.lanes[lane as usize].send(http::Request::new(Bytes::from(lane.to_string())), Limits::default()).await
     }
 
     async fn call(&self) -> Outcome {
-        self.transport.send(http::Request::new(Bytes::new()), Limits::default()).await
+        self.call_in(Lane::Operator).await
     }
 
     /// How long one call takes by the clock, in milliseconds.

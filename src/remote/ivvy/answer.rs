@@ -40,12 +40,13 @@ pub(super) fn failure(action: &Action, class: Class, sent: Sent, message: impl I
 
 /// No usable response came back.
 pub(super) fn transport_failure(action: &Action, error: &TransportError) -> RemoteError {
-    let (class, sent) = match error {
-        TransportError::NotSent(_) => (Class::Unreachable, Sent::No),
-        TransportError::Unknown(_) => (Class::Unreachable, Sent::Maybe),
-        TransportError::TooLarge(_) => (Class::Malformed, Sent::Maybe),
+    let (class, sent, retry_after) = match error {
+        TransportError::NotSent(_) => (Class::Unreachable, Sent::No, None),
+        TransportError::Held { wait, .. } => (Class::Quota, Sent::No, Some(*wait)),
+        TransportError::Unknown(_) => (Class::Unreachable, Sent::Maybe, None),
+        TransportError::TooLarge(_) => (Class::Malformed, Sent::Maybe, None),
     };
-    failure(action, class, sent, error.to_string())
+    RemoteError { retry_after, ..failure(action, class, sent, error.to_string()) }
 }
 
 /// The JSON of a successful answer, or the error it carries. `request` is what was sent: its

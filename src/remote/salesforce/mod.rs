@@ -19,6 +19,7 @@ mod refusal;
 mod session;
 mod settings;
 mod soql;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use futures::future::BoxFuture;
 use self::fields::FieldMap;
 use self::session::Session;
 pub use self::settings::Settings;
+pub use self::usage::usage;
 use super::exchange::without_values;
 use super::transport::Transport;
 use super::{

@@ -265,7 +265,7 @@ fn create_plan(
     let source = context.core.view(context.module, seen.side, &seen.record);
     let (ivvy, crm) = if seen.side == Side::Ivvy { (Some(&source), None) } else { (None, Some(&source)) };
     let counterparts = Counterparts::of(tx, context.def, ivvy, crm)?;
-    let target_fields = context.core.remotes.on(seen.side.other()).fields(context.module);
+    let target_fields = context.core.remotes.declared(seen.side.other()).fields(context.module);
     Ok(merge_plan::of_create(context.def, seen.side, &source, &target_fields, &counterparts, drafts))
 }
 

@@ -175,7 +175,7 @@ impl Drive {
 
     fn boot(&self) -> (Engine, Store) {
         let store = Store::open_backend(self.disk.open(), Options::default()).expect("the store opens after a crash");
-        let remotes = Remotes { ivvy: Arc::new(self.ivvy.clone()), crm: Arc::new(self.crm.clone()) };
+        let remotes = Remotes::new(|side, _| Arc::new(self.world(side).clone()));
         let generous = Limit { count: 10_000, per_mille: 1000 };
         let settings = Settings {
             interval: Duration::from_secs(20),

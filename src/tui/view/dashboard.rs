@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use super::layout::Room;
 use super::paint::{Brush, Signs, Spans, lines};
 use super::time;
-use crate::model::{Reason, State};
+use crate::model::{Reason, State, Timestamp};
 use crate::text::Safe;
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
@@ -34,6 +34,13 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
     rows.push(Line::from(brush.say(Tone::Dim, "  Remote")));
     for remote in &status.remotes {
         rows.push(remote_line(brush, remote, width));
+        let note = remote_note(remote, status.daemon.now).filter(|_| area.height >= LOW || !remote.held.is_empty());
+        if let Some(note) = note {
+            let mut spans = vec![Span::raw("    ")];
+            let tone = if remote.held.is_empty() { Tone::Dim } else { Tone::Warn };
+            spans.extend(brush.fit(tone, &Safe::limited(&note, 200), width.saturating_sub(4)));
+            rows.push(Line::from(spans));
+        }
     }
     rows.push(Line::default());
     rows.push(daemon_line(app, brush, width));
@@ -168,6 +175,9 @@ fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, low: bool
     if let Some(guard) = &module.guard {
         notes.push((Tone::Warn, format!("guard holds: {guard} (Enter to look)")));
     }
+    if let Some(waits) = &module.waits {
+        notes.push((Tone::Warn, format!("waits: {waits}")));
+    }
     if let Some(error) = &module.last_error {
         notes.push((Tone::Error, format!("error: {error}")));
     }
@@ -200,6 +210,23 @@ fn remote_line(brush: Brush<'_>, remote: &RemoteStatus, width: usize) -> Line<'s
     Line::from(spans)
 }
 
+/// What limits calls to a remote, if anything does: a rate that gave way, the day's calls, lanes that wait.
+fn remote_note(remote: &RemoteStatus, now: Timestamp) -> Option<String> {
+    let mut parts = Vec::new();
+    if let Some(last) = remote.held.last() {
+        let lanes: Vec<&str> = remote.held.iter().map(|held| held.lane.as_str()).collect();
+        let verb = if lanes.len() == 1 { "waits" } else { "wait" };
+        parts.push(format!("{} {verb} until {}", lanes.join(", "), time::stamp(last.until, now)));
+    }
+    if let Some(rate) = remote.rate.filter(|rate| rate.now_per_min < rate.configured_per_min) {
+        parts.push(format!("rate {}/{}", rate.now_per_min, rate.configured_per_min));
+    }
+    if let Some(quota) = remote.quota {
+        parts.push(format!("{}/{} today", time::count(quota.used), time::count(quota.limit)));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
 fn daemon_line(app: &App, brush: Brush<'_>, width: usize) -> Line<'static> {
     let Some(status) = &app.status else { return Line::default() };
     let daemon = &status.daemon;
@@ -216,6 +243,25 @@ fn daemon_line(app: &App, brush: Brush<'_>, width: usize) -> Line<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{HeldLane, Quota, Rate};
+
+    #[test]
+    fn a_remote_says_what_limits_it_and_otherwise_nothing() {
+        let now = Timestamp::from_secs(1_795_000_000);
+        let rate = |now_per_min| Some(Rate { now_per_min, configured_per_min: 240 });
+        let free = RemoteStatus { rate: rate(240), calls_today: 70, ..RemoteStatus::default() };
+        assert_eq!(remote_note(&free, now), None);
+        let slowed =
+            RemoteStatus { rate: rate(120), quota: Some(Quota { used: 1_204, limit: 50_000 }), ..free.clone() };
+        assert_eq!(remote_note(&slowed, now).unwrap(), "rate 120/240; 1,204/50,000 today");
+        let until = Timestamp::from_secs(1_795_046_400);
+        let lane = |lane: &str| HeldLane { lane: lane.to_owned(), until };
+        let quota = Some(Quota { used: 30_000, limit: 50_000 });
+        let held = |held: Vec<HeldLane>| remote_note(&RemoteStatus { held, quota, ..free.clone() }, now).unwrap();
+        let backfill = held(vec![lane("backfill")]);
+        assert_eq!(backfill, "backfill waits until 11-19 00:00; 30,000/50,000 today");
+        assert!(held(vec![lane("live"), lane("backfill")]).starts_with("live, backfill wait until"));
+    }
 
     #[test]
     fn the_sparkline_scales_to_its_highest_bar() {
