@@ -107,7 +107,8 @@ pub struct Cursor {
     pub last_duration_ms: u64,
 }
 
-/// A sweep in progress. Survives a restart, which takes it up at `position`.
+/// A sweep in progress, as it stood with its last page. What it was to read stays unread until it is complete:
+/// after a restart the sweep begins again, from the same watermark.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sweep {
     /// Number of this sweep.

@@ -18,6 +18,7 @@ use super::remote::World;
 use crate::model::{
     Actor, Choice, Decision, Fields, ItemId, ModuleId, Reason, RecordId, Role, Side, State, Timestamp, Value, Verb,
 };
+use crate::remote::Listing;
 use crate::seam::{Clock, Entropy, TokioClock};
 use crate::store::{Options, Reads as _, Store};
 use crate::sync::core::Core;
@@ -58,9 +59,11 @@ impl Drive {
     fn new(seed: u64, ablation: Ablation) -> Self {
         let entropy = Entropy::seeded(seed);
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(BEGIN)));
+        // Every other account meets an iVvy whose pages shift.
+        let paging = if seed % 2 == 0 { Listing::Keyset } else { Listing::Offset };
         Self {
-            ivvy: World::new(Side::Ivvy, Arc::clone(&clock), entropy.clone()),
-            crm: World::new(Side::Crm, Arc::clone(&clock), entropy.clone()),
+            ivvy: World::new(Side::Ivvy, paging, Arc::clone(&clock), entropy.clone()),
+            crm: World::new(Side::Crm, Listing::Keyset, Arc::clone(&clock), entropy.clone()),
             entropy,
             clock,
             disk: Disk::default(),
@@ -322,7 +325,8 @@ impl Drive {
                 break;
             }
         }
-        // I10: full sweeps at rest write nothing.
+        // I10: full sweeps at rest write nothing. I12: they end, however the pages shift.
+        let began = self.clock.now();
         let before = self.ivvy.effects().len() + self.crm.effects().len();
         for _ in 0..2 {
             engine.sync_now(None, true);
@@ -339,6 +343,12 @@ impl Drive {
         let after = self.ivvy.effects().len() + self.crm.effects().len();
         if after != before {
             violations.push(format!("I10: {} writes at rest", after - before));
+        }
+        for (module, side) in ModuleId::ALL.into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side))) {
+            let cursor = store.read(|view| view.cursor(module, side)).unwrap_or_default();
+            if cursor.last_full.is_none_or(|ended| ended < began) {
+                violations.push(format!("I12: the full sweep of {module} on {side} did not end: {cursor:?}"));
+            }
         }
         shutdown.cancel();
         if !machine.is_terminated() {

@@ -1,5 +1,8 @@
 //! A simulated remote at the port: what it holds, what it shows when, and what became of each call.
 //!
+//! One of the two may list by offset, as iVvy does, in an office where people keep saving records without
+//! changing them: every save moves the record to the front of the list.
+//!
 //! A request has *left* the moment it is made: dropping the caller does not recall it. It is lost, or
 //! arrives after a delay, possibly after the caller has given up; the answer may be lost as well.
 
@@ -29,11 +32,14 @@ const MAX_DELAY: Duration = Duration::from_secs(6);
 /// What the remotes declare: nothing sent is still invisible after this.
 pub(super) const SETTLE: Duration = Duration::from_secs(12);
 const PAGE: usize = 3;
+/// What a page of a listing by offset takes at most: long enough for somebody to save meanwhile.
+const SLOW_PAGE: Duration = Duration::from_secs(2);
 
 /// One side of the world.
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub side: Side,
+    pub listing: Listing,
     state: Arc<Mutex<State>>,
     clock: Arc<dyn Clock>,
     entropy: Entropy,
@@ -48,6 +54,8 @@ struct State {
     answers: BTreeMap<u64, Result<WriteAck, RemoteError>>,
     faults: bool,
     effects: Vec<Effect>,
+    slices: usize,
+    saved_at: Timestamp,
 }
 
 /// A stored record: its history is what listings show late.
@@ -88,8 +96,8 @@ pub(super) struct Effect {
 }
 
 impl World {
-    pub fn new(side: Side, clock: Arc<dyn Clock>, entropy: Entropy) -> Self {
-        Self { side, state: Arc::default(), clock, entropy }
+    pub fn new(side: Side, listing: Listing, clock: Arc<dyn Clock>, entropy: Entropy) -> Self {
+        Self { side, listing, state: Arc::default(), clock, entropy }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -106,6 +114,11 @@ impl World {
     /// Every write the engine made, in order.
     pub fn effects(&self) -> Vec<Effect> {
         self.state().effects.clone()
+    }
+
+    /// How many pages of slices of time were asked for.
+    pub fn slices(&self) -> usize {
+        self.state().slices
     }
 
     /// All records as they are now.
@@ -195,6 +208,82 @@ impl World {
             return Err(self.error(action, Class::Unreachable, Sent::No));
         }
         Ok(())
+    }
+}
+
+impl World {
+    /// What a listing shows now, by (stamp, id).
+    fn shown(&self, module: ModuleId) -> Vec<(Timestamp, String, Record)> {
+        let (now, state) = (self.clock.now(), self.state());
+        let mut shown: Vec<_> = state
+            .rows
+            .iter()
+            .filter(|((of, _), _)| *of == module)
+            .filter_map(|((_, id), row)| {
+                row.shown(now).map(|version| (version.modified, id.0.clone(), record(id, version)))
+            })
+            .collect();
+        shown.sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
+        shown
+    }
+
+    /// By (stamp, id); the position is the last pair of the page before.
+    fn page_by_key(&self, module: ModuleId, request: &PageRequest) -> Page {
+        let after = request.position.as_deref().and_then(|position| position.split_once('|'));
+        let after = after.map(|(stamp, id)| (Timestamp::from_millis(stamp.parse().unwrap_or(0)), id.to_owned()));
+        let mut shown = self.shown(module);
+        shown.retain(|(stamp, id, _)| {
+            request.from.is_none_or(|from| *stamp >= from)
+                && after.as_ref().is_none_or(|after| (*stamp, id.clone()) > *after)
+        });
+        let more = shown.len() > PAGE;
+        shown.truncate(PAGE);
+        let next = shown.last().filter(|_| more).map(|(stamp, id, _)| format!("{}|{id}", stamp.millis()));
+        let records = shown.into_iter().map(|(_, _, record)| record).collect();
+        Page { records, next, total: None, server_time: Some(self.clock.now()) }
+    }
+
+    /// By offset, the newest first, bounds not included: the position is where the next page starts, the
+    /// row before it, and the total. If one of the last two is another, rows have shifted.
+    fn page_by_offset(&self, module: ModuleId, request: &PageRequest) -> Result<Page, RemoteError> {
+        self.somebody_saves(module);
+        self.state().slices += usize::from(request.to.is_some());
+        let mut shown = self.shown(module);
+        shown.retain(|(stamp, ..)| {
+            request.from.is_none_or(|from| *stamp > from) && request.to.is_none_or(|to| *stamp < to)
+        });
+        shown.reverse();
+        let total = shown.len();
+        let place = request.position.as_deref().map(|position| {
+            let mut parts = position.splitn(3, '|');
+            let number = |part: Option<&str>| part.and_then(|part| part.parse::<usize>().ok()).unwrap_or(0);
+            (number(parts.next()), number(parts.next()), parts.next().unwrap_or_default().to_owned())
+        });
+        let start = match place {
+            None => 0,
+            Some((start, then, anchor)) => {
+                if then != total || shown.get(start - 1).is_none_or(|(_, id, _)| *id != anchor) {
+                    return Err(self.error("list", Class::Shifted, Sent::No));
+                }
+                start
+            }
+        };
+        let page: Vec<Record> = shown.into_iter().skip(start).take(PAGE).map(|(_, _, record)| record).collect();
+        let end = start + page.len();
+        let next = page.last().filter(|_| end < total).map(|last| format!("{end}|{total}|{}", last.id));
+        Ok(Page { records: page, next, total: Some(total as u64), server_time: Some(self.clock.now()) })
+    }
+
+    /// Once a second, if anybody looks, somebody saves a record as it is.
+    fn somebody_saves(&self, module: ModuleId) {
+        let (now, records) = (self.clock.now(), self.records(module));
+        let mut state = self.state();
+        if records.is_empty() || now.since(state.saved_at) < Duration::from_secs(1) {
+            return;
+        }
+        state.saved_at = now;
+        let id = &records[self.entropy.below(records.len() as u64) as usize].id;
+        state.change(self, module, id, &Fields::new(), now);
     }
 }
 
@@ -294,7 +383,7 @@ impl Remote for World {
         Capabilities {
             conditional_write: ConditionalWrite::Strong,
             idempotent_create: IdempotentCreate::LookupFirst,
-            listing: Listing::Keyset,
+            listing: self.listing,
             deletes: DeleteEvidence::SetDifference,
             stamp_key: true,
             page_size: PAGE as u32,
@@ -319,32 +408,16 @@ impl Remote for World {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    /// Sorted by (stamp, id) of what shows; the position is the last pair of the page before.
     fn list<'a>(&'a self, module: ModuleId, request: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
         Box::pin(async move {
             self.travel("list").await?;
-            let now = self.clock.now();
-            let state = self.state();
-            let after = request.position.as_deref().and_then(|position| position.split_once('|'));
-            let after = after.map(|(stamp, id)| (Timestamp::from_millis(stamp.parse().unwrap_or(0)), id.to_owned()));
-            let mut shown: Vec<(Timestamp, String, Record)> = state
-                .rows
-                .iter()
-                .filter(|((of, _), _)| *of == module)
-                .filter_map(|((_, id), row)| {
-                    row.shown(now).map(|version| (version.modified, id.0.clone(), record(id, version)))
-                })
-                .filter(|(stamp, id, _)| {
-                    request.from.is_none_or(|from| *stamp >= from)
-                        && after.as_ref().is_none_or(|after| (*stamp, id.clone()) > *after)
-                })
-                .collect();
-            shown.sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
-            let more = shown.len() > PAGE;
-            shown.truncate(PAGE);
-            let next = shown.last().filter(|_| more).map(|(stamp, id, _)| format!("{}|{id}", stamp.millis()));
-            let records = shown.into_iter().map(|(_, _, record)| record).collect();
-            Ok(Page { records, next, total: None, server_time: Some(now) })
+            match self.listing {
+                Listing::Keyset => Ok(self.page_by_key(module, request)),
+                Listing::Offset => {
+                    self.clock.sleep(self.entropy.duration_up_to(SLOW_PAGE)).await;
+                    self.page_by_offset(module, request)
+                }
+            }
         })
     }
 
