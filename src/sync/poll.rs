@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::core::Core;
 use self::sweep::Run;
-use super::observe::observe_missing;
+use super::look;
 use super::wait::{self, Outcome};
 use crate::model::{Cursor, ModuleId, RecordId, Side, Timestamp};
-use crate::remote::{Class, Read, RemoteError};
+use crate::remote::{Class, RemoteError};
 use crate::store::{Reads as _, StoreError};
 
 use std::sync::Arc;
@@ -73,15 +73,12 @@ async fn prove_absences(
             };
             known.missed_sweeps = known.missed_sweeps.saturating_add(1);
             let suspect = known.missed_sweeps >= MISSED_SWEEPS;
-            let gone = suspect && matches!(core.remotes.on(side).get(module, &id).await?, Read::Missing);
-            let now = core.now();
+            let looks = if suspect { look::look(core, module, side, &id).await? } else { Vec::new() };
+            let shared = Arc::clone(core);
             core.store
                 .write(move |tx| {
-                    if gone {
-                        observe_missing(tx, module, side, &known.record.id, now)
-                    } else {
-                        tx.put_observation(&known)
-                    }
+                    tx.put_observation(&known)?;
+                    looks.iter().try_for_each(|look| look::note(&shared, tx, module, look))
                 })
                 .await?;
         }

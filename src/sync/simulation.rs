@@ -20,8 +20,6 @@ pub(super) struct Ablation {
     pub no_settle_wait: bool,
     /// No comparison of the target with the plan before the write.
     pub no_freshness: bool,
-    /// No slices of time: a listing that does not hold still is given up until the next sweep.
-    pub no_slices: bool,
 }
 
 mod tests {
@@ -92,11 +90,6 @@ mod tests {
     #[test]
     fn without_the_settle_wait_the_checks_fail() {
         assert_noticed(Ablation { no_settle_wait: true, ..Ablation::default() });
-    }
-
-    #[test]
-    fn without_the_slices_the_checks_fail() {
-        assert_noticed(Ablation { no_slices: true, ..Ablation::default() });
     }
 
     #[test]

@@ -56,5 +56,6 @@ mod merging;
 mod odoo;
 mod population;
 mod staleness;
+mod unstable;
 mod verbs;
 mod world;

@@ -26,10 +26,11 @@ impl Slice {
         PageRequest { from, to: self.until, position: None }
     }
 
-    /// The older and the newer half, or nothing if it is one step long already. `now` is the remote's
-    /// own time as last heard: an open end is cut in the past only, so that nothing can still be
-    /// written into a half that has been read.
-    pub fn halves(&self, now: Timestamp, step: Duration) -> Option<[Self; 2]> {
+    /// The older and the newer part, cut `near` a stamp if that lies inside and in the middle otherwise;
+    /// nothing if the slice is one step long already. `now` is the remote's own time as last heard: an
+    /// open end is cut in the past only, so that nothing can still be written into a part that has been
+    /// read.
+    pub fn cut(&self, near: Option<Timestamp>, now: Timestamp, step: Duration) -> Option<[Self; 2]> {
         let step = i64::try_from(step.as_millis()).ok().filter(|step| *step > 0)?;
         let whole = |at: Timestamp| at.millis().div_euclid(step);
         let first = self.from.map_or(0, whole);
@@ -37,7 +38,10 @@ impl Slice {
         if end - first < 2 {
             return None;
         }
-        let middle = Some(Timestamp::from_millis((first + (end - first) / 2) * step));
+        // Right behind a stamp is as good as right before it, and cuts a flood of equal ones off.
+        let near = near.map(whole).into_iter().flat_map(|near| [near, near + 1]);
+        let middle = near.into_iter().find(|at| first < *at && *at < end).unwrap_or(first + (end - first) / 2);
+        let middle = Some(Timestamp::from_millis(middle * step));
         Some([Self { from: self.from, until: middle }, Self { from: middle, until: self.until }])
     }
 }
@@ -53,11 +57,11 @@ mod tests {
     }
 
     /// Cuts `slice` until nothing can be cut, oldest first.
-    fn crumbs(slice: Slice, now: Timestamp) -> Vec<Slice> {
+    fn crumbs(slice: Slice, near: Option<Timestamp>, now: Timestamp) -> Vec<Slice> {
         let mut pending = vec![slice];
         let mut crumbs = Vec::new();
         while let Some(slice) = pending.pop() {
-            match slice.halves(now, SECOND) {
+            match slice.cut(near, now, SECOND) {
                 Some([older, newer]) => pending.extend([newer, older]),
                 None => crumbs.push(slice),
             }
@@ -67,8 +71,13 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn halves_leave_no_gap_down_to_one_second_i12(from in proptest::option::of(0_i64..50), now in 0_i64..60) {
-            let crumbs = crumbs(Slice::from(from.map(Timestamp::from_secs)), Timestamp::from_secs(now));
+        fn parts_leave_no_gap_down_to_one_second_i12(
+            from in proptest::option::of(0_i64..50),
+            near in proptest::option::of(0_i64..60),
+            now in 0_i64..60,
+        ) {
+            let near = near.map(Timestamp::from_secs);
+            let crumbs = crumbs(Slice::from(from.map(Timestamp::from_secs)), near, Timestamp::from_secs(now));
             proptest::prop_assert_eq!(crumbs[0].from, from.map(Timestamp::from_secs));
             proptest::prop_assert_eq!(crumbs[crumbs.len() - 1].until, None);
             for pair in crumbs.windows(2) {
@@ -89,8 +98,16 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_equal_stamps_is_cut_off_from_what_is_around_it() {
+        let cut = |slice: Slice| slice.cut(at(30), Timestamp::from_secs(100), SECOND).unwrap().map(|part| part.from);
+        assert_eq!(cut(Slice::from(at(10))), [at(10), at(30)]);
+        assert_eq!(cut(Slice::from(at(30))), [at(30), at(31)]);
+        assert_eq!(cut(Slice::from(at(40))), [at(40), at(70)], "a stamp from elsewhere says nothing");
+    }
+
+    #[test]
     fn a_clock_that_tells_nothing_cuts_nothing() {
-        assert_eq!(Slice::from(None).halves(Timestamp::EPOCH, SECOND), None);
-        assert_eq!(Slice::from(at(5)).halves(Timestamp::from_secs(60), Duration::ZERO), None);
+        assert_eq!(Slice::from(None).cut(None, Timestamp::EPOCH, SECOND), None);
+        assert_eq!(Slice::from(at(5)).cut(None, Timestamp::from_secs(60), Duration::ZERO), None);
     }
 }

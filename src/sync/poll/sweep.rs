@@ -19,10 +19,11 @@ use super::slice::Slice;
 use super::{CHUNK, PollError};
 use crate::model::record::{Source, Sweep};
 use crate::model::{Cursor, ModuleId, Record, RecordId, Side, Timestamp};
-use crate::remote::{Class, Page, PageRequest, Read, RemoteError, Sent};
+use crate::remote::{Class, DeleteEvidence, Page, PageRequest, Read, RemoteError, Sent};
 use crate::store::{Reads as _, StoreError};
 use crate::sync::core::Core;
 use crate::sync::guard;
+use crate::sync::look::{self, Look};
 use crate::sync::observe::{Seen, observe, weigh};
 
 /// How often a shifting listing is begun again before it is read in slices.
@@ -52,6 +53,8 @@ pub(super) struct Run<'a> {
     present: BTreeSet<RecordId>,
     /// Ids of the walk under way; they count once it has held still.
     attempt: BTreeSet<RecordId>,
+    /// Their stamps.
+    stamps: Vec<Timestamp>,
     /// The remote's own time as last heard.
     heard: Option<Timestamp>,
     /// The sweep has fallen back to slices.
@@ -93,6 +96,7 @@ impl<'a> Run<'a> {
             sweep,
             present: BTreeSet::new(),
             attempt: BTreeSet::new(),
+            stamps: Vec::new(),
             heard: None,
             sliced: false,
         }
@@ -101,33 +105,29 @@ impl<'a> Run<'a> {
     /// Reads everything and closes the sweep.
     pub(super) async fn read_all(mut self) -> Result<Swept, PollError> {
         let whole = Slice::from(self.sweep.from);
-        if let Walked::Shifted(_error) = self.walk(whole, RESTARTS).await? {
-            #[cfg(test)]
-            if self.core.ablate.no_slices {
-                return Err(_error.into());
-            }
+        if let Walked::Shifted(_) = self.walk(whole, RESTARTS).await? {
             tracing::info!(module = %self.module, side = %self.side, "the listing does not hold still: reading slices");
             self.sliced = true;
             let newest = self.read_slices(whole).await?;
             if self.sweep.full {
                 self.read_unstamped(newest).await?;
             }
-            self.commit(&[], true).await?;
+            self.commit(&[], &[], true).await?;
         }
         Ok(Swept { rows: self.sweep.rows, present: self.present })
     }
 
-    /// Reads `whole` slice by slice, oldest first, halving each that does not hold still. Returns the
+    /// Reads `whole` slice by slice, oldest first, cutting each that does not hold still. Returns the
     /// last one, which is open to the end.
     async fn read_slices(&mut self, whole: Slice) -> Result<Slice, PollError> {
         let mut newest = whole;
-        let mut pending = self.halves(&whole).map_or_else(|| vec![whole], |[older, newer]| vec![newer, older]);
+        let mut pending = self.cut(&whole).map_or_else(|| vec![whole], |[older, newer]| vec![newer, older]);
         while let Some(slice) = pending.pop() {
             newest = slice;
             let Walked::Shifted(_) = self.walk(slice, 0).await? else {
                 continue;
             };
-            if let Some([older, newer]) = self.halves(&slice) {
+            if let Some([older, newer]) = self.cut(&slice) {
                 pending.extend([newer, older]);
             } else if let Walked::Shifted(error) = self.walk(slice, LAST_RESTARTS).await? {
                 return Err(error.into());
@@ -136,8 +136,11 @@ impl<'a> Run<'a> {
         Ok(newest)
     }
 
-    fn halves(&self, slice: &Slice) -> Option<[Slice; 2]> {
-        slice.halves(self.heard.unwrap_or(self.sweep.max_stamp), self.step())
+    /// Cuts a slice where half of what was last seen of it lies on either side.
+    fn cut(&mut self, slice: &Slice) -> Option<[Slice; 2]> {
+        let middle = self.stamps.len() / 2;
+        let near = (middle > 0).then(|| *self.stamps.select_nth_unstable(middle).1);
+        slice.cut(near, self.heard.unwrap_or(self.sweep.max_stamp), self.step())
     }
 
     fn step(&self) -> Duration {
@@ -184,7 +187,8 @@ impl<'a> Run<'a> {
                 }
                 let asked_at = self.core.now();
                 if let Read::Found(record) = self.core.remotes.on(side).get(module, &id).await? {
-                    self.store_rows(vec![Row { record: *record, source: Source::Read, asked_at }], false).await?;
+                    let row = Row { record: *record, source: Source::Read, asked_at };
+                    self.store_rows(vec![row], &[], false).await?;
                     self.present.insert(id);
                 }
             }
@@ -234,11 +238,15 @@ impl<'a> Run<'a> {
     }
 
     /// Takes one page in: `ends` a walk, `closes` the sweep.
-    async fn take(&mut self, page: Page, ends: bool, asked_at: Timestamp, closes: bool) -> Result<(), PollError> {
+    async fn take(&mut self, mut page: Page, ends: bool, asked_at: Timestamp, closes: bool) -> Result<(), PollError> {
         self.sweep.server_time = self.sweep.server_time.or(page.server_time);
         self.heard = self.heard.max(page.server_time);
-        let stamps = page.records.iter().filter_map(|record| record.modified);
-        self.sweep.max_stamp = stamps.fold(self.sweep.max_stamp, Timestamp::max);
+        if self.sweep.position.is_none() {
+            self.stamps.clear();
+        }
+        self.stamps.extend(page.records.iter().filter_map(|record| record.modified));
+        self.sweep.max_stamp = self.stamps.iter().copied().fold(self.sweep.max_stamp, Timestamp::max);
+        let gone = self.look_at_gone(&mut page).await?;
         self.sweep.rows += page.records.len() as u64;
         self.sweep.position = if ends { None } else { page.next };
         if self.sweep.full {
@@ -249,17 +257,34 @@ impl<'a> Run<'a> {
             }
         }
         let rows = page.records.into_iter().map(|record| Row { record, source: Source::Poll, asked_at }).collect();
-        self.store_rows(rows, closes).await?;
+        self.store_rows(rows, &gone, closes).await?;
         let progress = Some((self.sweep.rows, page.total));
         self.core.set_polling(self.module, self.side, |polling| polling.progress = progress);
         Ok(())
     }
 
+    /// Where deleted records stay in the listing, takes them out of the page and reads directly those we
+    /// do not know to be gone yet: that is where a merge shows.
+    async fn look_at_gone(&self, page: &mut Page) -> Result<Vec<Look>, PollError> {
+        let (module, side) = (self.module, self.side);
+        if self.core.capabilities(module, side).deletes != DeleteEvidence::Feed {
+            return Ok(Vec::new());
+        }
+        let mut looks = Vec::new();
+        for gone in page.records.extract_if(.., |record| record.archived) {
+            let known = self.core.store.read(|view| view.observation(module, side, &gone.id))?;
+            if known.is_some_and(|known| !known.absent) {
+                looks.extend(look::look(self.core, module, side, &gone.id).await?);
+            }
+        }
+        Ok(looks)
+    }
+
     /// Stores rows with the cursor in one transaction, after reading directly every row that could be
     /// older than what we know.
-    async fn store_rows(&self, mut rows: Vec<Row>, closes: bool) -> Result<(), PollError> {
+    async fn store_rows(&self, mut rows: Vec<Row>, gone: &[Look], closes: bool) -> Result<(), PollError> {
         for _ in 0..RECHECKS {
-            let doubtful = self.commit(&rows, closes).await?;
+            let doubtful = self.commit(&rows, gone, closes).await?;
             if doubtful.is_empty() {
                 self.core.signals.plan.notify_one();
                 return Ok(());
@@ -281,9 +306,9 @@ impl<'a> Run<'a> {
     }
 
     /// One transaction; writes nothing and names the doubtful rows if there are any.
-    async fn commit(&self, rows: &[Row], closes: bool) -> Result<Vec<RecordId>, StoreError> {
+    async fn commit(&self, rows: &[Row], gone: &[Look], closes: bool) -> Result<Vec<RecordId>, StoreError> {
         let (core, module, side) = (Arc::clone(self.core), self.module, self.side);
-        let (rows, sweep) = (rows.to_vec(), self.sweep.clone());
+        let (rows, gone, sweep) = (rows.to_vec(), gone.to_vec(), self.sweep.clone());
         self.core
             .store
             .write(move |tx| {
@@ -297,6 +322,9 @@ impl<'a> Run<'a> {
                 if doubtful.is_empty() {
                     for row in &rows {
                         observe(&core, tx, module, side, &row.record, row.source, row.asked_at)?;
+                    }
+                    for look in &gone {
+                        look::note(&core, tx, module, look)?;
                     }
                     let before = tx.cursor(module, side)?;
                     if closes && sweep.full && before.last_full.is_some() {
