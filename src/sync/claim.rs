@@ -84,7 +84,7 @@ fn claim_update(
     item: Item,
     link: crate::model::LinkId,
 ) -> Result<Step, StoreError> {
-    let Some(view) = view_of_link(core, tx, item.module, link)?.filter(|view| view.gone.is_none()) else {
+    let Some(view) = view_of_link(core, tx, item.module, link)?.filter(|view| view.gone.is_empty()) else {
         plan::by_key(core, tx, item.module, &item.pair, Cause::Reopened)?;
         return still_ready(tx, item.id);
     };

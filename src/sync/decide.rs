@@ -117,7 +117,7 @@ impl Step<'_, '_> {
         if item.reasons.contains(Reason::Anonymised) {
             return Ok(Err("the person was anonymised: nothing can be written; skip it".to_owned()));
         }
-        if item.kind == Kind::Delete {
+        if matches!(item.kind, Kind::Delete | Kind::Merge) {
             return self.close_pair(item);
         }
         if let Err(why) = self.choose(&mut item) {
@@ -172,8 +172,10 @@ impl Step<'_, '_> {
         item.skipped_seen = Some(item.seen);
         item.state = State::Skipped;
         item.reasons = Reasons::NONE;
-        item.waits_for = None;
-        self.store(item)
+        let survivor = item.waits_for.take().filter(|_| item.kind == Kind::Merge);
+        let taken = self.store(item)?;
+        plan::release(self.core, self.tx, survivor)?;
+        Ok(taken)
     }
 
     fn snooze(&mut self, mut item: Item) -> Taken {
@@ -342,7 +344,8 @@ impl Step<'_, '_> {
         self.store(item)
     }
 
-    /// The counterpart is gone: the pair is closed for good, both records stay as they are.
+    /// The counterpart is gone: the pair is closed for good, and what is left stays as it is. Is it gone
+    /// by a merge, the survivor's pair goes on by itself.
     fn close_pair(&mut self, mut item: Item) -> Taken {
         let PairKey::Link(id) = item.pair else {
             return Ok(Err("there is no pair to close".to_owned()));
@@ -362,7 +365,10 @@ impl Step<'_, '_> {
         }
         item.state = State::Done;
         item.reasons = Reasons::NONE;
-        self.store(item)
+        let survivor = item.waits_for.take().filter(|_| item.kind == Kind::Merge);
+        let taken = self.store(item)?;
+        plan::release(self.core, self.tx, survivor)?;
+        Ok(taken)
     }
 
     // --- shared steps ---------------------------------------------------------------------------

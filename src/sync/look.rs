@@ -36,7 +36,8 @@ pub(super) async fn look(
     follow(core, module, Look { side, id: id.clone(), read, asked_at }).await
 }
 
-/// Goes on from a read that may have ended in a merge. The survivor comes first.
+/// Goes on from a read that may have ended in a merge. The survivor comes last, so that its partner is
+/// planned before it could be taken for a record without one.
 pub(super) async fn follow(core: &Arc<Core>, module: ModuleId, look: Look) -> Result<Vec<Look>, RemoteError> {
     let Read::MergedInto(first) = &look.read else {
         return Ok(vec![look]);
@@ -48,7 +49,7 @@ pub(super) async fn follow(core: &Arc<Core>, module: ModuleId, look: Look) -> Re
             Read::MergedInto(next) => id = next,
             read @ Read::Found(_) => {
                 let survivor = Look { side: look.side, id: id.clone(), read, asked_at };
-                return Ok(vec![survivor, Look { read: Read::MergedInto(id), ..look }]);
+                return Ok(vec![Look { read: Read::MergedInto(id), ..look }, survivor]);
             }
             Read::Missing => break,
         }

@@ -15,7 +15,7 @@ use super::settle::{self, Applied};
 use crate::merge::canonical::same;
 use crate::model::{
     Actor, AuditEvent, Fields, Intent, ItemError, ItemId, Operation, Reason, Reasons, Record, RecordId, Side, State,
-    Timestamp, Value,
+    Value,
 };
 use crate::remote::{Class, PageRequest, Read, RemoteError};
 use crate::store::{Reads as _, StoreError};

@@ -52,6 +52,7 @@ mod custom_fields;
 mod faults;
 mod first_sync;
 mod hand;
+mod merges;
 mod merging;
 mod odoo;
 mod population;

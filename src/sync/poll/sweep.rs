@@ -320,11 +320,12 @@ impl<'a> Run<'a> {
                     }
                 }
                 if doubtful.is_empty() {
-                    for row in &rows {
-                        observe(&core, tx, module, side, &row.record, row.source, row.asked_at)?;
-                    }
+                    // What is gone first: a new record may be what it was merged into.
                     for look in &gone {
                         look::note(&core, tx, module, look)?;
+                    }
+                    for row in &rows {
+                        observe(&core, tx, module, side, &row.record, row.source, row.asked_at)?;
                     }
                     let before = tx.cursor(module, side)?;
                     if closes && sweep.full && before.last_full.is_some() {
