@@ -9,8 +9,8 @@ mod sweep;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::core::Core;
 use self::sweep::Run;
+use super::core::Core;
 use super::look;
 use super::wait::{self, Outcome};
 use crate::model::{Cursor, ModuleId, RecordId, Side, Timestamp};

@@ -255,12 +255,7 @@ async fn record(core: &Arc<Core>, item: &Item, intent: &Intent, outcome: Outcome
 }
 
 /// Nothing was sent: take note of what was read and plan again.
-async fn moved(
-    core: &Arc<Core>,
-    id: ItemId,
-    intent: &Intent,
-    looks: Vec<Look>,
-) -> Result<(), StoreError> {
+async fn moved(core: &Arc<Core>, id: ItemId, intent: &Intent, looks: Vec<Look>) -> Result<(), StoreError> {
     let (shared, module) = (Arc::clone(core), intent.module);
     core.store
         .write(move |tx| {

@@ -3,7 +3,7 @@
 //!
 //! Remotes: one-second stamps, listings and look-ups that lag behind writes, requests that are lost,
 //! answers that are lost, requests that arrive after the caller gave up, values respelled on write; every
-//! other iVvy lists by offset, and its pages shift all the time.
+//! other iVvy lists by offset, and its pages shift all the time. People of the CRM merge records.
 //! A run is a function of its seed. `TANDEM_SEEDS=from..to` widens or narrows the range.
 
 mod check;

@@ -13,14 +13,8 @@ use super::population::{Known, Shape};
 use super::world::{Setup, World};
 
 /// Enough people for a dozen pages.
-const CROWD: Shape = Shape {
-    both: 0,
-    only_ivvy: 1_200,
-    only_crm: 0,
-    companies_both: 0,
-    companies_only_ivvy: 3,
-    companies_only_crm: 0,
-};
+const CROWD: Shape =
+    Shape { both: 0, only_ivvy: 1_200, only_crm: 0, companies_both: 0, companies_only_ivvy: 3, companies_only_crm: 0 };
 
 /// Reads everything twice while somebody saves a contact 25 times a second, and proves that the
 /// sweeps end and that nobody was missed. Returns the pages the engine asked of iVvy.

@@ -22,7 +22,12 @@ use crate::sync::observe::survivor;
 const QUESTIONS: usize = 50;
 
 /// Plans a pair whose record on `side` is gone: merged away, or deleted.
-pub(super) fn plan(context: &Context<'_>, tx: &mut Tx<'_>, view: &LinkedView, side: Side) -> Result<Planned, StoreError> {
+pub(super) fn plan(
+    context: &Context<'_>,
+    tx: &mut Tx<'_>,
+    view: &LinkedView,
+    side: Side,
+) -> Result<Planned, StoreError> {
     let module = context.module;
     let Some(link) = tx.link(view.link)? else {
         return Ok(Planned::Settled);

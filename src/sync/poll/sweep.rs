@@ -339,7 +339,9 @@ impl<'a> Run<'a> {
             .await
     }
 
-    async fn read_again(&self, rows: &mut [Row], doubtful: &[RecordId]) -> Result<(), PollError> {
+    /// Reads the doubtful rows directly, and drops those that are gone meanwhile.
+    async fn read_again(&self, rows: &mut Vec<Row>, doubtful: &[RecordId]) -> Result<(), PollError> {
+        let mut gone = BTreeSet::new();
         for row in rows.iter_mut().filter(|row| doubtful.contains(&row.record.id)) {
             // Strictly after whatever we saw last: equal times cannot order two looks.
             self.core.clock.sleep(Duration::from_millis(2)).await;
@@ -349,16 +351,13 @@ impl<'a> Run<'a> {
                     row.record = *record;
                     row.source = Source::Read;
                 }
-                // Gone meanwhile: keep what we know; the absence is found by the full sweep.
+                // What we know stays; that it is gone is noted where the listing says so, or by a full sweep.
                 Read::Missing | Read::MergedInto(_) => {
-                    let (module, side) = (self.module, self.side);
-                    let known = self.core.store.read(|view| view.observation(module, side, &row.record.id))?;
-                    if let Some(known) = known {
-                        row.record = known.record;
-                    }
+                    gone.insert(row.record.id.clone());
                 }
             }
         }
+        rows.retain(|row| !gone.contains(&row.record.id));
         Ok(())
     }
 }

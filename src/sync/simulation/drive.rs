@@ -55,6 +55,7 @@ pub(super) struct Drive {
     /// Values users typed, each unique: (side, record, field, value).
     pub typed: Vec<(Side, RecordId, String, Value)>,
     pub decisions: u64,
+    pub merges: u64,
     counter: u64,
 }
 
@@ -73,6 +74,7 @@ impl Drive {
             ablation,
             typed: Vec::new(),
             decisions: 0,
+            merges: 0,
             counter: 0,
         }
     }
@@ -157,6 +159,9 @@ impl Drive {
             return;
         }
         let module = if self.entropy.chance(1, 5) { ModuleId::Companies } else { ModuleId::Contacts };
+        if self.entropy.chance(1, 12) {
+            return self.merge(module);
+        }
         let records = self.world(side).records(module);
         let Some(record) = records.get(self.entropy.below(records.len() as u64) as usize) else {
             return;
@@ -175,6 +180,18 @@ impl Drive {
         };
         self.world(side).user_edits(module, &record.id, field, Value::text(&value));
         self.typed.push((side, record.id.clone(), field.to_owned(), Value::text(value)));
+    }
+
+    /// A user of the CRM merges one record into another.
+    fn merge(&mut self, module: ModuleId) {
+        let records = self.crm.records(module);
+        let any = || records.get(self.entropy.below(records.len() as u64) as usize);
+        if let (Some(loser), Some(survivor)) = (any(), any())
+            && loser.id != survivor.id
+        {
+            self.crm.user_merges(module, &loser.id, &survivor.id);
+            self.merges += 1;
+        }
     }
 
     // --- the machine ----------------------------------------------------------------------------
@@ -380,7 +397,8 @@ impl Drive {
 /// What has not been read whole since `began`.
 fn unread(store: &Store, began: Timestamp) -> Vec<(ModuleId, Side)> {
     let all = ModuleId::ALL.into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side)));
-    let read = |(module, side)| store.read(|view| view.cursor(module, side)).is_ok_and(|at| at.last_full >= Some(began));
+    let read =
+        |(module, side)| store.read(|view| view.cursor(module, side)).is_ok_and(|at| at.last_full >= Some(began));
     all.filter(|poller| !read(*poller)).collect()
 }
 

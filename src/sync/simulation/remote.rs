@@ -70,6 +70,8 @@ struct Version {
     modified: Timestamp,
     number: u64,
     shows_at: Timestamp,
+    /// Merged into this record, and gone.
+    master: Option<RecordId>,
 }
 
 #[derive(Debug)]
@@ -124,7 +126,8 @@ impl World {
     /// All records as they are now.
     pub fn records(&self, module: ModuleId) -> Vec<Record> {
         let state = self.state();
-        state.rows.iter().filter(|((of, _), _)| *of == module).map(|((_, id), row)| record(id, row.latest())).collect()
+        let live = state.rows.iter().filter(|((of, _), row)| *of == module && row.latest().master.is_none());
+        live.map(|((_, id), row)| record(id, row.latest())).collect()
     }
 
     /// Another user creates a record.
@@ -138,6 +141,26 @@ impl World {
         let mut state = self.state();
         let patch = [(field.to_owned(), value)].into();
         state.change(self, module, id, &patch, self.clock.now());
+    }
+
+    /// Another user merges a record into another; whoever referred to it refers to the survivor.
+    pub fn user_merges(&self, module: ModuleId, loser: &RecordId, survivor: &RecordId) {
+        let people = self.records(ModuleId::Contacts);
+        let mut state = self.state();
+        let now = self.clock.now();
+        if module == ModuleId::Companies {
+            let employer =
+                |record: &&Record| record.fields.get("company").and_then(Value::as_text) == Some(loser.as_str());
+            for person in people.iter().filter(employer) {
+                let moved = [("company".to_owned(), Value::text(survivor.as_str()))].into();
+                state.change(self, ModuleId::Contacts, &person.id, &moved, now);
+            }
+        }
+        state.change(self, module, survivor, &Fields::new(), now);
+        state.change(self, module, loser, &Fields::new(), now);
+        if let Some(gone) = state.rows.get_mut(&(module, loser.clone())).and_then(|row| row.versions.last_mut()) {
+            gone.master = Some(survivor.clone());
+        }
     }
 
     /// Executes every request whose time has come.
@@ -319,10 +342,16 @@ impl State {
             fields.insert("email".to_owned(), Value::Text(respelled));
         }
         let lag = if self.faults { world.entropy.duration_up_to(MAX_LAG) } else { Duration::ZERO };
-        Version { fields, modified: at.floor_second(), number, shows_at: at.plus(lag) }
+        Version { fields, modified: at.floor_second(), number, shows_at: at.plus(lag), master: None }
     }
 
     fn execute(&mut self, world: &World, write: Write, at: Timestamp) -> Result<WriteAck, RemoteError> {
+        let (Write::Create { fields: written, .. } | Write::Update { patch: written, .. }) = &write;
+        let employer =
+            written.get("company").and_then(Value::as_text).map(|id| (ModuleId::Companies, RecordId::from(id)));
+        if employer.and_then(|id| self.rows.get(&id)).is_some_and(|row| row.latest().master.is_some()) {
+            return Err(world.error("write", Class::Rejected, Sent::No));
+        }
         match write {
             Write::Create { module, key, mut fields } => {
                 let key_field = if world.side == Side::Ivvy { EXTERNAL_ID } else { IVVY_KEY };
@@ -333,7 +362,8 @@ impl State {
                 Ok(WriteAck { id, created: Some(true) })
             }
             Write::Update { module, id, patch, expected } => {
-                let Some(row) = self.rows.get(&(module, id.clone())) else {
+                let live = self.rows.get(&(module, id.clone())).filter(|row| row.latest().master.is_none());
+                let Some(row) = live else {
                     return Err(world.error("update", Class::Missing, Sent::No));
                 };
                 let latest = row.latest();
@@ -367,6 +397,7 @@ fn record(id: &RecordId, version: &Version) -> Record {
         fields: version.fields.clone(),
         version: Some(version.number.to_string()),
         modified: Some(version.modified),
+        archived: version.master.is_some(),
         ..Record::default()
     }
 }
@@ -384,7 +415,7 @@ impl Remote for World {
             conditional_write: ConditionalWrite::Strong,
             idempotent_create: IdempotentCreate::LookupFirst,
             listing: self.listing,
-            deletes: DeleteEvidence::SetDifference,
+            deletes: if self.side == Side::Crm { DeleteEvidence::Feed } else { DeleteEvidence::SetDifference },
             stamp_key: true,
             page_size: PAGE as u32,
             stamp_resolution: Duration::from_secs(1),
@@ -426,10 +457,14 @@ impl Remote for World {
             self.travel("get").await?;
             let found = {
                 let state = self.state();
-                state.rows.get(&(module, id.clone())).map(|row| record(id, row.latest()))
+                let latest = state.rows.get(&(module, id.clone())).map(Row::latest);
+                latest.map(|latest| match &latest.master {
+                    Some(survivor) => Read::MergedInto(survivor.clone()),
+                    None => Read::Found(Box::new(record(id, latest))),
+                })
             };
             self.clock.sleep(self.entropy.duration_up_to(Duration::from_millis(30))).await;
-            Ok(found.map_or(Read::Missing, |record| Read::Found(Box::new(record))))
+            Ok(found.unwrap_or(Read::Missing))
         })
     }
 
@@ -448,7 +483,7 @@ impl Remote for World {
             let now = self.clock.now();
             let state = self.state();
             let found = state.rows.iter().filter(|((of, _), _)| *of == module).filter_map(|((_, id), row)| {
-                let carried = row.shown(now)?.fields.get(key_field)?;
+                let carried = row.shown(now)?.fields.get(key_field).filter(|_| row.latest().master.is_none())?;
                 same(FieldKind::ConstantId, carried, &Value::text(key)).then(|| record(id, row.latest()))
             });
             Ok(Some(found.collect()))
