@@ -215,6 +215,7 @@ impl Recipe {
             identity: tandem::merge::matching::identity(module, &record.fields),
             external_key: Some(format!("{}", n + 40_000)),
             missed_sweeps: 0,
+            merged_into: None,
             absent: false,
             record,
         }

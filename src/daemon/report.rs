@@ -145,6 +145,10 @@ fn refusal(actor: &Actor, item: &Item, verb: Verb) -> Option<String> {
         Verb::Force if !matches!(item.kind, Kind::Update | Kind::Undo) => "only a linked pair can be forced",
         Verb::Force if held(Reason::Anonymised) => "the person was anonymised; nothing can be written",
         Verb::Force if held(Reason::Unproven) => "settle the unproven write first",
+        Verb::Edit if matches!(item.kind, Kind::Delete | Kind::Merge) => {
+            "one of the records is gone; nothing is written"
+        }
+        Verb::Pair if item.kind == Kind::Merge => "it is paired; approve closes the pair, or merge the two there",
         Verb::Pair if item.plan.candidates.is_empty() && !held(Reason::Ambiguous) => "there is nothing to pair with",
         Verb::Arrived | Verb::Resend if !held(Reason::Unproven) => "its outcome is not in doubt",
         Verb::Undo if item.state == crate::model::State::Done && item.pushed.is_empty() => {

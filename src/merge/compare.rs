@@ -169,8 +169,15 @@ fn compare_constant_id(field: &FieldDef, base: &BaseField, ivvy: &Value, crm: &V
         Flow::ToCrm => (crm, Verdict::ToCrm),
         Flow::ToIvvy | Flow::Both => (ivvy, Verdict::ToIvvy),
     };
+    // The id there is our own: it named the counterpart when they agreed, and the counterpart has
+    // another id now (it was merged into another record).
+    let agreed = base.ivvy.as_ref().zip(base.crm.as_ref()).is_some_and(|(ivvy, crm)| same(field.kind, ivvy, crm));
+    let ours =
+        field.flow != Flow::ToCrm && agreed && base.ivvy.as_ref().is_some_and(|then| same(field.kind, then, ivvy));
     if holder.is_empty() {
         Compared::of(verdict, Why::Fill)
+    } else if ours {
+        Compared::of(verdict, Why::CrmChanged)
     } else if accepted {
         Compared::of(Verdict::Same, Why::Unchanged)
     } else {

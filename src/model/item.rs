@@ -20,6 +20,8 @@ pub enum Kind {
     Link,
     /// A counterpart is gone.
     Delete,
+    /// A counterpart was merged into a record that has a pair of its own.
+    Merge,
     /// A finished push is to be reversed.
     Undo,
 }

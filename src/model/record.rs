@@ -60,9 +60,12 @@ pub struct Observation {
     /// Complete sweeps in a row that did not contain the record; two and a 404 prove deletion.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub missed_sweeps: u8,
-    /// A direct read answered "not found".
+    /// A direct read answered "not found", or that the record was merged away.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
+    /// The record this one was merged into, if a direct read said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<RecordId>,
 }
 
 fn is_zero(number: &u8) -> bool {
@@ -107,7 +110,8 @@ pub struct Cursor {
     pub last_duration_ms: u64,
 }
 
-/// A sweep in progress. Survives a restart, which takes it up at `position`.
+/// A sweep in progress, as it stood with its last page. What it was to read stays unread until it is complete:
+/// after a restart the sweep begins again, from the same watermark.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sweep {
     /// Number of this sweep.

@@ -49,7 +49,8 @@ pub enum IdempotentCreate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeleteEvidence {
-    /// A feed of deleted ids.
+    /// Deleted records come along in listings, marked [`Record::archived`], and a direct read says whether
+    /// they were merged into another.
     Feed,
     /// Records stay with an archived flag; hard deletes only by set difference.
     ArchivedFlag,

@@ -31,22 +31,35 @@ pub struct Edit {
     /// Deletes the record instead.
     #[serde(default)]
     pub delete: bool,
+    /// Merges the record into this one instead, where the system knows merging.
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub merge_into: Option<String>,
 }
 
 impl Edit {
     /// Sets `fields` (a JSON object) on record `id`.
     pub fn update(object: &str, id: impl ToString, fields: Value) -> Self {
-        Self { object: object.into(), id: Some(id.to_string()), fields: object_of(fields), delete: false }
+        Self { object: object.into(), id: Some(id.to_string()), fields: object_of(fields), ..Self::default() }
     }
 
     /// Creates a record with `fields` (a JSON object).
     pub fn create(object: &str, fields: Value) -> Self {
-        Self { object: object.into(), id: None, fields: object_of(fields), delete: false }
+        Self { object: object.into(), fields: object_of(fields), ..Self::default() }
     }
 
     /// Deletes record `id`.
     pub fn delete(object: &str, id: impl ToString) -> Self {
-        Self { object: object.into(), id: Some(id.to_string()), fields: Map::new(), delete: true }
+        Self { object: object.into(), id: Some(id.to_string()), delete: true, ..Self::default() }
+    }
+
+    /// Merges record `id` into `survivor`.
+    pub fn merge(object: &str, id: impl ToString, survivor: impl ToString) -> Self {
+        Self {
+            object: object.into(),
+            id: Some(id.to_string()),
+            merge_into: Some(survivor.to_string()),
+            ..Self::default()
+        }
     }
 }
 
@@ -78,6 +91,9 @@ pub enum EditError {
     /// A field the object does not have, or a value it cannot hold.
     #[error("field '{0}' is unknown or its value cannot be held")]
     BadField(String),
+    /// The system does not know merging.
+    #[error("records of this system cannot be merged")]
+    NoMerging,
 }
 
 /// What the control API needs of a simulator.
@@ -139,7 +155,9 @@ async fn clear<S: Simulated>(State(sim): State<Arc<S>>) -> Json<Value> {
 async fn edit<S: Simulated>(State(sim): State<Arc<S>>, Json(edit): Json<Edit>) -> Response {
     match sim.edit(&edit) {
         Ok(id) => Json(json!({"id": id})).into_response(),
-        Err(EditError::BadField(name)) => refused(StatusCode::BAD_REQUEST, &EditError::BadField(name).to_string()),
+        Err(error @ (EditError::BadField(_) | EditError::NoMerging)) => {
+            refused(StatusCode::BAD_REQUEST, &error.to_string())
+        }
         Err(missing) => refused(StatusCode::NOT_FOUND, &missing.to_string()),
     }
 }

@@ -291,11 +291,12 @@ fn kind_number(kind: Kind) -> u8 {
         Kind::Link => 2,
         Kind::Delete => 3,
         Kind::Undo => 4,
+        Kind::Merge => 5,
     }
 }
 
 fn kind_of(number: u8) -> Result<Kind> {
-    [Kind::Create, Kind::Update, Kind::Link, Kind::Delete, Kind::Undo]
+    [Kind::Create, Kind::Update, Kind::Link, Kind::Delete, Kind::Undo, Kind::Merge]
         .into_iter()
         .find(|kind| kind_number(*kind) == number)
         .ok_or_else(|| StoreError::corrupt("no such kind"))

@@ -102,14 +102,14 @@ fn claim_update(
     item: Item,
     link: crate::model::LinkId,
 ) -> Result<Step, StoreError> {
-    let Some(view) = view_of_link(core, tx, item.module, link)?.filter(|view| view.gone.is_none()) else {
+    let Some(view) = view_of_link(core, tx, item.module, link)?.filter(|view| view.gone.is_empty()) else {
         plan::by_key(core, tx, item.module, &item.pair, Cause::Reopened)?;
-        return still_ready(tx, item.id);
+        return still_ready(tx, &item);
     };
     let base = tx.base(link)?;
     if plan::seen_of(view.ivvy_hash, view.crm_hash, &base, def.mapping_version) != item.seen {
         plan::by_key(core, tx, item.module, &item.pair, Cause::Seen)?;
-        return still_ready(tx, item.id);
+        return still_ready(tx, &item);
     }
     let counterparts = Counterparts::of(tx, def, Some(&view.ivvy), Some(&view.crm))?;
     for side in [Side::Crm, Side::Ivvy] {
@@ -168,7 +168,7 @@ fn claim_create(
     let alone = item.decided || super::plan::counterpart(core, tx, &seen)? == Counterpart::None;
     if !stands || !alone {
         plan::by_key(core, tx, item.module, &item.pair, Cause::Reopened)?;
-        return still_ready(tx, item.id);
+        return still_ready(tx, &item);
     }
     let source = core.view(item.module, side, &seen.record);
     let (ivvy, crm) = if side == Side::Ivvy { (Some(&source), None) } else { (None, Some(&source)) };
@@ -176,7 +176,7 @@ fn claim_create(
     let moved = item.plan.fields.iter().any(|row| row.on(side) != source.fields.get(&row.field));
     if moved {
         plan::by_key(core, tx, item.module, &item.pair, Cause::Seen)?;
-        return still_ready(tx, item.id);
+        return still_ready(tx, &item);
     }
     let fields = merge_plan::patch(def, &item.plan, target, &counterparts);
     let key = match side {
@@ -225,10 +225,11 @@ fn start(
 }
 
 /// After a replan on the way: the item moved on, or is ready with a new plan and is claimed on the next
-/// look. An item that still asks for a counterpart is left alone, so that the claimer cannot spin on it.
-fn still_ready(tx: &Tx<'_>, id: ItemId) -> Result<Step, StoreError> {
-    let unchanged = tx.item(id)?.is_some_and(|item| item.state == State::Ready && item.kind == Kind::Link);
-    Ok(if unchanged { Step::Busy } else { Step::Moved })
+/// look. An item that still asks for a counterpart, or whose plan waits for a write that is under way, is
+/// left alone, so that the claimer cannot spin on it.
+fn still_ready(tx: &Tx<'_>, before: &Item) -> Result<Step, StoreError> {
+    let stays = |item: Item| item.state == State::Ready && (item.kind == Kind::Link || item.ver == before.ver);
+    Ok(if tx.item(before.id)?.is_some_and(stays) { Step::Busy } else { Step::Moved })
 }
 
 /// Moves an item by the engine's own rules.

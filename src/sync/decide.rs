@@ -129,7 +129,7 @@ impl Step<'_, '_> {
         {
             return self.confirm(item, &pending);
         }
-        if item.kind == Kind::Delete {
+        if matches!(item.kind, Kind::Delete | Kind::Merge) {
             return if self.core.settings.second_person.close_pair {
                 self.ask_second(item)
             } else {
@@ -196,8 +196,10 @@ impl Step<'_, '_> {
         item.skipped_seen = Some(item.seen);
         item.state = State::Skipped;
         item.reasons = Reasons::NONE;
-        item.waits_for = None;
-        self.store(item)
+        let survivor = item.waits_for.take().filter(|_| item.kind == Kind::Merge);
+        let taken = self.store(item)?;
+        plan::release(self.core, self.tx, survivor)?;
+        Ok(taken)
     }
 
     fn snooze(&mut self, mut item: Item) -> Taken {
@@ -289,7 +291,8 @@ impl Step<'_, '_> {
         self.store(item)
     }
 
-    /// The counterpart is gone: the pair is closed for good, both records stay as they are.
+    /// The counterpart is gone: the pair is closed for good, and what is left stays as it is. Is it gone
+    /// by a merge, the survivor's pair goes on by itself.
     fn close_pair(&mut self, mut item: Item) -> Taken {
         let PairKey::Link(id) = item.pair else {
             return Ok(Err("there is no pair to close".to_owned()));
@@ -309,7 +312,10 @@ impl Step<'_, '_> {
         }
         item.state = State::Done;
         item.reasons = Reasons::NONE;
-        self.store(item)
+        let survivor = item.waits_for.take().filter(|_| item.kind == Kind::Merge);
+        let taken = self.store(item)?;
+        plan::release(self.core, self.tx, survivor)?;
+        Ok(taken)
     }
 
     // --- shared steps ---------------------------------------------------------------------------

@@ -9,6 +9,7 @@ mod core;
 mod decide;
 mod due;
 mod guard;
+mod look;
 mod observe;
 mod plan;
 mod poll;

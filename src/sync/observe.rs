@@ -4,6 +4,8 @@
 //! that could be older than what we know is never believed: it is ignored when its stamp is older,
 //! and read again directly when the stamps are equal and the contents differ (`engine.md` 5.6).
 
+use std::collections::BTreeSet;
+
 use super::core::Core;
 use crate::merge::matching;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
@@ -101,6 +103,7 @@ pub(super) fn observation(core: &Core, module: ModuleId, side: Side, record: Rec
         external_key: external_key.map(str::to_owned),
         missed_sweeps: 0,
         absent: false,
+        merged_into: None,
         record,
     }
 }
@@ -114,23 +117,44 @@ fn wanted(core: &Core, tx: &Tx<'_>, module: ModuleId, side: Side, record: &Recor
     Ok(!old || tx.link_of(module, side, &record.id)?.is_some())
 }
 
-/// Notes that a direct read answered "no such record".
-pub(super) fn observe_missing(
+/// Notes that a direct read answered "no such record", or that it was merged into `survivor`.
+pub(super) fn observe_gone(
     tx: &mut Tx<'_>,
     module: ModuleId,
     side: Side,
     id: &RecordId,
+    survivor: Option<&RecordId>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let survivor = survivor.filter(|survivor| *survivor != id);
     if let Some(mut known) = tx.observation(module, side, id)?
-        && !known.absent
+        && (!known.absent || known.merged_into.as_ref() != survivor)
     {
         known.absent = true;
+        known.merged_into = survivor.cloned();
         known.seen_at = now;
         tx.put_observation(&known)?;
         tx.mark_dirty(module, side, id)?;
     }
     Ok(())
+}
+
+/// The living record that `id` was merged into, as far as has been read; `None` if it was not merged.
+pub(super) fn survivor(
+    reads: &impl Reads,
+    module: ModuleId,
+    side: Side,
+    id: &RecordId,
+) -> Result<Option<Observation>, StoreError> {
+    let mut passed = BTreeSet::new();
+    let mut known = reads.observation(module, side, id)?;
+    while let Some(next) = known.as_ref().and_then(|known| known.merged_into.clone()) {
+        if !passed.insert(next.clone()) {
+            return Ok(None);
+        }
+        known = reads.observation(module, side, &next)?;
+    }
+    Ok(known.filter(|known| !passed.is_empty() && !known.absent))
 }
 
 #[cfg(test)]
@@ -158,6 +182,7 @@ mod tests {
             external_key: None,
             missed_sweeps: 0,
             absent: false,
+            merged_into: None,
             record,
         }
     }

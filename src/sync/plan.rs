@@ -5,6 +5,7 @@
 
 mod item;
 mod lone;
+mod merged;
 mod pair;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::store::{Reads, StoreError, Tx};
 
 pub(super) use item::{put, seen_of, supersede};
 pub(super) use lone::{Counterpart, counterpart};
+pub(super) use merged::release;
 pub(super) use pair::{link_records, view_of_link};
 
 /// Records planned per transaction.
@@ -284,7 +286,7 @@ pub(super) struct LinkedView {
     pub crm: Record,
     pub ivvy_hash: crate::model::Fingerprint,
     pub crm_hash: crate::model::Fingerprint,
-    /// One of the two is known to be gone.
-    pub gone: Option<Side>,
+    /// Which of the two are known to be gone.
+    pub gone: Vec<Side>,
     pub link: LinkId,
 }

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
-use super::observe::{observe, observe_missing};
+use super::look::{self, Look};
 use super::plan::{self, Cause, put};
 use super::push::{describe, label, open_outcome};
 use super::settle::{self, Applied};
 use crate::merge::canonical::same;
-use crate::model::record::Source;
 use crate::model::{
     Actor, AuditEvent, Fields, Intent, ItemError, ItemId, Operation, Reason, Reasons, Record, RecordId, Side, State,
-    Timestamp, Value,
+    Value,
 };
 use crate::remote::{Class, Lane, PageRequest, Read, RemoteError};
 use crate::store::{Reads as _, StoreError};
@@ -33,7 +32,7 @@ enum Proof {
     /// It is not: the item may be claimed again, under the same key.
     NotApplied,
     /// The target shows neither the old nor the new values: plan again on what it shows.
-    Other(Side, RecordId, Read, Timestamp),
+    Other(Vec<Look>),
     /// The look itself failed.
     Later(RemoteError),
 }
@@ -51,7 +50,7 @@ pub(super) async fn prove(core: &Arc<Core>, id: ItemId) -> Result<(), StoreError
             settle::confirm(core, &intent, Applied { record: *record, created, certain: true }).await
         }
         Proof::NotApplied => again(core, &intent).await,
-        Proof::Other(side, record, read, asked_at) => other(core, &intent, side, record, read, asked_at).await,
+        Proof::Other(looks) => other(core, &intent, looks).await,
         Proof::Later(error) => later(core, &intent, error).await,
     }
 }
@@ -123,10 +122,14 @@ async fn look_at_update(core: &Arc<Core>, intent: &Intent, id: &RecordId, patch:
             } else if holds(core, intent, &view, pre_image) {
                 Proof::NotApplied
             } else {
-                Proof::Other(intent.side, id.clone(), Read::Found(record), asked_at)
+                let read = Read::Found(record);
+                Proof::Other(vec![Look { side: intent.side, id: id.clone(), read, asked_at }])
             }
         }
-        Ok(gone) => Proof::Other(intent.side, id.clone(), gone, asked_at),
+        Ok(read) => {
+            let gone = Look { side: intent.side, id: id.clone(), read, asked_at };
+            look::follow(core, intent.module, lane(intent), gone).await.map_or_else(Proof::Later, Proof::Other)
+        }
         Err(error) => Proof::Later(error),
     }
 }
@@ -165,14 +168,7 @@ async fn again(core: &Arc<Core>, intent: &Intent) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn other(
-    core: &Arc<Core>,
-    intent: &Intent,
-    side: Side,
-    record_id: RecordId,
-    read: Read,
-    asked_at: Timestamp,
-) -> Result<(), StoreError> {
+async fn other(core: &Arc<Core>, intent: &Intent, looks: Vec<Look>) -> Result<(), StoreError> {
     let (shared, id, module) = (Arc::clone(core), intent.item, intent.module);
     core.store
         .write(move |tx| {
@@ -181,11 +177,8 @@ async fn other(
             };
             let now = shared.now();
             tx.remove_intent(id)?;
-            match &read {
-                Read::Found(record) => {
-                    observe(&shared, tx, module, side, record, Source::Read, asked_at)?;
-                }
-                Read::Missing | Read::MergedInto(_) => observe_missing(tx, module, side, &record_id, now)?,
+            for look in &looks {
+                look::note(&shared, tx, module, look)?;
             }
             item.state = State::New;
             item.ver += 1;

@@ -10,12 +10,11 @@ use futures::stream::FuturesUnordered;
 
 use super::claim::{self, Claimed, Step};
 use super::core::Core;
-use super::observe::{observe, observe_missing};
+use super::look::{self, Look};
 use super::plan::{self, Cause, put};
 use super::settle::{self, Applied};
 use super::wait::Shutdown;
 use crate::merge::canonical::same;
-use crate::model::record::Source;
 use crate::model::{
     Actor, AuditEvent, Fields, Intent, Item, ItemError, ItemId, ModuleDef, ModuleId, Operation, Reason, Reasons,
     Record, RecordId, Side, State, Timestamp, Value,
@@ -85,8 +84,8 @@ async fn push(core: &Arc<Core>, claimed: Claimed) -> Result<Lane, StoreError> {
 enum Outcome {
     /// Applied; the record as the remote shows it now, if it could be read back.
     Applied(Applied),
-    /// Something moved since the plan: nothing was sent. What was read, with when it was asked for.
-    Moved(Vec<(Side, RecordId, Read, Timestamp)>),
+    /// Something moved since the plan: nothing was sent. What was read instead.
+    Moved(Vec<Look>),
     /// The call failed.
     Failed(RemoteError),
 }
@@ -140,18 +139,21 @@ async fn update(
     let (expected, current) = match remote.get(intent.module, id).await {
         Ok(Read::Found(record)) => {
             if !fresh(core, &claimed.item, intent, &record, pre_image) {
-                return Ok(Outcome::Moved(vec![(intent.side, id.clone(), Read::Found(record), asked_at)]));
+                let read = Read::Found(record);
+                return Ok(Outcome::Moved(vec![Look { side: intent.side, id: id.clone(), read, asked_at }]));
             }
             (record.version, record.fields)
         }
-        Ok(gone) => return Ok(Outcome::Moved(vec![(intent.side, id.clone(), gone, asked_at)])),
+        Ok(read) => {
+            return Ok(moved_to(core, claimed, Look { side: intent.side, id: id.clone(), read, asked_at }).await);
+        }
         Err(error) => return Ok(Outcome::Failed(not_sent(error))),
     };
     match remote.update(intent.module, id, patch, expected.as_deref()).await {
         Ok(ack) => Ok(Outcome::Applied(read_back(core, claimed, &ack.id, current, patch).await)),
-        Err(error) if error.class == Class::Conflict && error.sent == Sent::No => moved_now(core, claimed, id).await,
-        Err(error) if error.class == Class::Missing && error.sent == Sent::No => {
-            Ok(Outcome::Moved(vec![(intent.side, id.clone(), Read::Missing, core.now())]))
+        // Another version than expected, or gone in this very moment: into another record, perhaps.
+        Err(error) if matches!(error.class, Class::Conflict | Class::Missing) && error.sent == Sent::No => {
+            moved_now(core, claimed, id).await
         }
         Err(error) => Ok(Outcome::Failed(error)),
     }
@@ -162,9 +164,17 @@ async fn moved_now(core: &Arc<Core>, claimed: &Claimed, id: &RecordId) -> Result
     let intent = &claimed.intent;
     let asked_at = core.now();
     Ok(match core.remotes.on(intent.side, claimed.lane).get(intent.module, id).await {
-        Ok(read) => Outcome::Moved(vec![(intent.side, id.clone(), read, asked_at)]),
+        Ok(read) => moved_to(core, claimed, Look { side: intent.side, id: id.clone(), read, asked_at }).await,
         Err(error) => Outcome::Failed(not_sent(error)),
     })
+}
+
+/// Follows a merge to its end, so that what is noted is the whole of it.
+async fn moved_to(core: &Arc<Core>, claimed: &Claimed, look: Look) -> Outcome {
+    match look::follow(core, claimed.intent.module, claimed.lane, look).await {
+        Ok(looks) => Outcome::Moved(looks),
+        Err(error) => Outcome::Failed(not_sent(error)),
+    }
 }
 
 /// A failed read sent nothing that could have had an effect.
@@ -182,7 +192,7 @@ async fn source_moved(core: &Arc<Core>, claimed: &Claimed) -> Option<Outcome> {
     let asked_at = core.now();
     match core.remotes.on(side, claimed.lane).get(intent.module, source).await {
         Ok(Read::Found(record)) if shows_plan(core, item, side, &record) => None,
-        Ok(read) => Some(Outcome::Moved(vec![(side, source.clone(), read, asked_at)])),
+        Ok(read) => Some(moved_to(core, claimed, Look { side, id: source.clone(), read, asked_at }).await),
         Err(error) => Some(Outcome::Failed(not_sent(error))),
     }
 }
@@ -245,30 +255,20 @@ async fn record(core: &Arc<Core>, claimed: &Claimed, outcome: Outcome) -> Result
             core.rates.count(intent.module, core.now());
             settle::confirm(core, intent, applied).await
         }
-        Outcome::Moved(reads) => moved(core, item.id, intent, reads).await,
+        Outcome::Moved(looks) => moved(core, item.id, intent, looks).await,
         Outcome::Failed(error) => failed(core, claimed, error).await,
     }
 }
 
 /// Nothing was sent: take note of what was read and plan again.
-async fn moved(
-    core: &Arc<Core>,
-    id: ItemId,
-    intent: &Intent,
-    reads: Vec<(Side, RecordId, Read, Timestamp)>,
-) -> Result<(), StoreError> {
+async fn moved(core: &Arc<Core>, id: ItemId, intent: &Intent, looks: Vec<Look>) -> Result<(), StoreError> {
     let (shared, module) = (Arc::clone(core), intent.module);
     core.store
         .write(move |tx| {
             let now = shared.now();
             tx.remove_intent(id)?;
-            for (side, record_id, read, asked_at) in &reads {
-                match read {
-                    Read::Found(record) => {
-                        observe(&shared, tx, module, *side, record, Source::Read, *asked_at)?;
-                    }
-                    Read::Missing | Read::MergedInto(_) => observe_missing(tx, module, *side, record_id, now)?,
-                }
+            for look in &looks {
+                look::note(&shared, tx, module, look)?;
             }
             let Some(mut item) = tx.item(id)?.filter(|item| item.state == State::Inflight) else {
                 return Ok(());

@@ -81,11 +81,12 @@ pub(super) fn confirm_in(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied:
     plan::by_key(core, tx, intent.module, &item.pair, Cause::Confirmed).map(|_| ())
 }
 
-/// Stores what the remote shows, unless a poll has meanwhile shown something newer.
+/// Stores what the remote shows, unless a poll has meanwhile shown something newer, or that the record is
+/// gone: it may have gone right after our write, and if it has not, the next listing shows it again.
 fn note_shown(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied: &Applied) -> Result<(), StoreError> {
     let known = tx.observation(intent.module, intent.side, &applied.record.id)?;
     let newer = known.as_ref().is_some_and(|known| {
-        known.record.modified > applied.record.modified && applied.record.modified.is_some() && !known.absent
+        known.absent || known.record.modified > applied.record.modified && applied.record.modified.is_some()
     });
     if newer {
         return Ok(());

@@ -193,6 +193,23 @@ impl CrmHand {
         }
     }
 
+    /// Deletes a record; only where deleting says more than absence.
+    pub fn delete(&self, module: ModuleId, id: &str) {
+        self.salesforce().delete(object(module), id).unwrap();
+    }
+
+    /// Merges a record into another, as only Salesforce's people can.
+    pub fn merge(&self, module: ModuleId, loser: &str, survivor: &str) {
+        self.salesforce().merge(object(module), survivor, loser).unwrap();
+    }
+
+    fn salesforce(&self) -> &SalesforceSim {
+        match self {
+            Self::Salesforce(sim) => sim,
+            Self::Odoo(_) => panic!("this is about Salesforce"),
+        }
+    }
+
     pub async fn read(&self, module: ModuleId, id: &str) -> Plain {
         let mut found = match self {
             Self::Salesforce(_) => self.all(module).await,

@@ -104,6 +104,7 @@ pub fn observation(module: ModuleId, side: Side, id: &str) -> Observation {
         external_key: None,
         missed_sweeps: 0,
         absent: false,
+        merged_into: None,
     }
 }
 

@@ -197,6 +197,9 @@ impl IvvySim {
             None => None,
             Some(id) => Some(id.parse::<u64>().map_err(|_| EditError::UnknownRecord(id.clone()))?),
         };
+        if edit.merge_into.is_some() {
+            return Err(EditError::NoMerging);
+        }
         let now = self.clock.now();
         let mut world = self.world();
         let params = Params::of_edit(&edit.fields);

@@ -204,13 +204,7 @@ impl SalesforceSim {
     /// # Errors
     /// When the object or one of the records does not exist.
     pub fn merge(&self, object: &str, master: &str, loser: &str) -> Result<(), EditError> {
-        let id = |text: &str| SfId::parse(text).ok_or_else(|| EditError::UnknownRecord(text.to_owned()));
-        let (master, loser) = (id(master)?, id(loser)?);
-        let writer = self.colleague();
-        let mut inside = self.lock();
-        let done = writer.merge(&mut inside.org, object, &master, &loser);
-        inside.org.commit(&self.ledger, writer.now);
-        done.map_err(|refusal| edit_error(&refusal, object, Some(loser.as_str())))
+        self.edit_as_user(&Edit::merge(object, loser, master)).map(drop)
     }
 
     /// All living records of an object with every field, as they are committed.
@@ -231,11 +225,13 @@ impl SalesforceSim {
         let done = match &edit.id {
             None => writer.create(&mut inside.org, object, &edit.fields),
             Some(text) => {
-                let id = SfId::parse(text).ok_or_else(|| EditError::UnknownRecord(text.clone()))?;
-                if edit.delete {
-                    writer.delete(&mut inside.org, object, &id)
-                } else {
-                    writer.update(&mut inside.org, object, &id, &edit.fields)
+                let parse = |text: &String| SfId::parse(text).ok_or_else(|| EditError::UnknownRecord(text.clone()));
+                let (id, master) = (parse(text)?, edit.merge_into.as_ref().map(parse).transpose()?);
+                match master {
+                    Some(master) if master == id => return Err(EditError::UnknownRecord(text.clone())),
+                    Some(master) => writer.merge(&mut inside.org, object, &master, &id),
+                    None if edit.delete => writer.delete(&mut inside.org, object, &id),
+                    None => writer.update(&mut inside.org, object, &id, &edit.fields),
                 }
                 .map(|()| id)
             }

@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::store::{Reads, StoreError, Tx};
 use crate::sync::core::Core;
+use crate::sync::observe::survivor;
 
 /// How many records of one identity are looked at; more than a person can choose from is "many".
 const CANDIDATES: usize = 12;
@@ -55,6 +56,7 @@ pub(super) fn plan(
         if let Some(item) = open {
             supersede(tx, item, context.now, "the record is gone, archived or anonymised")?;
         }
+        super::merged::remember(tx, module, side, id)?;
         return Ok(Planned::Settled);
     }
     match counterpart(core, tx, &seen)? {
@@ -108,7 +110,10 @@ fn by_constant_id(core: &Core, tx: &Tx<'_>, seen: &Observation) -> Result<Counte
         Side::Ivvy => Some(RecordId::from(key)),
         Side::Crm => core.ivvy_id_in(module, key),
     });
-    if let Some(id) = carried {
+    if let Some(mut id) = carried {
+        if let Some(known) = survivor(tx, module, other, &id)? {
+            id = known.record.id;
+        }
         return match tx.observation(module, other, &id)?.filter(|known| !known.absent) {
             None => Ok(Counterpart::Choose(Vec::new(), "its constant id names a record that does not exist there")),
             Some(_) if tx.link_of(module, other, &id)?.is_some() => {

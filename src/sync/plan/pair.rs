@@ -1,7 +1,7 @@
 //! Planning a linked pair, and making links.
 
 use super::item::{Draft, upsert};
-use super::{Cause, Context, Counterparts, LinkedView, Parent, Planned, missing_parent, wake_children};
+use super::{Cause, Context, Counterparts, LinkedView, Parent, Planned, merged, missing_parent, wake_children};
 use crate::merge::canonical::same;
 use crate::merge::{flap, matching, plan as merge_plan};
 use crate::model::{
@@ -35,8 +35,10 @@ pub(super) fn plan(
     let Some(view) = view_of_link(core, tx, module, link)? else {
         return Ok(Planned::Settled);
     };
-    if let Some(side) = view.gone {
-        return propose_delete(&context, tx, &view, side);
+    match view.gone.as_slice() {
+        [] => {}
+        [side] => return merged::plan(&context, tx, &view, *side),
+        _ => return merged::close(&context, tx, link),
     }
     let counterparts = Counterparts::of(tx, context.def, Some(&view.ivvy), Some(&view.crm))?;
     let mut base = tx.base(link)?;
@@ -53,9 +55,14 @@ pub(super) fn plan(
         Side::BOTH.into_iter().any(|side| !merge_plan::patch(context.def, &plan, side, &counterparts).is_empty());
     let (mut state, mut reasons) = judge(&plan, &view, parent.as_ref(), writes);
     // What follows from our own write goes on: the question was whether to begin it.
-    if state == State::Ready && cause != Cause::Confirmed && flap::flapping(&base, &plan, context.now).next().is_some()
-    {
+    let begins = cause != Cause::Confirmed;
+    if begins && state == State::Ready && flap::flapping(&base, &plan, context.now).next().is_some() {
         (state, reasons) = (State::Held, Reasons::one(Reason::Flap));
+    }
+    if begins && matches!(state, State::Ready | State::Held) && merged::in_question(tx, module, link)? {
+        state = State::Held;
+        reasons = reasons.with(Reason::Merge);
+        plan.summary = format!("{}; another pair's record was merged into this one", plan.summary);
     }
     let draft = Draft {
         pair,
@@ -145,13 +152,7 @@ pub(in crate::sync) fn view_of_link(
     let (Some(ivvy), Some(crm)) = (ivvy, crm) else {
         return Ok(None);
     };
-    let gone = if ivvy.absent {
-        Some(Side::Ivvy)
-    } else if crm.absent {
-        Some(Side::Crm)
-    } else {
-        None
-    };
+    let gone = [&ivvy, &crm].into_iter().filter(|known| known.absent).map(|known| known.side).collect();
     Ok(Some(LinkedView {
         ivvy: core.view(module, Side::Ivvy, &ivvy.record),
         crm: core.view(module, Side::Crm, &crm.record),
@@ -163,19 +164,14 @@ pub(in crate::sync) fn view_of_link(
 }
 
 /// A counterpart is gone: nothing is deleted or re-created unasked; a person closes the pair.
-fn propose_delete(
+pub(super) fn propose_delete(
     context: &Context<'_>,
     tx: &mut Tx<'_>,
     view: &LinkedView,
     gone: Side,
 ) -> Result<Planned, StoreError> {
     let base = tx.base(view.link)?;
-    let counterparts = Counterparts::default();
-    let mut plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &[]);
-    for row in &mut plan.fields {
-        row.verdict = Verdict::Same;
-        row.why = Why::Absent;
-    }
+    let mut plan = view.untouched(context.def, &base);
     plan.summary = format!("gone from {}: approve closes the pair, both records stay as they are", gone.title());
     let draft = Draft {
         pair: PairKey::Link(view.link),
@@ -189,6 +185,8 @@ fn propose_delete(
         waits_for: None,
     };
     upsert(context, tx, draft)?;
+    // A question about a merge into this pair has another answer now.
+    wake_children(tx, context.module, &[PairKey::Link(view.link)])?;
     Ok(Planned::Settled)
 }
 

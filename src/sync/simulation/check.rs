@@ -20,6 +20,8 @@ pub(super) struct Report {
     pub violations: Vec<String>,
     /// Writes the engine made.
     pub writes: usize,
+    /// Pages of slices of time the engine fell back to.
+    pub slices: usize,
     /// What is left for people, by state.
     pub left: String,
 }
@@ -41,7 +43,7 @@ pub(super) fn all(drive: &Drive, store: &Store, mut violations: Vec<String>) -> 
         trace(store);
     }
     let writes = effects.iter().map(Vec::len).sum();
-    let bound = 6 * (drive.typed.len() as u64 + drive.decisions) + 200;
+    let bound = 6 * (drive.typed.len() as u64 + drive.merges + drive.decisions) + 200;
     if writes as u64 > bound {
         violations.push(format!(
             "I11: {writes} writes for {} edits and {} decisions",
@@ -49,7 +51,7 @@ pub(super) fn all(drive: &Drive, store: &Store, mut violations: Vec<String>) -> 
             drive.decisions
         ));
     }
-    Report { violations, writes, left: describe(store) }
+    Report { violations, writes, slices: drive.ivvy.slices(), left: describe(store) }
 }
 
 /// Prints the audit log, for looking into a failing seed (`TANDEM_TRACE=1`).
@@ -81,6 +83,7 @@ fn checks(drive: &Drive, view: &crate::store::View, effects: &[Vec<Effect>; 2]) 
     }
     for module in ModuleId::ALL {
         one_counterpart(drive, module, &mut found);
+        all_observed(drive, view, module, &mut found)?;
         at_rest(drive, view, module, &mut found)?;
     }
     let overridden = overridden(view)?;
@@ -103,6 +106,24 @@ fn one_counterpart(drive: &Drive, module: ModuleId, found: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// I12: what a remote holds has been observed as it is.
+fn all_observed(
+    drive: &Drive,
+    view: &crate::store::View,
+    module: ModuleId,
+    found: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    for world in [&drive.ivvy, &drive.crm] {
+        for record in world.records(module) {
+            let known = view.observation(module, world.side, &record.id)?;
+            if known.is_none_or(|known| known.hash != record.fingerprint()) {
+                found.push(format!("I12: {module} {} on {} was missed", record.id, world.side));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// I9, I12: every record is linked, or stands in the queue, or was skipped; every linked pair means
@@ -131,7 +152,9 @@ fn at_rest(
     let def = module.def();
     for link in view.links(module, None, 10_000)?.into_iter().filter(|link| link.state == LinkState::Linked) {
         let (Some(x), Some(y)) = (ivvy.get(&link.ivvy), crm.get(&link.crm)) else {
-            found.push(format!("I2: link {} names a record that does not exist", link.id));
+            if !accounted(view, module, &PairKey::Link(link.id))? {
+                found.push(format!("I2: link {} names a record that does not exist, and nobody is asked", link.id));
+            }
             continue;
         };
         let counterparts = Counterparts::of(view, &def, Some(x), Some(y))?;

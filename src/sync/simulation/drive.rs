@@ -18,6 +18,7 @@ use super::remote::World;
 use crate::model::{
     Actor, Choice, Decision, Fields, ItemId, ModuleId, Reason, RecordId, Role, Side, State, Timestamp, Value, Verb,
 };
+use crate::remote::Listing;
 use crate::seam::{Clock, Entropy, TokioClock};
 use crate::store::{Options, Reads as _, Store};
 use crate::sync::core::Core;
@@ -30,6 +31,9 @@ const BEGIN: i64 = 1_795_000_000;
 const LIVES: u64 = 8;
 /// Longest quiet time allowed for draining, in simulated seconds.
 const DRAIN: u64 = 4 * 60 * 60;
+
+/// Minutes a full sweep may take at rest.
+const LONGEST_SWEEP: u64 = 20;
 
 /// Runs one seed to its report.
 pub(super) fn simulate(seed: u64, ablation: Ablation) -> Report {
@@ -51,6 +55,7 @@ pub(super) struct Drive {
     /// Values users typed, each unique: (side, record, field, value).
     pub typed: Vec<(Side, RecordId, String, Value)>,
     pub decisions: u64,
+    pub merges: u64,
     counter: u64,
 }
 
@@ -58,15 +63,18 @@ impl Drive {
     fn new(seed: u64, ablation: Ablation) -> Self {
         let entropy = Entropy::seeded(seed);
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(BEGIN)));
+        // Every other account meets an iVvy whose pages shift.
+        let paging = if seed % 2 == 0 { Listing::Keyset } else { Listing::Offset };
         Self {
-            ivvy: World::new(Side::Ivvy, Arc::clone(&clock), entropy.clone()),
-            crm: World::new(Side::Crm, Arc::clone(&clock), entropy.clone()),
+            ivvy: World::new(Side::Ivvy, paging, Arc::clone(&clock), entropy.clone()),
+            crm: World::new(Side::Crm, Listing::Keyset, Arc::clone(&clock), entropy.clone()),
             entropy,
             clock,
             disk: Disk::default(),
             ablation,
             typed: Vec::new(),
             decisions: 0,
+            merges: 0,
             counter: 0,
         }
     }
@@ -151,6 +159,9 @@ impl Drive {
             return;
         }
         let module = if self.entropy.chance(1, 5) { ModuleId::Companies } else { ModuleId::Contacts };
+        if self.entropy.chance(1, 12) {
+            return self.merge(module);
+        }
         let records = self.world(side).records(module);
         let Some(record) = records.get(self.entropy.below(records.len() as u64) as usize) else {
             return;
@@ -169,6 +180,18 @@ impl Drive {
         };
         self.world(side).user_edits(module, &record.id, field, Value::text(&value));
         self.typed.push((side, record.id.clone(), field.to_owned(), Value::text(value)));
+    }
+
+    /// A user of the CRM merges one record into another.
+    fn merge(&mut self, module: ModuleId) {
+        let records = self.crm.records(module);
+        let any = || records.get(self.entropy.below(records.len() as u64) as usize);
+        if let (Some(loser), Some(survivor)) = (any(), any())
+            && loser.id != survivor.id
+        {
+            self.crm.user_merges(module, &loser.id, &survivor.id);
+            self.merges += 1;
+        }
     }
 
     // --- the machine ----------------------------------------------------------------------------
@@ -330,10 +353,20 @@ impl Drive {
                 break;
             }
         }
-        // I10: full sweeps at rest write nothing.
+        // I10: full sweeps at rest write nothing. I12: they end, however the pages shift.
+        let began = self.clock.now();
         let before = self.ivvy.effects().len() + self.crm.effects().len();
-        for _ in 0..2 {
-            engine.sync_now(None, true);
+        for round in 0.. {
+            if round >= 2 && unread(&store, began).is_empty() {
+                break;
+            }
+            if round == LONGEST_SWEEP {
+                violations.push(format!("I12: these full sweeps did not end: {:?}", unread(&store, began)));
+                break;
+            }
+            if round < 2 {
+                engine.sync_now(None, true);
+            }
             let clock = Arc::clone(&self.clock);
             tokio::select! {
                 biased;
@@ -367,6 +400,14 @@ impl Drive {
             }
         }
     }
+}
+
+/// What has not been read whole since `began`.
+fn unread(store: &Store, began: Timestamp) -> Vec<(ModuleId, Side)> {
+    let all = ModuleId::ALL.into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side)));
+    let read =
+        |(module, side)| store.read(|view| view.cursor(module, side)).is_ok_and(|at| at.last_full >= Some(began));
+    all.filter(|poller| !read(*poller)).collect()
 }
 
 /// Ends after its inner future was polled a number of times: a crash between two await points.

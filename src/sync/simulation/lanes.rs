@@ -18,7 +18,8 @@ use crate::model::{
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::transport::{Limits, Transport, TransportError};
 use crate::remote::{
-    Capabilities, Class, FieldDefinition, Lane, Page, PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
+    Capabilities, Class, FieldDefinition, Lane, Listing, Page, PageRequest, Probe, Read, Remote, RemoteError, Sent,
+    WriteAck,
 };
 use crate::seam::{Clock, Entropy, TokioClock};
 use crate::store::{Options, Reads as _, Store, StoreError};
@@ -164,7 +165,7 @@ impl Scene {
     async fn planned(daily_calls: Option<u64>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(1_795_000_000)));
         let entropy = Entropy::seeded(1);
-        let worlds = Side::BOTH.map(|side| World::new(side, Arc::clone(&clock), entropy.clone()));
+        let worlds = Side::BOTH.map(|side| World::new(side, Listing::Keyset, Arc::clone(&clock), entropy.clone()));
         for number in 0..COMPANIES {
             create(&worlds[0], ModuleId::Companies, &[("name", &format!("Firm {number}"))]);
         }

@@ -1,5 +1,8 @@
 //! A simulated remote at the port: what it holds, what it shows when, and what became of each call.
 //!
+//! One of the two may list by offset, as iVvy does, in an office where people keep saving records without
+//! changing them: every save moves the record to the front of the list.
+//!
 //! A request has *left* the moment it is made: dropping the caller does not recall it. It is lost, or
 //! arrives after a delay, possibly after the caller has given up; the answer may be lost as well.
 
@@ -29,11 +32,14 @@ const MAX_DELAY: Duration = Duration::from_secs(6);
 /// What the remotes declare: nothing sent is still invisible after this.
 pub(super) const SETTLE: Duration = Duration::from_secs(12);
 const PAGE: usize = 3;
+/// What a page of a listing by offset takes at most: long enough for somebody to save meanwhile.
+const SLOW_PAGE: Duration = Duration::from_secs(2);
 
 /// One side of the world.
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub side: Side,
+    pub listing: Listing,
     state: Arc<Mutex<State>>,
     clock: Arc<dyn Clock>,
     entropy: Entropy,
@@ -48,6 +54,8 @@ struct State {
     answers: BTreeMap<u64, Result<WriteAck, RemoteError>>,
     faults: bool,
     effects: Vec<Effect>,
+    slices: usize,
+    saved_at: Timestamp,
 }
 
 /// A stored record: its history is what listings show late.
@@ -62,6 +70,8 @@ struct Version {
     modified: Timestamp,
     number: u64,
     shows_at: Timestamp,
+    /// Merged into this record, and gone.
+    master: Option<RecordId>,
 }
 
 #[derive(Debug)]
@@ -88,8 +98,8 @@ pub(super) struct Effect {
 }
 
 impl World {
-    pub fn new(side: Side, clock: Arc<dyn Clock>, entropy: Entropy) -> Self {
-        Self { side, state: Arc::default(), clock, entropy }
+    pub fn new(side: Side, listing: Listing, clock: Arc<dyn Clock>, entropy: Entropy) -> Self {
+        Self { side, listing, state: Arc::default(), clock, entropy }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -108,10 +118,16 @@ impl World {
         self.state().effects.clone()
     }
 
+    /// How many pages of slices of time were asked for.
+    pub fn slices(&self) -> usize {
+        self.state().slices
+    }
+
     /// All records as they are now.
     pub fn records(&self, module: ModuleId) -> Vec<Record> {
         let state = self.state();
-        state.rows.iter().filter(|((of, _), _)| *of == module).map(|((_, id), row)| record(id, row.latest())).collect()
+        let live = state.rows.iter().filter(|((of, _), row)| *of == module && row.latest().master.is_none());
+        live.map(|((_, id), row)| record(id, row.latest())).collect()
     }
 
     /// Another user creates a record.
@@ -125,6 +141,26 @@ impl World {
         let mut state = self.state();
         let patch = [(field.to_owned(), value)].into();
         state.change(self, module, id, &patch, self.clock.now());
+    }
+
+    /// Another user merges a record into another; whoever referred to it refers to the survivor.
+    pub fn user_merges(&self, module: ModuleId, loser: &RecordId, survivor: &RecordId) {
+        let people = self.records(ModuleId::Contacts);
+        let mut state = self.state();
+        let now = self.clock.now();
+        if module == ModuleId::Companies {
+            let employer =
+                |record: &&Record| record.fields.get("company").and_then(Value::as_text) == Some(loser.as_str());
+            for person in people.iter().filter(employer) {
+                let moved = [("company".to_owned(), Value::text(survivor.as_str()))].into();
+                state.change(self, ModuleId::Contacts, &person.id, &moved, now);
+            }
+        }
+        state.change(self, module, survivor, &Fields::new(), now);
+        state.change(self, module, loser, &Fields::new(), now);
+        if let Some(gone) = state.rows.get_mut(&(module, loser.clone())).and_then(|row| row.versions.last_mut()) {
+            gone.master = Some(survivor.clone());
+        }
     }
 
     /// Executes every request whose time has come.
@@ -198,6 +234,82 @@ impl World {
     }
 }
 
+impl World {
+    /// What a listing shows now, by (stamp, id).
+    fn shown(&self, module: ModuleId) -> Vec<(Timestamp, String, Record)> {
+        let (now, state) = (self.clock.now(), self.state());
+        let mut shown: Vec<_> = state
+            .rows
+            .iter()
+            .filter(|((of, _), _)| *of == module)
+            .filter_map(|((_, id), row)| {
+                row.shown(now).map(|version| (version.modified, id.0.clone(), record(id, version)))
+            })
+            .collect();
+        shown.sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
+        shown
+    }
+
+    /// By (stamp, id); the position is the last pair of the page before.
+    fn page_by_key(&self, module: ModuleId, request: &PageRequest) -> Page {
+        let after = request.position.as_deref().and_then(|position| position.split_once('|'));
+        let after = after.map(|(stamp, id)| (Timestamp::from_millis(stamp.parse().unwrap_or(0)), id.to_owned()));
+        let mut shown = self.shown(module);
+        shown.retain(|(stamp, id, _)| {
+            request.from.is_none_or(|from| *stamp >= from)
+                && after.as_ref().is_none_or(|after| (*stamp, id.clone()) > *after)
+        });
+        let more = shown.len() > PAGE;
+        shown.truncate(PAGE);
+        let next = shown.last().filter(|_| more).map(|(stamp, id, _)| format!("{}|{id}", stamp.millis()));
+        let records = shown.into_iter().map(|(_, _, record)| record).collect();
+        Page { records, next, total: None, server_time: Some(self.clock.now()) }
+    }
+
+    /// By offset, the newest first, bounds not included: the position is where the next page starts, the
+    /// row before it, and the total. If one of the last two is another, rows have shifted.
+    fn page_by_offset(&self, module: ModuleId, request: &PageRequest) -> Result<Page, RemoteError> {
+        self.somebody_saves(module);
+        self.state().slices += usize::from(request.to.is_some());
+        let mut shown = self.shown(module);
+        shown.retain(|(stamp, ..)| {
+            request.from.is_none_or(|from| *stamp > from) && request.to.is_none_or(|to| *stamp < to)
+        });
+        shown.reverse();
+        let total = shown.len();
+        let place = request.position.as_deref().map(|position| {
+            let mut parts = position.splitn(3, '|');
+            let number = |part: Option<&str>| part.and_then(|part| part.parse::<usize>().ok()).unwrap_or(0);
+            (number(parts.next()), number(parts.next()), parts.next().unwrap_or_default().to_owned())
+        });
+        let start = match place {
+            None => 0,
+            Some((start, then, anchor)) => {
+                if then != total || shown.get(start - 1).is_none_or(|(_, id, _)| *id != anchor) {
+                    return Err(self.error("list", Class::Shifted, Sent::No));
+                }
+                start
+            }
+        };
+        let page: Vec<Record> = shown.into_iter().skip(start).take(PAGE).map(|(_, _, record)| record).collect();
+        let end = start + page.len();
+        let next = page.last().filter(|_| end < total).map(|last| format!("{end}|{total}|{}", last.id));
+        Ok(Page { records: page, next, total: Some(total as u64), server_time: Some(self.clock.now()) })
+    }
+
+    /// Once a second, if anybody looks, somebody saves a record as it is.
+    fn somebody_saves(&self, module: ModuleId) {
+        let (now, records) = (self.clock.now(), self.records(module));
+        let mut state = self.state();
+        if records.is_empty() || now.since(state.saved_at) < Duration::from_secs(1) {
+            return;
+        }
+        state.saved_at = now;
+        let id = &records[self.entropy.below(records.len() as u64) as usize].id;
+        state.change(self, module, id, &Fields::new(), now);
+    }
+}
+
 impl State {
     fn insert(&mut self, world: &World, module: ModuleId, fields: Fields, at: Timestamp) -> RecordId {
         self.next_id += 1;
@@ -230,10 +342,16 @@ impl State {
             fields.insert("email".to_owned(), Value::Text(respelled));
         }
         let lag = if self.faults { world.entropy.duration_up_to(MAX_LAG) } else { Duration::ZERO };
-        Version { fields, modified: at.floor_second(), number, shows_at: at.plus(lag) }
+        Version { fields, modified: at.floor_second(), number, shows_at: at.plus(lag), master: None }
     }
 
     fn execute(&mut self, world: &World, write: Write, at: Timestamp) -> Result<WriteAck, RemoteError> {
+        let (Write::Create { fields: written, .. } | Write::Update { patch: written, .. }) = &write;
+        let employer =
+            written.get("company").and_then(Value::as_text).map(|id| (ModuleId::Companies, RecordId::from(id)));
+        if employer.and_then(|id| self.rows.get(&id)).is_some_and(|row| row.latest().master.is_some()) {
+            return Err(world.error("write", Class::Rejected, Sent::No));
+        }
         match write {
             Write::Create { module, key, mut fields } => {
                 let key_field = if world.side == Side::Ivvy { EXTERNAL_ID } else { IVVY_KEY };
@@ -244,7 +362,8 @@ impl State {
                 Ok(WriteAck { id, created: Some(true) })
             }
             Write::Update { module, id, patch, expected } => {
-                let Some(row) = self.rows.get(&(module, id.clone())) else {
+                let live = self.rows.get(&(module, id.clone())).filter(|row| row.latest().master.is_none());
+                let Some(row) = live else {
                     return Err(world.error("update", Class::Missing, Sent::No));
                 };
                 let latest = row.latest();
@@ -278,6 +397,7 @@ fn record(id: &RecordId, version: &Version) -> Record {
         fields: version.fields.clone(),
         version: Some(version.number.to_string()),
         modified: Some(version.modified),
+        archived: version.master.is_some(),
         ..Record::default()
     }
 }
@@ -294,8 +414,8 @@ impl Remote for World {
         Capabilities {
             conditional_write: ConditionalWrite::Strong,
             idempotent_create: IdempotentCreate::LookupFirst,
-            listing: Listing::Keyset,
-            deletes: DeleteEvidence::SetDifference,
+            listing: self.listing,
+            deletes: if self.side == Side::Crm { DeleteEvidence::Feed } else { DeleteEvidence::SetDifference },
             stamp_key: true,
             page_size: PAGE as u32,
             stamp_resolution: Duration::from_secs(1),
@@ -319,32 +439,16 @@ impl Remote for World {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    /// Sorted by (stamp, id) of what shows; the position is the last pair of the page before.
     fn list<'a>(&'a self, module: ModuleId, request: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
         Box::pin(async move {
             self.travel("list").await?;
-            let now = self.clock.now();
-            let state = self.state();
-            let after = request.position.as_deref().and_then(|position| position.split_once('|'));
-            let after = after.map(|(stamp, id)| (Timestamp::from_millis(stamp.parse().unwrap_or(0)), id.to_owned()));
-            let mut shown: Vec<(Timestamp, String, Record)> = state
-                .rows
-                .iter()
-                .filter(|((of, _), _)| *of == module)
-                .filter_map(|((_, id), row)| {
-                    row.shown(now).map(|version| (version.modified, id.0.clone(), record(id, version)))
-                })
-                .filter(|(stamp, id, _)| {
-                    request.from.is_none_or(|from| *stamp >= from)
-                        && after.as_ref().is_none_or(|after| (*stamp, id.clone()) > *after)
-                })
-                .collect();
-            shown.sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
-            let more = shown.len() > PAGE;
-            shown.truncate(PAGE);
-            let next = shown.last().filter(|_| more).map(|(stamp, id, _)| format!("{}|{id}", stamp.millis()));
-            let records = shown.into_iter().map(|(_, _, record)| record).collect();
-            Ok(Page { records, next, total: None, server_time: Some(now) })
+            match self.listing {
+                Listing::Keyset => Ok(self.page_by_key(module, request)),
+                Listing::Offset => {
+                    self.clock.sleep(self.entropy.duration_up_to(SLOW_PAGE)).await;
+                    self.page_by_offset(module, request)
+                }
+            }
         })
     }
 
@@ -353,10 +457,14 @@ impl Remote for World {
             self.travel("get").await?;
             let found = {
                 let state = self.state();
-                state.rows.get(&(module, id.clone())).map(|row| record(id, row.latest()))
+                let latest = state.rows.get(&(module, id.clone())).map(Row::latest);
+                latest.map(|latest| match &latest.master {
+                    Some(survivor) => Read::MergedInto(survivor.clone()),
+                    None => Read::Found(Box::new(record(id, latest))),
+                })
             };
             self.clock.sleep(self.entropy.duration_up_to(Duration::from_millis(30))).await;
-            Ok(found.map_or(Read::Missing, |record| Read::Found(Box::new(record))))
+            Ok(found.unwrap_or(Read::Missing))
         })
     }
 
@@ -375,7 +483,7 @@ impl Remote for World {
             let now = self.clock.now();
             let state = self.state();
             let found = state.rows.iter().filter(|((of, _), _)| *of == module).filter_map(|((_, id), row)| {
-                let carried = row.shown(now)?.fields.get(key_field)?;
+                let carried = row.shown(now)?.fields.get(key_field).filter(|_| row.latest().master.is_none())?;
                 same(FieldKind::ConstantId, carried, &Value::text(key)).then(|| record(id, row.latest()))
             });
             Ok(Some(found.collect()))
