@@ -43,7 +43,7 @@ enum Does {
 /// An action with its own code.
 pub(super) type Call = fn(&Params<'_>, Context<'_>) -> Result<Value, Refusal>;
 
-const PLAIN_ACTIONS: &[Action] = &[Action::call("test", "ping", ping)];
+const PING: &[Action] = &[Action::call("test", "ping", ping)];
 
 /// What an action works with.
 #[derive(Debug)]
@@ -167,7 +167,7 @@ impl Action {
 
     /// Every action there is.
     pub(super) fn all() -> impl Iterator<Item = &'static Self> {
-        objects::ACTIONS.iter().chain(&[PLAIN_ACTIONS, batch::ACTIONS]).copied().flatten()
+        objects::ACTIONS.iter().chain(&[PING, batch::ACTIONS]).copied().flatten()
     }
 
     /// The action of that exact name in that namespace.
@@ -187,6 +187,7 @@ impl Action {
             }
             Does::Read(object, scope, idle) => {
                 params.require(&["id"])?;
+                params.require(scope.as_ref().map_or(&[], Scope::required))?;
                 if settings.strict_params {
                     let known = [&["id"], *idle].concat();
                     params.only(&known.into_iter().chain(scope.iter().flat_map(Scope::names)).collect::<Vec<_>>())?;

@@ -37,6 +37,7 @@ enum Test {
     Modified(Modifier, String),
 }
 
+/// What follows the double underscore of a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString)]
 #[strum(serialize_all = "UPPERCASE")]
 enum Modifier {
@@ -48,6 +49,7 @@ enum Modifier {
     GreaterThan,
     Not,
     Empty,
+    /// No modifier.
     #[strum(disabled)]
     Is,
 }
@@ -122,6 +124,7 @@ impl Condition {
                 let own = match self.field {
                     "id" => row.id.to_string(),
                     "modifiedDate" => plain(row.modified),
+                    "createdDate" => plain(row.created),
                     field => spelled(row.get(field)),
                 };
                 modifier.admits(&own, operand)

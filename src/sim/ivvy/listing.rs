@@ -75,6 +75,11 @@ impl Scope {
         self
     }
 
+    /// What has to be there.
+    pub(super) fn required(&self) -> &[&'static str] {
+        if self.needed { std::slice::from_ref(&self.name) } else { &[] }
+    }
+
     /// Every spelling.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         [self.name].into_iter().chain(self.other)
@@ -82,9 +87,6 @@ impl Scope {
 
     /// The parents named: one id or a list of them.
     pub(super) fn read(&self, params: &Params<'_>, world: &World) -> Result<Option<Within>, Refusal> {
-        if self.needed {
-            params.require(&[self.name])?;
-        }
         let name = self.other.filter(|other| params.get(other).is_some()).unwrap_or(self.name);
         let ids = match params.get(name) {
             Some(Value::Array(_)) => params.ids(name)?,
@@ -127,6 +129,7 @@ impl<'l> Query<'l> {
         settings: &Settings,
     ) -> Result<Self, Refusal> {
         params.require(list.required)?;
+        params.require(list.scope.as_ref().map_or(&[], Scope::required))?;
         let asked = params.whole("perPage")?;
         if asked == Some(0) {
             return Err(Refusal::invalid("perPage", "Value must be larger than zero"));

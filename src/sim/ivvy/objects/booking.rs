@@ -100,7 +100,7 @@ pub(in super::super) const ACTIONS: &[Action] = &[
     Action::list("venue", "getVenueList", &VENUE),
     Action::list("venue", "getBookingListForAccount", &BOOKING).requiring(&["perPage"]).omitting(&["lastModifiedDate"]),
     Action::list("venue", "getBookingList", &BOOKING)
-        .requiring(&["venueId", "perPage"])
+        .requiring(&["perPage"])
         .within(Scope::needed("venueId", "venue", 23016))
         .filtered_by(&[Property::Linked("companyId", "companyId"), Property::Linked("contactId", "contactId")]),
     Action::read("venue", "getBooking", &BOOKING).within(Scope::optional("venueId", "venue", 23016)),

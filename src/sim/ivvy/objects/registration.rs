@@ -87,12 +87,12 @@ pub(in super::super) static ATTENDEE: Object = Object {
 
 pub(in super::super) const ACTIONS: &[Action] = &[
     Action::list("event", "getRegistrationList", &REGISTRATION)
-        .requiring(&["eventId", "perPage", "start"])
+        .requiring(&["perPage", "start"])
         .within(Scope::needed("eventId", "event", 24206))
         .capped(),
     Action::read("event", "getRegistration", &REGISTRATION).within(Scope::needed("eventId", "event", 24207)),
     Action::list("event", "getAttendeeList", &ATTENDEE)
-        .requiring(&["eventId", "perPage", "start"])
+        .requiring(&["perPage", "start"])
         .within(Scope::needed("eventId", "event", 24210))
         .capped(),
     Action::read("event", "getAttendee", &ATTENDEE).within(Scope::needed("eventId", "event", 24211)),

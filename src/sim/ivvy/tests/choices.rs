@@ -115,3 +115,18 @@ async fn a_list_that_was_not_told_a_page_size_names_none_7() {
     let page = bench.ok("crm/getLeadChannelList", json!({})).await;
     assert_eq!(page["meta"], json!({"totalResults": 2, "start": 0, "perPage": null, "count": 2}));
 }
+
+#[tokio::test(start_paused = true)]
+async fn companies_name_their_managers_and_industry_9() {
+    let bench = Bench::new(Settings::default());
+    let add = json!({"businessName": "Nakatomi", "primaryAccountManagerId": 303, "industryId": 2});
+    let id = bench.ok("addOrUpdateCompany", add).await["id"].as_u64().unwrap();
+    let company = bench.rows("getCompanyList", json!({})).await.remove(0);
+    let sakura =
+        json!({"id": "303", "firstName": "さくら", "lastName": "山田", "email": "sakura.yamada@venue.example"});
+    assert_eq!(company["primaryAccountManager"], sakura);
+    assert_eq!((&company["secondaryAccountManager"], &company["industry"]["name"]), (&Value::Null, &json!("製造業")));
+    for wrong in [json!({"id": id, "industryId": 99}), json!({"id": id, "secondaryAccountManagerId": 1})] {
+        assert_eq!(bench.refused("addOrUpdateCompany", wrong).await, (400, 23016));
+    }
+}

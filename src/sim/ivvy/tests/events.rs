@@ -107,6 +107,8 @@ async fn registrations_and_attendees_are_read_event_by_event_11() {
         ("getRegistrationList", json!({"perPage": 9, "start": 0}), 23017),
         ("getRegistrationList", json!({"eventId": event, "perPage": 9}), 23017),
         ("getRegistrationList", json!({"eventId": 1, "perPage": 9, "start": 0}), 24206),
+        ("getRegistration", json!({"id": "x", "shoeSize": 9}), 23017),
+        ("getRegistration", json!({"id": "x", "eventId": event}), 23016),
         ("getRegistration", json!({"id": ids[0], "eventId": 1}), 24207),
         ("getRegistration", json!({"id": ids[0], "eventId": other}), 24209),
         ("getAttendeeList", json!({"eventId": 1, "perPage": 9, "start": 0}), 24210),
@@ -151,7 +153,8 @@ async fn contacts_are_invited_once_and_read_with_their_answer_11() {
         (&detail["eventInvitations"][0]["response"], &detail["eventInvitations"][0]["eventCode"]),
         (&json!("Y"), &json!("SOMMER"))
     );
-    assert_eq!(bench.refused("event/getInvitedContactList", json!({})).await, (400, 23017));
+    let wrong = json!({"perPage": "x", "shoeSize": 9});
+    assert_eq!(bench.refused("event/getInvitedContactList", wrong).await, (400, 23017), "presence before validity");
     assert_eq!(bench.refused("event/getInvitedContactList", json!({"eventId": 1})).await, (400, 24097));
     assert_eq!(bench.refused("event/inviteContacts", json!({"event": 1, "contacts": [contact]})).await, (400, 24097));
     assert_eq!(bench.refused("event/inviteContacts", json!({"event": event})).await, (400, 23017));
