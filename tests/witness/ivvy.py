@@ -13,8 +13,11 @@ import datetime
 import hashlib
 import hmac
 import http.client
+import http.server
 import json
+import queue
 import sys
+import threading
 import urllib.parse
 
 VECTORS = [
@@ -176,7 +179,8 @@ def module_calls(client, report):
     report.check("a lead source is added", status == 200 and body.get("success", True) is True, body)
     names = [source["name"] for source in rows("getLeadSourceList", "crm")]
     report.check("and listed", names.count("Witness") == 1, names)
-    report.refused("the system's own is not", client.call("addOrUpdateLeadSource", {"id": 1, "name": "x"}, "crm"), 400, 24326)
+    answer = client.call("addOrUpdateLeadSource", {"id": 1, "name": "x"}, "crm")
+    report.refused("the system's own is not", answer, 400, 24326)
 
     lead = {"name": "Witness", "sourceId": 2, "typeId": 2, "stageId": 1, "contactId": contact}
     status, _, body = client.call("addOrUpdateLead", lead)
@@ -195,10 +199,12 @@ def module_calls(client, report):
                      and registrations, len(registrations))
         attendees = rows("getAttendeeList", "event", eventId=int(event["id"]))
         invited = rows("getInvitedContactList", "event", eventId=int(event["id"]))
-        report.check("attendees and invited", attendees and {row["response"] for row in invited} <= {"U", "Y", "N"}, invited)
-    report.refused("registrations of no event", client.call("getRegistrationList", {"perPage": 9, "start": 0}, "event"), 400, 23017)
-    report.refused("attendees have no filter", client.call(
-        "getAttendeeList", {"eventId": events[0]["id"], "perPage": 9, "start": 0, "filter": {"id": 1}}, "event"), 400, 23016)
+        answers = {row["response"] for row in invited}
+        report.check("attendees and invited", attendees and answers <= {"U", "Y", "N"}, invited)
+    page = {"perPage": 9, "start": 0}
+    report.refused("registrations of no event", client.call("getRegistrationList", page, "event"), 400, 23017)
+    filtered = {"eventId": events[0]["id"], "filter": {"id": 1}, **page}
+    report.refused("attendees have no filter", client.call("getAttendeeList", filtered, "event"), 400, 23016)
 
     bookings = rows("getBookingListForAccount", "venue")
     status, _, one = client.call("getBooking", {"id": bookings[0]["id"], "venueId": bookings[0]["venueId"]}, "venue")
@@ -207,11 +213,40 @@ def module_calls(client, report):
     report.check("statuses of bookings", {1, 2, 3, 4} <= {int(row["currentStatus"]) for row in bookings})
     report.check("emails in HTML", all("<" in row["body"] for row in rows("getEmailLogList", "account")))
 
-    jobs = [{"namespace": "test", "action": "ping", "params": {}}] * 2
-    status, _, body = client.call("run", {"jobs": jobs, "callbackUrl": "http://127.0.0.1:9/"}, "batch")
+
+def batch_calls(client, report):
+    """A batch, its refusals, and its callback, received by a server of our own."""
+    posted = queue.Queue()
+
+    class Caller(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.put((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    caller = http.server.HTTPServer(("127.0.0.1", 0), Caller)
+    threading.Thread(target=caller.serve_forever, daemon=True).start()
+    jobs = [{"namespace": "test", "action": "ping", "params": {}},
+            {"namespace": "contact", "action": "getContact", "params": {"id": 1}}]
+    url = f"http://127.0.0.1:{caller.server_port}/done?token=w"
+    status, _, body = client.call("run", {"jobs": jobs, "callbackUrl": url}, "batch")
     report.check("a batch is taken", status == 200 and len(body.get("asyncId", "")) == 32, body)
-    report.refused("its results come later", client.call("results", {"async": body["asyncId"]}, "batch"), 400, 24114)
-    report.refused("more than 200 jobs", client.call("run", {"jobs": jobs * 101, "callbackUrl": "x"}, "batch"), 400, 24448)
+    asked = {"async": body["asyncId"]}
+    report.refused("its results come later", client.call("results", asked, "batch"), 400, 24114)
+    many = {"jobs": jobs * 101, "callbackUrl": url}
+    report.refused("more than 200 jobs", client.call("run", many, "batch"), 400, 24448)
+    report.refused("no such batch", client.call("progress", {"async": "0" * 32}, "batch"), 400, 24105)
+    path, told = posted.get(timeout=20)
+    addressed = path == "/done?token=w" and told["asyncId"] == asked["async"]
+    report.check("the callback comes to its address", addressed, told)
+    status, _, body = client.call("results", asked, "batch")
+    report.check("and tells the results", status == 200 and body["results"] == told["results"], body)
+    errors = {job["action"]: int(job["response"].get("errorCode", 0)) for job in told["results"]}
+    report.check("each job for itself", errors == {"ping": 0, "getContact": 400}, errors)
+    caller.shutdown()
 
 
 def wrong_calls(client, report):
@@ -242,6 +277,7 @@ def main():
         report.check("published vector", signature(*inputs) == expected, inputs)
     good_calls(client, report)
     module_calls(client, report)
+    batch_calls(client, report)
     wrong_calls(client, report)
     print(f"{report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0

@@ -25,6 +25,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action::call("batch", "run", run),
     Action::call("batch", "progress", progress),
     Action::call("batch", "results", results),
+    Action::call("batch", "restart", restart),
     Action::call("batch", "repost", repost),
 ];
 
@@ -34,6 +35,7 @@ pub(super) struct Batch {
     since: Timestamp,
     done: Timestamp,
     callback: String,
+    jobs: Vec<Job>,
     results: Value,
 }
 
@@ -47,18 +49,30 @@ fn run(params: &Params<'_>, context: Context<'_>) -> Result<Value, Refusal> {
     if jobs.len() > MOST {
         return Err(Refusal::new(400, "There are more than 200 jobs").specific(24448));
     }
-    let mut jobs = jobs.iter().map(Job::read).collect::<Result<Vec<_>, _>>()?;
-    let Context { world, settings, denied, now, turn } = context;
-    let salt = settings.seed.wrapping_add(turn);
+    let jobs = jobs.iter().map(Job::read).collect::<Result<Vec<_>, _>>()?;
+    let (turn, salt) = (context.turn, context.settings.seed.wrapping_add(context.turn));
     let id = format!("{:016x}{:016x}", scatter(turn, salt), scatter(turn + 1, salt));
+    start(id.clone(), jobs, callback, context);
+    Ok(json!({ "asyncId": id }))
+}
+
+/// Runs the same jobs once more.
+fn restart(params: &Params<'_>, context: Context<'_>) -> Result<Value, Refusal> {
+    let (id, batch) = asked(params, &context, 24115)?;
+    start(id, batch.jobs, batch.callback, context);
+    Ok(json!({"restarted": true}))
+}
+
+fn start(id: String, mut jobs: Vec<Job>, callback: String, context: Context<'_>) {
+    let Context { world, settings, denied, now, turn } = context;
     // No order is promised, so none is kept.
     let mut place = 0;
     jobs.sort_by_cached_key(|_| {
         place += 1;
-        scatter(place, salt)
+        scatter(place, settings.seed.wrapping_add(turn))
     });
     let mut answered = Vec::with_capacity(jobs.len());
-    for (index, job) in jobs.into_iter().enumerate() {
+    for (index, job) in jobs.iter().enumerate() {
         let turn = turn.wrapping_add(index as u64);
         let context = Context { world: &mut *world, settings, denied, now, turn };
         let response = job.action(denied).and_then(|action| action.run(&job.params, context));
@@ -69,11 +83,9 @@ fn run(params: &Params<'_>, context: Context<'_>) -> Result<Value, Refusal> {
             "response": response.unwrap_or_else(Refusal::into_body),
         }));
     }
-    let done = now.plus(settings.batch_time);
-    let batch = Batch { since: now, done, callback, results: json!(answered) };
+    let batch = Batch { since: now, done: now.plus(settings.batch_time), callback, jobs, results: json!(answered) };
     world.outbox.put(batch.letter(&id));
-    world.batches.insert(id.clone(), batch);
-    Ok(json!({ "asyncId": id }))
+    world.batches.insert(id, batch);
 }
 
 /// `{"progress": 0..100}`.
@@ -124,7 +136,7 @@ impl Batch {
 }
 
 /// One call of a batch.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Job {
     namespace: String,
     action: String,

@@ -56,6 +56,13 @@ async fn a_batch_answers_later_and_calls_back_8() {
     assert_eq!(postman.deliver().await, 0, "once");
     assert_eq!(bench.ok("batch/repost", asked.clone()).await, json!({"reposted": true}));
     assert_eq!(postman.deliver().await, 1);
+    assert_eq!(bench.ok("batch/restart", asked.clone()).await, json!({"restarted": true}));
+    assert_eq!(bench.refused("batch/results", asked.clone()).await, (400, 24114), "not at once");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let done = bench.ok("batch/results", asked.clone()).await;
+    let add = |job: &&Value| job["action"] == "addOrUpdateContact";
+    let again = done["results"].as_array().unwrap().iter().find(add).unwrap();
+    assert_eq!(again["response"]["success"], false, "the contact is there already");
     tokio::time::advance(Duration::from_secs(2 * 24 * 3600 + 1)).await;
     assert_eq!(bench.refused("batch/results", asked.clone()).await, (400, 24115), "gone after two days");
 }
