@@ -1,10 +1,16 @@
 //! `tandem sim ivvy` as a process would run it: serves, answers, and stops cleanly on SIGTERM.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tandem::remote::http::{HttpSettings, ReqwestTransport};
 use tandem::sim::command::{SimOptions, run_ivvy};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+fn transport() -> tandem::error::Result<Arc<ReqwestTransport>> {
+    ReqwestTransport::new(&HttpSettings::default()).map(Arc::new)
+}
 
 async fn get(addr: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = tokio::net::TcpStream::connect(addr).await?;
@@ -21,7 +27,7 @@ async fn the_simulated_ivvy_serves_and_stops_on_sigterm() {
     drop(free);
     let faults = vec!["throttle,match=ping,times=2".to_owned()];
     let options = SimOptions { listen, records: 30, seed: 5, edits_per_minute: 6000, faults };
-    let running = tokio::spawn(run_ivvy(options));
+    let running = tokio::spawn(run_ivvy(options, transport().unwrap()));
     let serving = async {
         // Until it listens, and until the editor has made an edit.
         while !get(listen, "/_sim/ledger").await.is_ok_and(|ledger| ledger.contains(r#""by":"user""#)) {
@@ -40,7 +46,9 @@ async fn the_simulated_ivvy_serves_and_stops_on_sigterm() {
 async fn a_senseless_fault_is_refused_with_a_hint() {
     let listen = ([127, 0, 0, 1], 0).into();
     let faults = vec!["explode".to_owned()];
-    let error = run_ivvy(SimOptions { listen, records: 0, seed: 1, edits_per_minute: 0, faults }).await.unwrap_err();
+    let error = run_ivvy(SimOptions { listen, records: 0, seed: 1, edits_per_minute: 0, faults }, transport().unwrap())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind.exit_code(), 2);
     assert!(error.hint.unwrap().contains("KIND"));
 }

@@ -15,6 +15,7 @@ use crate::cli::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSi
 use crate::config::{Config, Secrets};
 use crate::daemon::{account, report};
 use crate::error::{Error, Result};
+use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::seam::{Clock, Entropy, SystemClock};
 use crate::sim::command::{SimOptions, run_ivvy, run_salesforce};
 use crate::store::{self, Store, doctor};
@@ -44,7 +45,7 @@ impl Hooks for Parts {
                 faults: run.args.fault,
             };
             match run.args.system {
-                SimSystem::Ivvy => run_ivvy(options).await,
+                SimSystem::Ivvy => run_ivvy(options, Arc::new(ReqwestTransport::new(&HttpSettings::default())?)).await,
                 SimSystem::Salesforce => run_salesforce(options).await,
             }
         })

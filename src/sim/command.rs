@@ -11,10 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::fault::{FaultSpec, Faults};
-use super::ivvy::{Editor, IvvySim, Settings};
+use super::ivvy::{Editor, IvvySim, Postman, Settings};
 use super::people::Sides;
 use super::serve;
 use crate::error::{Error, Result};
+use crate::remote::transport::Transport;
 use crate::seam::{Entropy, SystemClock};
 
 pub use super::salesforce::run_salesforce;
@@ -34,24 +35,27 @@ pub struct SimOptions {
     pub faults: Vec<String>,
 }
 
-/// Runs the simulated iVvy until SIGTERM or SIGINT.
+/// Runs the simulated iVvy until SIGTERM or SIGINT. What it sends by itself goes over `transport`.
 ///
 /// # Errors
 /// When a fault makes no sense or the address cannot be bound.
-pub async fn run_ivvy(options: SimOptions) -> Result<()> {
+pub async fn run_ivvy(options: SimOptions, transport: Arc<dyn Transport>) -> Result<()> {
     let settings = Settings { seed: options.seed, ..Settings::default() };
     let sim = IvvySim::new(settings, Arc::new(SystemClock), Entropy::seeded(options.seed));
     arm(sim.faults(), &options.faults)?;
     sim.load(&Sides::of_size(options.seed, options.records).ivvy);
+    sim.furnish(false);
     let cancel = CancellationToken::new();
     let editing = tokio::spawn(Editor::new(&sim, options.edits_per_minute).run(cancel.clone()));
+    let posting = tokio::spawn(Postman::new(&sim, transport).run(cancel.clone()));
     let settings = sim.settings();
     let credentials =
         json!({"key": settings.key, "secret": settings.secret.expose_secret(), "account": settings.account});
     let outcome = run_until_signalled(sim.router(), options.listen, credentials).await;
     cancel.cancel();
-    // The editor holds nothing that could fail; a panic in it would be a defect worth an error.
+    // Neither holds anything that could fail; a panic in one would be a defect worth an error.
     editing.await.map_err(|error| Error::internal("the editor of the simulated iVvy failed").because(&error))?;
+    posting.await.map_err(|error| Error::internal("the postman of the simulated iVvy failed").because(&error))?;
     outcome
 }
 

@@ -85,6 +85,7 @@ impl World {
         let world = Self { ivvy, salesforce, clock, entropy };
         let population = Population::generate(seed, contacts, contacts * 3 / 20);
         world.fill(&if hostile { population.hostile(seed) } else { population });
+        world.ivvy.furnish(hostile);
         world
     }
 

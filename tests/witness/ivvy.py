@@ -13,8 +13,11 @@ import datetime
 import hashlib
 import hmac
 import http.client
+import http.server
 import json
+import queue
 import sys
+import threading
 import urllib.parse
 
 VECTORS = [
@@ -145,6 +148,107 @@ def good_calls(client, report):
     report.refused("a missing contact", client.call("getContact", {"id": 1}), 400, 24096)
 
 
+def module_calls(client, report):
+    def rows(action, namespace, **more):
+        """Every row of a list, page by page, as the contract says: by results, not by meta.count."""
+        found, start = [], 0
+        while True:
+            status, _, body = client.call(action, {"perPage": 20, "start": start, **more}, namespace)
+            if status != 200 or not body["results"]:
+                return found
+            found += body["results"]
+            start += len(body["results"])
+            if start >= body["meta"]["totalResults"]:
+                return found
+
+    staff = rows("getUserList", "account")
+    emails = [user["email"].strip().lower() for user in staff]
+    report.check("staff without an address", "" in emails, emails)
+    report.check("staff sharing an address", len(set(emails)) < len(emails), emails)
+    report.refused("staff cannot be written", client.call("addOrUpdateUser", {"id": 301}, "account"), 404)
+
+    status, _, groups = client.call("getSubscriptionGroupList", {})
+    report.check("groups are a bare array", status == 200 and isinstance(groups, list) and groups, groups)
+    contact, group = int(rows("getContactList", "contact")[0]["id"]), int(groups[0]["id"])
+    for action in ("addContactsToSubscriptionGroup", "removeContactsFromSubscriptionGroup"):
+        status, _, body = client.call(action, {"contacts": [contact, 1], "group": group})
+        answers = {int(item["contactId"]): bool(item["status"]) for item in body}
+        report.check(f"{action} answers per contact", answers == {contact: True, 1: False}, body)
+
+    status, _, body = client.call("addOrUpdateLeadSource", {"name": "Witness"}, "crm")
+    report.check("a lead source is added", status == 200 and body.get("success", True) is True, body)
+    names = [source["name"] for source in rows("getLeadSourceList", "crm")]
+    report.check("and listed", names.count("Witness") == 1, names)
+    answer = client.call("addOrUpdateLeadSource", {"id": 1, "name": "x"}, "crm")
+    report.refused("the system's own is not", answer, 400, 24326)
+
+    lead = {"name": "Witness", "sourceId": 2, "typeId": 2, "stageId": 1, "contactId": contact}
+    status, _, body = client.call("addOrUpdateLead", lead)
+    report.check("a lead is added in contact", status == 200 and isinstance(body.get("id"), int), body)
+    listed = [row for row in rows("getLeadList", "crm") if int(row["id"]) == body.get("id")]
+    report.check("and listed in crm", len(listed) == 1 and int(listed[0]["contact"]["id"]) == contact, listed)
+    report.refused("an empty lead", client.call("addOrUpdateLead", {"id": body.get("id")}), 400, 24215)
+    report.refused("no such lead", client.call("addOrUpdateLead", {"id": 1, "name": "x"}), 400, 24216)
+    report.refused("a lead without owner", client.call("addOrUpdateLead", {**lead, "contactId": ""}), 400, 24218)
+
+    events = rows("getEventList", "event")
+    report.check("events", len(events) > 1, events)
+    for event in events:
+        registrations = rows("getRegistrationList", "event", eventId=int(event["id"]))
+        report.check("registrations of an event", all(int(row["eventId"]) == int(event["id"]) for row in registrations)
+                     and registrations, len(registrations))
+        attendees = rows("getAttendeeList", "event", eventId=int(event["id"]))
+        invited = rows("getInvitedContactList", "event", eventId=int(event["id"]))
+        answers = {row["response"] for row in invited}
+        report.check("attendees and invited", attendees and answers <= {"U", "Y", "N"}, invited)
+    page = {"perPage": 9, "start": 0}
+    report.refused("registrations of no event", client.call("getRegistrationList", page, "event"), 400, 23017)
+    filtered = {"eventId": events[0]["id"], "filter": {"id": 1}, **page}
+    report.refused("attendees have no filter", client.call("getAttendeeList", filtered, "event"), 400, 23016)
+
+    bookings = rows("getBookingListForAccount", "venue")
+    status, _, one = client.call("getBooking", {"id": bookings[0]["id"], "venueId": bookings[0]["venueId"]}, "venue")
+    report.check("a booking alone", status == 200 and int(one["id"]) == int(bookings[0]["id"])
+                 and one["opportunityId"] == bookings[0]["leadId"], one)
+    report.check("statuses of bookings", {1, 2, 3, 4} <= {int(row["currentStatus"]) for row in bookings})
+    report.check("emails in HTML", all("<" in row["body"] for row in rows("getEmailLogList", "account")))
+
+
+def batch_calls(client, report):
+    """A batch, its refusals, and its callback, received by a server of our own."""
+    posted = queue.Queue()
+
+    class Caller(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.put((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    caller = http.server.HTTPServer(("127.0.0.1", 0), Caller)
+    threading.Thread(target=caller.serve_forever, daemon=True).start()
+    jobs = [{"namespace": "test", "action": "ping", "params": {}},
+            {"namespace": "contact", "action": "getContact", "params": {"id": 1}}]
+    url = f"http://127.0.0.1:{caller.server_port}/done?token=w"
+    status, _, body = client.call("run", {"jobs": jobs, "callbackUrl": url}, "batch")
+    report.check("a batch is taken", status == 200 and len(body.get("asyncId", "")) == 32, body)
+    asked = {"async": body["asyncId"]}
+    report.refused("its results come later", client.call("results", asked, "batch"), 400, 24114)
+    many = {"jobs": jobs * 101, "callbackUrl": url}
+    report.refused("more than 200 jobs", client.call("run", many, "batch"), 400, 24448)
+    report.refused("no such batch", client.call("progress", {"async": "0" * 32}, "batch"), 400, 24105)
+    path, told = posted.get(timeout=20)
+    addressed = path == "/done?token=w" and told["asyncId"] == asked["async"]
+    report.check("the callback comes to its address", addressed, told)
+    status, _, body = client.call("results", asked, "batch")
+    report.check("and tells the results", status == 200 and body["results"] == told["results"], body)
+    errors = {job["action"]: int(job["response"].get("errorCode", 0)) for job in told["results"]}
+    report.check("each job for itself", errors == {"ping": 0, "getContact": 400}, errors)
+    caller.shutdown()
+
+
 def wrong_calls(client, report):
     def ping(**spoilt):
         return client.call("ping", {}, "test", **spoilt)
@@ -172,6 +276,8 @@ def main():
     for *inputs, expected in VECTORS:
         report.check("published vector", signature(*inputs) == expected, inputs)
     good_calls(client, report)
+    module_calls(client, report)
+    batch_calls(client, report)
     wrong_calls(client, report)
     print(f"{report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0

@@ -1,245 +1,218 @@
-//! The actions, after the gate has admitted the call.
+//! The actions, after the gate has admitted the call: which there are, and what each kind does.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use strum::{EnumString, IntoStaticStr};
 
 use super::answer::{Refusal, plain, suffixed};
-use super::company::{self, Company};
-use super::contact::{self, Contact};
-use super::custom::{self, COMPANY_FIELDS, CONTACT_FIELDS};
-use super::directory;
-use super::listing::Query;
+use super::listing::{List, Query, Scope};
+use super::object::{Face, Object, Property};
+use super::objects;
 use super::params::Params;
-use super::settings::{DuplicateAdd, Order, Settings};
-use super::world::{GROUPS, World, Write};
+use super::row::Row;
+use super::settings::{Order, Settings};
+use super::world::World;
+use super::{batch, write};
 use crate::model::Timestamp;
-use crate::sim::ledger::By;
 
 /// Every namespace the contract counts; unknown ones are 404 before the method is looked at.
-const NAMESPACES: [&str; 9] = ["account", "batch", "contact", "crm", "event", "invoice", "partner", "test", "venue"];
-
-/// Parameters that steer a write and are no fields.
-const STEERING: &[&str] = &["id", "updateIfExists"];
+pub(super) const NAMESPACES: [&str; 9] =
+    ["account", "batch", "contact", "crm", "event", "invoice", "partner", "test", "venue"];
 
 /// An action this simulator offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
-#[strum(serialize_all = "camelCase")]
-pub(super) enum Action {
-    Ping,
-    GetContactList,
-    GetContact,
-    AddOrUpdateContact,
-    GetCompanyList,
-    GetCompany,
-    AddOrUpdateCompany,
-    GetCustomFieldDefinition,
-    GetCompanyCustomFieldDefinition,
-    GetSubscriptionGroupList,
-    GetUserList,
-    GetLeadSourceList,
+#[derive(Debug)]
+pub(super) struct Action {
+    pub namespace: &'static str,
+    pub name: &'static str,
+    /// The kind of record it is about.
+    pub object: Option<&'static str>,
+    does: Does,
 }
 
-impl Action {
-    /// The namespaces that exist.
-    pub(super) fn namespaces() -> impl Iterator<Item = &'static str> {
-        NAMESPACES.into_iter()
-    }
-
-    /// The action of that exact name in that namespace.
-    pub(super) fn find(namespace: &str, name: &str) -> Option<Self> {
-        let action: Self = name.parse().ok()?;
-        let home = match action {
-            Self::Ping => "test",
-            Self::GetUserList => "account",
-            Self::GetLeadSourceList => "crm",
-            _ => "contact",
-        };
-        (home == namespace).then_some(action)
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        self.into()
-    }
+#[derive(Debug)]
+enum Does {
+    List(List),
+    /// One record by id, perhaps within a parent.
+    Read(&'static Object, Option<Scope>, &'static [&'static str]),
+    /// An addOrUpdate, and what it needs even where it changes a record.
+    Write(&'static Object, &'static [&'static str]),
+    /// What no table can say.
+    Call(Call),
 }
+
+/// An action with its own code.
+pub(super) type Call = fn(&Params<'_>, Context<'_>) -> Result<Value, Refusal>;
+
+const PING: &[Action] = &[Action::call("test", "ping", ping)];
 
 /// What an action works with.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub world: &'a mut World,
     pub settings: &'a Settings,
+    /// Actions the caller may not run.
+    pub denied: &'a BTreeSet<String>,
     pub now: Timestamp,
     /// Number of this call, for what must differ between calls.
     pub turn: u64,
 }
 
-/// Runs `action`.
-pub(super) fn run(action: Action, map: &Map<String, Value>, context: Context<'_>) -> Result<Value, Refusal> {
-    let params = Params::of_call(map);
-    let Context { world, settings, now, turn } = context;
-    let salt = settings.seed.wrapping_add(if settings.order == Order::Shuffled { turn } else { 0 });
-    match action {
-        Action::Ping => Ok(json!({"ack": if turn % 2 == 0 { plain(now) } else { suffixed(now) }})),
-        Action::GetContactList => {
-            let query = Query::read::<Contact>(&params, settings)?;
-            let rows = world.contacts.seen_at(world.horizon(now));
-            Ok(query.page(rows, settings.order, salt, |contact| contact.row(world)))
-        }
-        Action::GetCompanyList => {
-            let query = Query::read::<Company>(&params, settings)?;
-            let rows = world.companies.seen_at(world.horizon(now));
-            Ok(query.page(rows, settings.order, salt, |company| company.row(world)))
-        }
-        Action::GetContact => {
-            let id = asked(&params, settings, &["id", "useEventSortOrder"])?;
-            let found = world.contacts.get(id).map(|contact| contact.detail(world));
-            found.ok_or_else(no_contact)
-        }
-        Action::GetCompany => {
-            let id = asked(&params, settings, &["id"])?;
-            let found = world.companies.get(id).map(|company| company.detail(world));
-            found.ok_or_else(no_company)
-        }
-        Action::AddOrUpdateContact => write_contact(&params, world, settings, now),
-        Action::AddOrUpdateCompany => write_company(&params, world, settings, now),
-        Action::GetCustomFieldDefinition => Ok(custom::definitions(CONTACT_FIELDS)),
-        Action::GetCompanyCustomFieldDefinition => Ok(custom::definitions(COMPANY_FIELDS)),
-        Action::GetSubscriptionGroupList => Ok(groups(world)),
-        Action::GetUserList => directory::users(&params, settings, now),
-        Action::GetLeadSourceList => directory::lead_sources(&params, settings),
+impl Action {
+    /// A list of every record of `object`, in pages.
+    pub(super) const fn list(namespace: &'static str, name: &'static str, object: &'static Object) -> Self {
+        let list = List {
+            object,
+            required: &[],
+            scope: None,
+            idle: &[],
+            sorts: &[],
+            omitted: &[],
+            filters: &[],
+            bare: false,
+            capped: false,
+        };
+        Self { namespace, name, object: Some(object.name), does: Does::List(list) }
     }
-}
 
-fn no_contact() -> Refusal {
-    Refusal::missing("contact", 24096)
-}
-
-fn no_company() -> Refusal {
-    Refusal::missing("company", 24153)
-}
-
-fn asked(params: &Params<'_>, settings: &Settings, known: &[&str]) -> Result<u64, Refusal> {
-    params.require(&["id"])?;
-    if settings.strict_params {
-        params.only(known)?;
+    /// A single read by `id`.
+    pub(super) const fn read(namespace: &'static str, name: &'static str, object: &'static Object) -> Self {
+        Self { namespace, name, object: Some(object.name), does: Does::Read(object, None, &[]) }
     }
-    params.whole("id")?.ok_or_else(|| Refusal::required("id"))
-}
 
-fn write_contact(
-    params: &Params<'_>,
-    world: &mut World,
-    settings: &Settings,
-    now: Timestamp,
-) -> Result<Value, Refusal> {
-    let id = params.whole("id");
-    if matches!(id, Ok(None)) {
-        params.require(&["firstName", "lastName", "email"])?;
+    /// An addOrUpdate.
+    pub(super) const fn write(namespace: &'static str, name: &'static str, object: &'static Object) -> Self {
+        Self { namespace, name, object: Some(object.name), does: Does::Write(object, &[]) }
     }
-    if settings.strict_params {
-        params.only(contact::PARAMS)?;
+
+    /// Anything else.
+    pub(super) const fn call(namespace: &'static str, name: &'static str, call: Call) -> Self {
+        Self { namespace, name, object: None, does: Does::Call(call) }
     }
-    let id = id?;
-    let overlaid = |base: Contact| {
-        let mut contact = base;
-        contact.overlay(params, world, now)?;
-        if settings.normalise_emails {
-            contact.email = contact.email.trim().to_lowercase();
+
+    /// Any other action, said to be about `object`.
+    pub(super) const fn about(mut self, object: &'static Object) -> Self {
+        self.object = Some(object.name);
+        self
+    }
+
+    /// A list or write that needs these parameters at all times.
+    pub(super) const fn requiring(mut self, names: &'static [&'static str]) -> Self {
+        match &mut self.does {
+            Does::List(list) => list.required = names,
+            Does::Write(_, required) => *required = names,
+            Does::Read(..) | Does::Call(_) => {}
         }
-        Ok::<Contact, Refusal>(contact)
-    };
-    let fresh = Contact { status: 1, sms_status: 1, ..Contact::default() };
-    let update_if_exists = params.flag("updateIfExists")?.unwrap_or(false);
-    let contact = match id {
-        // Validity is judged before existence.
-        Some(id) => match world.contacts.get(id) {
-            Some(before) => overlaid(before.clone())?,
-            None => overlaid(fresh).and_then(|_| Err(no_contact()))?,
-        },
-        None => {
-            let added = overlaid(fresh)?;
-            match world.contacts.live().find(|other| other.same_identity(&added)).cloned() {
-                Some(before) if update_if_exists => overlaid(before)?,
-                Some(_) => match settings.duplicate_add {
-                    DuplicateAdd::Allow => added,
-                    DuplicateAdd::Refuse => return Ok(refused("A contact with this name and email exists already")),
-                    DuplicateAdd::BadRequest => {
-                        return Err(Refusal::new(400, "A contact with this name and email exists already"));
-                    }
-                },
-                None => added,
+        self
+    }
+
+    /// A list or read within one parent.
+    pub(super) const fn within(mut self, new: Scope) -> Self {
+        match &mut self.does {
+            Does::List(list) => list.scope = Some(new),
+            Does::Read(_, scope, _) => *scope = Some(new),
+            Does::Write(..) | Does::Call(_) => {}
+        }
+        self
+    }
+
+    /// A list or read that takes parameters which change nothing here.
+    pub(super) const fn taking(mut self, names: &'static [&'static str]) -> Self {
+        match &mut self.does {
+            Does::List(list) => list.idle = names,
+            Does::Read(_, _, idle) => *idle = names,
+            Does::Write(..) | Does::Call(_) => {}
+        }
+        self
+    }
+
+    /// A list that can be sorted.
+    pub(super) const fn sorted_by(mut self, sorts: &'static [(&'static str, &'static str)]) -> Self {
+        if let Does::List(list) = &mut self.does {
+            list.sorts = sorts;
+        }
+        self
+    }
+
+    /// A list that leaves some fields out.
+    pub(super) const fn omitting(mut self, names: &'static [&'static str]) -> Self {
+        if let Does::List(list) = &mut self.does {
+            list.omitted = names;
+        }
+        self
+    }
+
+    /// A list with more to filter by than other lists of its object.
+    pub(super) const fn filtered_by(mut self, filters: &'static [Property]) -> Self {
+        if let Does::List(list) = &mut self.does {
+            list.filters = filters;
+        }
+        self
+    }
+
+    /// A list that comes as a bare array.
+    pub(super) const fn bare(mut self) -> Self {
+        if let Does::List(list) = &mut self.does {
+            list.bare = true;
+        }
+        self
+    }
+
+    /// A list whose cap of 100 is documented.
+    pub(super) const fn capped(mut self) -> Self {
+        if let Does::List(list) = &mut self.does {
+            list.capped = true;
+        }
+        self
+    }
+
+    /// Every action there is.
+    pub(super) fn all() -> impl Iterator<Item = &'static Self> {
+        objects::ACTIONS.iter().chain(&[PING, batch::ACTIONS]).copied().flatten()
+    }
+
+    /// The action of that exact name in that namespace.
+    pub(super) fn find(namespace: &str, name: &str) -> Option<&'static Self> {
+        Self::all().find(|action| action.namespace == namespace && action.name == name)
+    }
+
+    /// Runs it.
+    pub(super) fn run(&self, map: &Map<String, Value>, context: Context<'_>) -> Result<Value, Refusal> {
+        let params = &Params::of_call(map);
+        let settings = context.settings;
+        match &self.does {
+            Does::List(list) => {
+                let query = Query::read(list, params, context.world, settings)?;
+                let turn = if settings.order == Order::Shuffled { context.turn } else { 0 };
+                Ok(query.page(context.world, context.now, settings.order, settings.seed.wrapping_add(turn)))
             }
-        }
-    };
-    if contact.anonymised {
-        return Ok(refused("The contact is anonymised"));
-    }
-    let write = Write { by: By::Api, now, fields: params.written(STEERING) };
-    Ok(written(world.commit(contact, write)))
-}
-
-fn write_company(
-    params: &Params<'_>,
-    world: &mut World,
-    settings: &Settings,
-    now: Timestamp,
-) -> Result<Value, Refusal> {
-    let id = params.whole("id");
-    if matches!(id, Ok(None)) {
-        params.require(&["businessName"])?;
-    }
-    if settings.strict_params {
-        params.only(company::PARAMS)?;
-    }
-    let id = id?;
-    let overlaid = |base: Company| {
-        let mut company = base;
-        company.overlay(params, world)?;
-        if settings.normalise_emails {
-            company.email = company.email.trim().to_lowercase();
-        }
-        Ok::<Company, Refusal>(company)
-    };
-    let update_if_exists = params.flag("updateIfExists")?.unwrap_or(false);
-    let company = match id {
-        Some(id) => match world.companies.get(id) {
-            Some(before) => overlaid(before.clone())?,
-            None => overlaid(Company::default()).and_then(|_| Err(no_company()))?,
-        },
-        None => {
-            let added = overlaid(Company::default())?;
-            let name = added.business_name.trim().to_lowercase();
-            let same = |other: &&Company| other.business_name.trim().to_lowercase() == name;
-            match world.companies.live().find(same).cloned() {
-                Some(before) if update_if_exists => overlaid(before)?,
-                Some(_) => match settings.duplicate_add {
-                    DuplicateAdd::Allow => added,
-                    DuplicateAdd::Refuse => return Ok(refused("A company with this name exists already")),
-                    DuplicateAdd::BadRequest => {
-                        return Err(Refusal::new(400, "A company with this name exists already"));
-                    }
-                },
-                None => added,
+            Does::Read(object, scope, idle) => {
+                params.require(&["id"])?;
+                params.require(scope.as_ref().map_or(&[], Scope::required))?;
+                if settings.strict_params {
+                    let known = [&["id"], *idle].concat();
+                    params.only(&known.into_iter().chain(scope.iter().flat_map(Scope::names)).collect::<Vec<_>>())?;
+                }
+                let id = params.whole("id")?.ok_or_else(|| Refusal::required("id"))?;
+                let world = &*context.world;
+                let within = match scope {
+                    None => None,
+                    Some(scope) => scope.read(params, world)?,
+                };
+                let belongs = |row: &&Row| within.as_ref().is_none_or(|within| within.admits(row));
+                let row = world.get(object.name, id).filter(belongs).ok_or_else(|| object.missing())?;
+                Ok(object.show(row, world, Face::Single))
             }
+            Does::Write(object, required) => {
+                params.require(required)?;
+                write::run(object, params, context)
+            }
+            Does::Call(call) => call(params, context),
         }
-    };
-    let write = Write { by: By::Api, now, fields: params.written(STEERING) };
-    Ok(written(world.commit(company, write)))
+    }
 }
 
-/// The answer of a write; `success` is missing for some ids.
-fn written(id: u64) -> Value {
-    if id.is_multiple_of(3) { json!({"id": id}) } else { json!({"success": true, "id": id}) }
-}
-
-/// A write refused with HTTP 200.
-fn refused(message: &str) -> Value {
-    json!({"success": false, "id": 0, "message": message})
-}
-
-fn groups(world: &World) -> Value {
-    let row = |(id, name, colour): &(u64, &str, &str)| {
-        let members = world.contacts.live().filter(|contact| contact.groups.contains_key(id)).count();
-        json!({"id": id.to_string(), "groupName": name, "memberCount": members, "tagColour": colour})
-    };
-    GROUPS.iter().map(row).collect()
+/// The server's time, in either form.
+fn ping(_: &Params<'_>, context: Context<'_>) -> Result<Value, Refusal> {
+    let ack = if context.turn.is_multiple_of(2) { plain(context.now) } else { suffixed(context.now) };
+    Ok(json!({ "ack": ack }))
 }

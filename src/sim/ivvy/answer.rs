@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::model::Timestamp;
 use crate::sim::fault::FaultKind;
 
-/// A refused call; its code is also the HTTP status.
+/// A refused call; its code is also the HTTP status. 200 is a write that is refused politely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub code: u16,
@@ -46,12 +46,26 @@ impl Refusal {
         refusal
     }
 
-    /// 24096 and 24153: no such record, or no longer.
+    /// A write refused with HTTP 200 and `success: false`.
+    pub(super) fn polite(message: impl Into<String>) -> Self {
+        Self::new(200, message)
+    }
+
+    /// No such record, or no longer; the code is the action's (24096, 24153, …).
     pub(super) fn missing(object: &str, specific: u32) -> Self {
         Self::new(400, format!("The {object} does not exist")).specific(specific)
     }
 
     pub(super) fn into_response(self, now: Timestamp) -> Response {
+        let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        respond(status, &self.into_body(), now)
+    }
+
+    /// The object that says so.
+    pub(super) fn into_body(self) -> Value {
+        if self.code == 200 {
+            return json!({"success": false, "id": 0, "message": self.message});
+        }
         let mut body = Map::new();
         body.insert("errorCode".into(), json!(self.code));
         body.insert("message".into(), json!(self.message));
@@ -63,8 +77,7 @@ impl Refusal {
                 body.insert("additionalMessages".into(), json!(self.additional));
             }
         }
-        let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        respond(status, &Value::Object(body), now)
+        Value::Object(body)
     }
 }
 

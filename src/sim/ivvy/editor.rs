@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::world::{Record, Table, World};
+use super::row::Row;
 use super::{Contact, IvvySim};
 use crate::seam::Entropy;
 use crate::sim::control::Edit;
@@ -53,12 +53,12 @@ impl Editor {
         match self.entropy.below(100) {
             0..15 => Some(self.newcomer()),
             15..25 => {
-                let company = self.anyone(|world| &world.companies)?;
+                let company = self.anyone("company")?;
                 let city = ["Perth", "Kraków", "神戸市", "São Paulo", "Nürnberg"][self.below(5)];
                 Some(Edit::update("company", company.id, json!({"address": {"city": city}})))
             }
             dice => {
-                let contact = self.anyone(|world| &world.contacts).filter(|contact| !contact.anonymised)?;
+                let contact = Contact::from(&self.anyone("contact").filter(|contact| !contact.flag("isAnonymised"))?);
                 if dice == 99 {
                     return Some(Edit::delete("contact", contact.id));
                 }
@@ -98,10 +98,10 @@ impl Editor {
         Population::generate(self.entropy.next(), 1, 0).people.swap_remove(0)
     }
 
-    /// Any record of a table; nothing when the dice hit a deleted one.
-    fn anyone<T: Record>(&self, table: impl Fn(&World) -> &Table<T>) -> Option<T> {
+    /// Any record of a kind; nothing when the dice hit a deleted one.
+    fn anyone(&self, object: &str) -> Option<Row> {
         let world = self.sim.world();
-        let table = table(&world);
+        let table = world.table(object);
         let index = self.below(usize::try_from(table.ever()).unwrap_or(0));
         table.live().nth(index).cloned()
     }

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use sha1::Sha1;
 
-use super::actions::Action;
+use super::actions::{Action, NAMESPACES};
 use super::answer::{Refusal, parse_stamp};
 use crate::model::Timestamp;
 
@@ -29,13 +29,21 @@ pub(super) struct Key {
     pub denied: BTreeSet<String>,
 }
 
+/// A request that was let in.
+#[derive(Debug)]
+pub(super) struct Admitted<'k> {
+    pub action: &'static Action,
+    pub params: Map<String, Value>,
+    pub key: &'k Key,
+}
+
 /// Admits a request or says why not.
-pub(super) fn admit(
+pub(super) fn admit<'k>(
     parts: &Parts,
     body: &[u8],
-    keys: &BTreeMap<String, Key>,
+    keys: &'k BTreeMap<String, Key>,
     now: Timestamp,
-) -> Result<(Action, Map<String, Value>), Refusal> {
+) -> Result<Admitted<'k>, Refusal> {
     let action = addressed(parts)?;
     let (name, signature) = authorization(&parts.headers).ok_or_else(Refusal::unauthorized)?;
     let key = keys.get(name).ok_or_else(Refusal::unauthorized)?;
@@ -53,16 +61,16 @@ pub(super) fn admit(
     if signature != sign(key.secret.expose_secret(), &string_to_sign(parts, &md5)) {
         return Err(Refusal::unauthorized());
     }
-    if key.denied.contains(action.name()) {
+    if key.denied.contains(action.name) {
         return Err(Refusal::new(403, "Forbidden"));
     }
-    Ok((action, parameters(parts, body)?))
+    Ok(Admitted { action, params: parameters(parts, body)?, key })
 }
 
 /// Path, version, method and action.
-fn addressed(parts: &Parts) -> Result<Action, Refusal> {
+fn addressed(parts: &Parts) -> Result<&'static Action, Refusal> {
     let namespace = parts.uri.path().strip_prefix("/api/1.0/").ok_or_else(|| Refusal::new(404, "Not found"))?;
-    if !Action::namespaces().any(|known| known == namespace) {
+    if !NAMESPACES.contains(&namespace) {
         return Err(Refusal::new(404, "Not found"));
     }
     if parts.method != Method::POST {

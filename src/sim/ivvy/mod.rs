@@ -1,21 +1,28 @@
 //! A simulated iVvy account behind the Developer API 1.0 (`contracts/ivvy.md`).
 //!
 //! Checks come in the contract's order with the contract's codes (18); where the contract is silent the
-//! stricter reading is built and a [`Settings`] knob offers the other. It has no notifications, no
-//! events and no bookings, and it uses no code of the client it tests.
+//! stricter reading is built and a [`Settings`] knob offers the other. It has no notifications and no
+//! invoices, and it uses no code of the client it tests.
+//!
+//! `gate` admits a call, `actions` finds what it does, `listing` (with `filter`) and `write` do it for any kind of record,
+//! and `objects` describes the kinds. `world` keeps the records and writes the ledger.
 
 mod actions;
 mod answer;
-mod company;
-mod contact;
-mod custom;
-mod directory;
+mod batch;
 mod editor;
+mod filter;
 mod gate;
 mod listing;
+mod object;
+mod objects;
 mod params;
+mod post;
+mod row;
 mod settings;
+mod trade;
 mod world;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -30,18 +37,21 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, request};
 use axum::response::Response;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-pub use company::{Address, Company};
-pub use contact::Contact;
 pub use editor::Editor;
+pub use objects::{Address, Company, Contact};
+pub use post::Postman;
 pub use settings::{DuplicateAdd, Filtering, Order, Settings};
 
-use actions::Context;
+use actions::{Action, Context};
 use answer::{Refusal, respond};
-use gate::Key;
+use gate::{Admitted, Key};
+use object::{Face, Object, Scene};
+use objects::{COMPANY, CONTACT};
 use params::Params;
-use world::{Holds, Record, World, Write};
+use row::Row;
+use world::{World, Write};
 
 use crate::model::Timestamp;
 use crate::seam::{Clock, Entropy};
@@ -138,7 +148,7 @@ impl IvvySim {
                     address,
                     ..Company::default()
                 };
-                world.seed(record, at())
+                world.seed(&COMPANY, record.into(), at())
             })
             .collect();
         for person in &population.people {
@@ -152,82 +162,92 @@ impl IvvySim {
                 sms_status: 1,
                 ..Contact::default()
             };
-            world.seed(contact, at());
+            world.seed(&CONTACT, contact.into(), at());
         }
     }
 
     /// Puts one contact in place without a ledger row: under its own id unless that is 0, stamped with
     /// its own `modified` unless that is the epoch.
     pub fn add_contact(&self, contact: Contact) -> u64 {
-        self.seed(contact)
+        self.world().seed(&CONTACT, contact.into(), self.clock.now())
     }
 
     /// Puts one company in place, as [`IvvySim::add_contact`].
     pub fn add_company(&self, company: Company) -> u64 {
-        self.seed(company)
+        self.world().seed(&COMPANY, company.into(), self.clock.now())
     }
 
     /// The contact as stored now.
     pub fn contact(&self, id: u64) -> Option<Contact> {
-        self.world().contacts.get(id).cloned()
+        self.world().get("contact", id).map(Contact::from)
     }
 
     /// The company as stored now.
     pub fn company(&self, id: u64) -> Option<Company> {
-        self.world().companies.get(id).cloned()
+        self.world().get("company", id).map(Company::from)
     }
 
     /// All contacts as stored now, by id.
     pub fn contacts(&self) -> Vec<Contact> {
-        self.world().contacts.live().cloned().collect()
+        self.world().table("contact").live().map(Contact::from).collect()
     }
 
     /// All companies as stored now, by id.
     pub fn companies(&self) -> Vec<Company> {
-        self.world().companies.live().cloned().collect()
+        self.world().table("company").live().map(Company::from).collect()
     }
 
-    /// Acts as another user, see [`Simulated::edit`]. Objects: `contact`, `company`. Fields have the
-    /// API's names; `isAnonymised: true` erases a contact for good.
+    /// Puts a record of any kind in place without a ledger row, as if it had always been there. `fields` (a
+    /// JSON object) have the API's names; among them may be `id`, `createdDate` and `modifiedDate`.
+    ///
+    /// # Errors
+    /// When there is no such object or field, or a value cannot be held.
+    pub fn add(&self, object: &str, fields: Value) -> Result<u64, EditError> {
+        let kind = objects::find(object).ok_or_else(|| EditError::UnknownObject(object.to_owned()))?;
+        let now = self.clock.now();
+        let edit = Edit::create(object, fields);
+        let params = Params::of_edit(&edit.fields);
+        let mut world = self.world();
+        let row = || {
+            let at = |name| params.stamp(name).map(|at| at.unwrap_or(Timestamp::EPOCH));
+            let start = Row::new(params.whole("id")?.unwrap_or(0), at("createdDate")?, at("modifiedDate")?);
+            let own = params.without(&["id", "createdDate", "modifiedDate"]);
+            edited(kind, &Params::of_edit(&own), start, None, &Scene { world: &world, now, by_user: true })
+        };
+        let row = row().map_err(bad_field)?;
+        Ok(world.seed(kind, row, now))
+    }
+
+    /// Acts as another user, see [`Simulated::edit`]. Any object can be edited, and any of its fields, also
+    /// those the API does not write; fields have the API's names. `isAnonymised: true` erases a contact for
+    /// good, `bodyBytes` gives an email a body of that size.
     ///
     /// # Errors
     /// When the object, record or a field does not exist.
     pub fn edit(&self, edit: &Edit) -> Result<String, EditError> {
-        let id = match &edit.id {
-            None => None,
-            Some(id) => Some(id.parse::<u64>().map_err(|_| EditError::UnknownRecord(id.clone()))?),
-        };
         if edit.merge_into.is_some() {
             return Err(EditError::NoMerging);
         }
+        let kind = objects::find(&edit.object).ok_or_else(|| EditError::UnknownObject(edit.object.clone()))?;
         let now = self.clock.now();
-        let mut world = self.world();
         let params = Params::of_edit(&edit.fields);
-        let write = Write { by: By::User, now, fields: params.written(&[]) };
-        match edit.object.as_str() {
-            "contact" => {
-                let base = world.contacts.get(id.unwrap_or(0)).cloned();
-                let overlay = |contact: &mut Contact, world: &World| {
-                    params.only(&[contact::PARAMS, &["isAnonymised"]].concat())?;
-                    contact.overlay(&params, world, now)?;
-                    if params.flag("isAnonymised")? == Some(true) {
-                        contact.anonymise();
-                    }
-                    Ok(())
-                };
-                let fresh = Contact { status: 1, sms_status: 1, ..Contact::default() };
-                apply(&mut world, edit, id, base, fresh, overlay, write)
+        let write = Write { by: By::User, now, fields: params.written(&[]), silent: false };
+        let mut world = self.world();
+        let before = match &edit.id {
+            None => None,
+            Some(id) => {
+                let found = id.parse().ok().and_then(|id| world.get(kind.name, id)).cloned();
+                Some(found.ok_or_else(|| EditError::UnknownRecord(id.clone()))?)
             }
-            "company" => {
-                let base = world.companies.get(id.unwrap_or(0)).cloned();
-                let overlay = |company: &mut Company, world: &World| {
-                    params.only(company::PARAMS)?;
-                    company.overlay(&params, world)
-                };
-                apply(&mut world, edit, id, base, Company::default(), overlay, write)
-            }
-            other => Err(EditError::UnknownObject(other.to_owned())),
+        };
+        if let (true, Some(before)) = (edit.delete, &before) {
+            world.delete(kind, before.id, write);
+            return Ok(before.id.to_string());
         }
+        let start = before.clone().unwrap_or_default();
+        let scene = Scene { world: &world, now, by_user: true };
+        let row = edited(kind, &params, start, before.as_ref(), &scene).map_err(bad_field)?;
+        Ok(world.commit(kind, row, write).to_string())
     }
 
     /// Revokes the key: every call answers 463 from now on.
@@ -248,22 +268,21 @@ impl IvvySim {
         }
     }
 
-    fn seed<T: Record>(&self, record: T) -> u64
-    where
-        World: Holds<T>,
-    {
-        let at = if record.modified() == Timestamp::EPOCH { self.clock.now() } else { record.modified() };
-        self.world().seed(record, at)
+    /// As [`IvvySim::permit`], for every action about `object`.
+    pub fn permit_object(&self, object: &str, allowed: bool) {
+        for action in Action::all().filter(|action| action.object == Some(object)) {
+            self.permit(action.name, allowed);
+        }
     }
 
     /// Admits and runs one call.
     fn answer(&self, parts: &request::Parts, body: &[u8]) -> Response {
         let now = self.clock.now();
-        let admitted = gate::admit(parts, body, &self.keys(), now);
-        let outcome = admitted.and_then(|(action, params): (_, Map<String, Value>)| {
+        let keys = self.keys();
+        let outcome = gate::admit(parts, body, &keys, now).and_then(|Admitted { action, params, key }| {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-            let context = Context { world: &mut self.world(), settings: &self.settings, now, turn };
-            actions::run(action, &params, context)
+            let (world, settings, denied) = (&mut *self.world(), &self.settings, &key.denied);
+            action.run(&params, Context { world, settings, denied, now, turn })
         });
         match outcome {
             Ok(body) => respond(StatusCode::OK, &body, now),
@@ -280,31 +299,23 @@ impl IvvySim {
     }
 }
 
-/// Deletes, changes or creates one record as another user.
-fn apply<T: Record>(
-    world: &mut World,
-    edit: &Edit,
-    id: Option<u64>,
-    base: Option<T>,
-    fresh: T,
-    overlay: impl Fn(&mut T, &World) -> Result<(), Refusal>,
-    write: Write,
-) -> Result<String, EditError>
-where
-    World: Holds<T>,
-{
-    if let Some(id) = id {
-        let unknown = || EditError::UnknownRecord(id.to_string());
-        if edit.delete {
-            return if world.delete::<T>(id, write) { Ok(id.to_string()) } else { Err(unknown()) };
-        }
-        if base.is_none() {
-            return Err(unknown());
-        }
-    }
-    let mut record = base.unwrap_or(fresh);
-    overlay(&mut record, world).map_err(|refusal| EditError::BadField(refusal.message))?;
-    Ok(world.commit(record, write).to_string())
+/// `start` as another user's edit leaves it.
+fn edited(
+    kind: &Object,
+    params: &Params<'_>,
+    start: Row,
+    before: Option<&Row>,
+    scene: &Scene<'_>,
+) -> Result<Row, Refusal> {
+    params.only(&kind.editable())?;
+    let mut row = start;
+    kind.overlay(&mut row, params, scene)?;
+    (kind.rules)(&mut row, before, scene)?;
+    Ok(row)
+}
+
+fn bad_field(refusal: Refusal) -> EditError {
+    EditError::BadField(refusal.message)
 }
 
 impl Simulated for IvvySim {
@@ -325,12 +336,9 @@ impl Simulated for IvvySim {
     }
 
     fn records(&self, object: &str) -> Option<Vec<Value>> {
+        let kind = objects::find(object)?;
         let world = self.world();
-        match object {
-            "contact" => Some(world.contacts.live().map(|contact| contact.detail(&world)).collect()),
-            "company" => Some(world.companies.live().map(|company| company.detail(&world)).collect()),
-            _ => None,
-        }
+        Some(world.table(object).live().map(|row| kind.show(row, &world, Face::Single)).collect())
     }
 }
 

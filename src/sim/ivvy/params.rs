@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::answer::Refusal;
+use super::answer::{Refusal, parse_stamp};
+use crate::model::Timestamp;
 
 /// Longest text held anywhere unless a rule says less; the real limits are unknown (contract 17.5).
 const LONGEST: usize = 255;
@@ -22,6 +23,8 @@ pub(super) enum Form {
     Phone,
     /// A JSON string; numbers are refused.
     Key,
+    /// Anything of any length.
+    Html,
 }
 
 /// The parameters of one call. `null` counts as absent, as PHP's `isset` sees it: it clears nothing.
@@ -41,6 +44,11 @@ impl<'a> Params<'a> {
         Self { map, unchecked: true }
     }
 
+    /// Whether forms, lengths and links are checked: not where another user edits.
+    pub(super) fn checked(&self) -> bool {
+        !self.unchecked
+    }
+
     /// The value, unless absent or null.
     pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         self.map.get(name).filter(|value| !value.is_null())
@@ -54,6 +62,12 @@ impl<'a> Params<'a> {
     /// Names of all parameters but those in `without`.
     pub(super) fn written(&self, without: &[&str]) -> Vec<String> {
         self.map.keys().filter(|name| !without.contains(&name.as_str())).cloned().collect()
+    }
+
+    /// The parameters but those in `without`.
+    pub(super) fn without(&self, without: &[&str]) -> Map<String, Value> {
+        let rest = self.map.iter().filter(|(name, _)| !without.contains(&name.as_str()));
+        rest.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// 23017 for the first of `names` that is absent or empty.
@@ -105,6 +119,44 @@ impl<'a> Params<'a> {
                 Some(1) => Ok(Some(true)),
                 _ => Err(Refusal::invalid(name, "Value must be a boolean")),
             },
+        }
+    }
+
+    /// One of `allowed`.
+    pub(super) fn word(&self, name: &str, allowed: &[&str]) -> Result<Option<String>, Refusal> {
+        match self.text(name, Form::Free)? {
+            Some(word) if !allowed.contains(&word.as_str()) && !self.unchecked => {
+                Err(Refusal::invalid(name, format!("{name}: is not an allowed value")))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// An amount of money, also as text.
+    pub(super) fn amount(&self, name: &str) -> Result<Option<f64>, Refusal> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(value) => {
+                let amount =
+                    value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|amount| amount.is_finite());
+                amount.map(Some).ok_or_else(|| Refusal::invalid(name, "Value must be a number"))
+            }
+        }
+    }
+
+    /// A time, with or without ` UTC`.
+    pub(super) fn stamp(&self, name: &str) -> Result<Option<Timestamp>, Refusal> {
+        let Some(text) = self.text(name, Form::Free)? else { return Ok(None) };
+        parse_stamp(&text).map(Some).ok_or_else(|| Refusal::invalid(name, format!("{name}: is not a date and time")))
+    }
+
+    /// A day.
+    pub(super) fn date(&self, name: &str) -> Result<Option<String>, Refusal> {
+        match self.text(name, Form::Free)? {
+            Some(day) if parse_stamp(&format!("{day} 00:00:00")).is_none() => {
+                Err(Refusal::invalid(name, format!("{name}: is not a date")))
+            }
+            other => Ok(other),
         }
     }
 
@@ -162,7 +214,7 @@ pub(super) fn whole(value: &Value) -> Option<u64> {
 }
 
 fn complaint(text: &str, form: Form) -> Option<&'static str> {
-    if text.chars().count() > LONGEST {
+    if form != Form::Html && text.chars().count() > LONGEST {
         return Some("is too long");
     }
     match form {

@@ -64,6 +64,16 @@ pub struct Settings {
     pub duplicate_add: DuplicateAdd,
     /// Filters on lists.
     pub filtering: Filtering,
+    /// Filters on fields nobody documented as filterable: `modifiedDate` of leads, `sentTime` of the email
+    /// log and their like (contract 7). Refused by default: a client has to probe before it relies on one.
+    pub inferred_filters: Filtering,
+    /// Whether `perPage` above 100 is refused with 23016 where the cap is documented, instead of cut.
+    pub strict_pages: bool,
+    /// Whether joining or leaving a subscription group moves the contact's `modifiedDate`. Unknown
+    /// (contract 17.7), so by default it does not.
+    pub group_bumps: bool,
+    /// How long a batch takes.
+    pub batch_time: Duration,
     /// Whether `fromModifiedDate` and `toModifiedDate` include the bound itself. Unknown (contract 7),
     /// so the default leaves the bound out: a client must overlap its windows.
     pub inclusive_bounds: bool,
@@ -89,6 +99,10 @@ impl Default for Settings {
             visibility: Duration::ZERO,
             duplicate_add: DuplicateAdd::default(),
             filtering: Filtering::default(),
+            inferred_filters: Filtering::Reject,
+            strict_pages: false,
+            group_bumps: false,
+            batch_time: Duration::from_secs(2),
             inclusive_bounds: false,
             noop_bumps: true,
             normalise_emails: false,

@@ -1,7 +1,12 @@
 //! Tests of the simulated account, through its router.
 
+mod batch;
+mod choices;
 mod contract;
+mod events;
 mod knobs;
+mod sales;
+mod trade;
 
 use std::sync::Arc;
 
@@ -86,9 +91,10 @@ impl Bench {
         Ok((status, serde_json::from_slice(response.body()).unwrap_or(Value::Null)))
     }
 
-    /// A well-signed call in namespace `contact`.
+    /// A well-signed call of `namespace/action`, or of an action in namespace `contact`.
     async fn act(&self, action: &str, body: Value) -> (u16, Value) {
-        self.send(&self.call(&format!("/api/1.0/contact?action={action}"), &body)).await.unwrap()
+        let (namespace, action) = action.split_once('/').unwrap_or(("contact", action));
+        self.send(&self.call(&format!("/api/1.0/{namespace}?action={action}"), &body)).await.unwrap()
     }
 
     /// As [`Bench::act`], where success is certain.
@@ -96,6 +102,25 @@ impl Bench {
         let (status, answer) = self.act(action, body).await;
         assert_eq!(status, 200, "{action}: {answer}");
         answer
+    }
+
+    /// Everything a list shows with `more` parameters, in one page.
+    async fn rows(&self, action: &str, more: Value) -> Vec<Value> {
+        let mut body = serde_json::json!({"perPage": 100, "start": 0});
+        if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+            body.extend(more);
+        }
+        self.ok(action, body).await["results"].as_array().unwrap().clone()
+    }
+
+    /// The codes of a call that is refused.
+    async fn refused(&self, action: &str, body: Value) -> (u16, u64) {
+        codes(&self.act(action, body).await)
+    }
+
+    /// Puts a record in place.
+    fn add(&self, object: &str, fields: Value) -> u64 {
+        self.sim.add(object, fields).unwrap()
     }
 
     /// Ids on one page.

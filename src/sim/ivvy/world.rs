@@ -5,44 +5,33 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::company::Company;
-use super::contact::Contact;
+use super::batch::Batch;
+use super::object::Object;
+use super::objects;
+use super::post::Outbox;
+use super::row::Row;
 use super::settings::Settings;
 use crate::model::Timestamp;
 use crate::sim::ledger::{By, Ledger, NewEffect, Op};
 
-/// A kind of record.
-pub(super) trait Record: Clone {
-    /// Name in the ledger and the control API.
-    const OBJECT: &'static str;
-    fn id(&self) -> u64;
-    fn set_id(&mut self, id: u64);
-    fn external_id(&self) -> &str;
-    fn modified(&self) -> Timestamp;
-    /// Sets `modifiedDate`, and `createdDate` on a new record.
-    fn stamp(&mut self, at: Timestamp, new: bool);
-    /// Everything a user can change.
-    fn content(&self) -> Value;
-}
-
 /// Versions of one record that some reader may still see, oldest first; `None` is a deletion.
 #[derive(Clone, Debug)]
-struct Timeline<T>(Vec<(Timestamp, Option<T>)>);
+struct Timeline(Vec<(Timestamp, Option<Row>)>);
 
 /// All records of a kind.
 #[derive(Clone, Debug)]
-pub(super) struct Table<T> {
-    rows: BTreeMap<u64, Timeline<T>>,
+pub(super) struct Table {
+    rows: BTreeMap<u64, Timeline>,
     next_id: u64,
 }
 
-impl<T: Record> Table<T> {
+impl Table {
     fn starting_at(next_id: u64) -> Self {
         Self { rows: BTreeMap::new(), next_id }
     }
 
     /// The record as of now, unless it is deleted.
-    pub(super) fn get(&self, id: u64) -> Option<&T> {
+    pub(super) fn get(&self, id: u64) -> Option<&Row> {
         self.rows.get(&id)?.0.last()?.1.as_ref()
     }
 
@@ -52,18 +41,18 @@ impl<T: Record> Table<T> {
     }
 
     /// All records as of now, by id.
-    pub(super) fn live(&self) -> impl DoubleEndedIterator<Item = &T> {
+    pub(super) fn live(&self) -> impl DoubleEndedIterator<Item = &Row> {
         self.rows.values().filter_map(|timeline| timeline.0.last()?.1.as_ref())
     }
 
     /// All records as lists saw them at `then`, by id.
-    pub(super) fn seen_at(&self, then: Timestamp) -> impl Iterator<Item = &T> {
+    pub(super) fn seen_at(&self, then: Timestamp) -> impl Iterator<Item = &Row> {
         self.rows.values().filter_map(move |timeline| {
             timeline.0.iter().rev().find(|(written, _)| *written <= then).and_then(|(_, version)| version.as_ref())
         })
     }
 
-    fn put(&mut self, id: u64, version: Option<T>, now: Timestamp, visibility: Duration) {
+    fn put(&mut self, id: u64, version: Option<Row>, now: Timestamp, visibility: Duration) {
         let versions = &mut self.rows.entry(id).or_insert_with(|| Timeline(Vec::new())).0;
         versions.push((now, version));
         // A version is over once its successor is visible to everyone.
@@ -79,48 +68,55 @@ pub(super) struct Write {
     pub now: Timestamp,
     /// Names of the fields the write carries.
     pub fields: Vec<String>,
+    /// Whether it leaves `modifiedDate` where it is.
+    pub silent: bool,
 }
 
 /// The account.
 #[derive(Debug)]
 pub(super) struct World {
-    pub contacts: Table<Contact>,
-    pub companies: Table<Company>,
+    tables: BTreeMap<&'static str, Table>,
     pub ledger: Ledger,
+    pub batches: BTreeMap<String, Batch>,
+    pub outbox: Outbox,
     visibility: Duration,
     noop_bumps: bool,
 }
 
-/// Subscription groups: id, name, colour.
-pub(super) const GROUPS: &[(u64, &str, &str)] =
-    &[(1, "Newsletter", "#3366cc"), (2, "VIP", "#cc9900"), (3, "Presse & Média", "")];
-
-/// Gives access to the table of a kind.
-pub(super) trait Holds<T> {
-    fn table(&mut self) -> &mut Table<T>;
-}
-
-impl Holds<Contact> for World {
-    fn table(&mut self) -> &mut Table<Contact> {
-        &mut self.contacts
-    }
-}
-
-impl Holds<Company> for World {
-    fn table(&mut self) -> &mut Table<Company> {
-        &mut self.companies
-    }
-}
-
 impl World {
+    /// An account with its offices: staff, venues, groups and the lists that leads choose from.
     pub(super) fn new(settings: &Settings) -> Self {
-        Self {
-            contacts: Table::starting_at(25_001),
-            companies: Table::starting_at(501),
+        let tables = objects::ALL.iter().map(|object| (object.name, Table::starting_at(object.first_id)));
+        let mut world = Self {
+            tables: tables.collect(),
             ledger: Ledger::new(),
+            batches: BTreeMap::new(),
+            outbox: Outbox::default(),
             visibility: settings.visibility,
             noop_bumps: settings.noop_bumps,
-        }
+        };
+        objects::furnish(&mut world);
+        world
+    }
+
+    /// The table of an object. Every name in the descriptions is an object's, which a test proves; and
+    /// every object has its table from the start.
+    pub(super) fn table(&self, object: &str) -> &Table {
+        &self.tables[object]
+    }
+
+    fn table_mut(&mut self, object: &'static Object) -> &mut Table {
+        self.tables.entry(object.name).or_insert_with(|| Table::starting_at(object.first_id))
+    }
+
+    /// One record as of now, unless it is deleted.
+    pub(super) fn get(&self, object: &str, id: u64) -> Option<&Row> {
+        self.table(object).get(id)
+    }
+
+    /// The record a field links to.
+    pub(super) fn linked(&self, object: &str, row: &Row, field: &str) -> Option<&Row> {
+        self.get(object, row.whole(field)?)
     }
 
     /// What lists and filters see at `now`: the world some time ago.
@@ -128,48 +124,51 @@ impl World {
         now.minus(self.visibility)
     }
 
-    /// Puts a record in place without a trace in the ledger, visible at once, stamped `at`. Gives it an
-    /// id if it has none.
-    pub(super) fn seed<T: Record>(&mut self, mut record: T, at: Timestamp) -> u64
-    where
-        Self: Holds<T>,
-    {
-        let table = self.table();
-        if record.id() == 0 {
-            record.set_id(table.next_id);
+    /// Puts a record in place without a trace in the ledger, visible at once, stamped `at` unless it has
+    /// stamps. Gives it an id if it has none.
+    pub(super) fn seed(&mut self, object: &'static Object, mut row: Row, at: Timestamp) -> u64 {
+        let table = self.table_mut(object);
+        if row.id == 0 {
+            row.id = table.next_id;
         }
-        let id = record.id();
+        let id = row.id;
         table.next_id = table.next_id.max(id + 1);
-        record.stamp(at.floor_second(), true);
-        table.rows.insert(id, Timeline(vec![(Timestamp::EPOCH, Some(record))]));
+        if row.modified == Timestamp::EPOCH {
+            row.modified = at.floor_second();
+        }
+        if row.created == Timestamp::EPOCH {
+            row.created = row.modified;
+        }
+        table.rows.insert(id, Timeline(vec![(Timestamp::EPOCH, Some(row))]));
         id
     }
 
-    /// Commits a new (id 0) or changed record and records the effect. Returns its id.
-    pub(super) fn commit<T: Record>(&mut self, mut record: T, write: Write) -> u64
-    where
-        Self: Holds<T>,
-    {
+    /// Commits a new (id 0, or one that never was) or changed record and records the effect. Returns its id.
+    pub(super) fn commit(&mut self, object: &'static Object, mut row: Row, write: Write) -> u64 {
         let (visibility, noop_bumps) = (self.visibility, self.noop_bumps);
-        let table = self.table();
-        let new = record.id() == 0;
+        let table = self.table_mut(object);
+        if row.id == 0 {
+            row.id = table.next_id;
+        }
+        let id = row.id;
+        table.next_id = table.next_id.max(id + 1);
+        let before = table.get(id);
+        let new = before.is_none();
+        let unchanged = before.is_some_and(|before| before.same_content(&row));
+        if new || (!write.silent && (!unchanged || noop_bumps)) {
+            row.modified = write.now.floor_second();
+        }
         if new {
-            record.set_id(table.next_id);
-            table.next_id += 1;
+            row.created = row.modified;
         }
-        let id = record.id();
-        let content = record.content();
-        let unchanged = table.get(id).is_some_and(|before| before.content() == content);
-        if !unchanged || noop_bumps {
-            record.stamp(write.now.floor_second(), new);
-        }
-        let external_id = Some(record.external_id().to_owned()).filter(|key| !key.is_empty());
-        table.put(id, Some(record), write.now, visibility);
+        let content = row.content();
+        let external_id = key(&row);
+        table.put(id, Some(row), write.now, visibility);
         self.ledger.record(NewEffect {
             at: write.now,
             by: write.by,
             op: if new { Op::Create } else { Op::Update },
-            object: T::OBJECT,
+            object: object.name,
             id: id.to_string(),
             external_id,
             content: &content,
@@ -179,20 +178,17 @@ impl World {
     }
 
     /// Deletes a record and records the effect. False when there is none.
-    pub(super) fn delete<T: Record>(&mut self, id: u64, write: Write) -> bool
-    where
-        Self: Holds<T>,
-    {
+    pub(super) fn delete(&mut self, object: &'static Object, id: u64, write: Write) -> bool {
         let visibility = self.visibility;
-        let table = self.table();
+        let table = self.table_mut(object);
         let Some(before) = table.get(id) else { return false };
-        let external_id = Some(before.external_id().to_owned()).filter(|key| !key.is_empty());
+        let external_id = key(before);
         table.put(id, None, write.now, visibility);
         self.ledger.record(NewEffect {
             at: write.now,
             by: write.by,
             op: Op::Delete,
-            object: T::OBJECT,
+            object: object.name,
             id: id.to_string(),
             external_id,
             content: &Value::Null,
@@ -200,4 +196,9 @@ impl World {
         });
         true
     }
+}
+
+/// The counterpart's key, for the kinds that have one.
+fn key(row: &Row) -> Option<String> {
+    Some(row.text("externalId").to_owned()).filter(|key| !key.is_empty())
 }

@@ -1,11 +1,19 @@
 //! Custom field definitions and their values (contract 4 and 9).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
-use super::answer::{Refusal, parse_stamp};
-use super::params::{Params, whole};
+use super::super::actions::{Action, Context};
+use super::super::answer::{Refusal, parse_stamp};
+use super::super::params::{Params, whole};
+
+pub(super) const ACTIONS: &[Action] = &[
+    Action::call("contact", "getCustomFieldDefinition", |params, context| {
+        definitions(params, &context, CONTACT_FIELDS)
+    }),
+    Action::call("contact", "getCompanyCustomFieldDefinition", |params, context| {
+        definitions(params, &context, COMPANY_FIELDS)
+    }),
+];
 
 /// A custom field of contacts or of companies.
 #[derive(Clone, Debug)]
@@ -45,7 +53,10 @@ pub(super) const COMPANY_FIELDS: &[Definition] = &[
 ];
 
 /// The bare array of the definition actions.
-pub(super) fn definitions(fields: &[Definition]) -> Value {
+fn definitions(params: &Params<'_>, context: &Context<'_>, fields: &[Definition]) -> Result<Value, Refusal> {
+    if context.settings.strict_params {
+        params.only(&[])?;
+    }
     let row = |(index, field): (usize, &Definition)| {
         let options: Map<String, Value> = field.options.iter().map(|(v, label)| ((*v).into(), json!(label))).collect();
         let select = matches!(field.kind, 2 | 3 | 9);
@@ -61,43 +72,43 @@ pub(super) fn definitions(fields: &[Definition]) -> Value {
             "fileTypes": if field.kind == 6 { json!(["jpg", "png"]) } else { Value::Null },
         })
     };
-    fields.iter().enumerate().map(row).collect()
+    Ok(fields.iter().enumerate().map(row).collect())
 }
 
 /// `customFields` of a record: every active field, unset ones in their odd shapes.
-pub(super) fn shown(fields: &[Definition], values: &BTreeMap<u64, Value>) -> Value {
+pub(super) fn shown(fields: &[Definition], kept: &Value) -> Value {
     let row = |field: &Definition| {
         let unset = match field.kind {
             3 => json!([""]),
             5 => json!(""),
             _ => Value::Null,
         };
-        let value = values.get(&field.id).cloned().unwrap_or(unset);
+        let value = kept.get(field.id.to_string()).cloned().unwrap_or(unset);
         json!({"fieldId": field.id, "displayName": field.title, "value": value})
     };
     fields.iter().filter(|field| field.active).map(row).collect()
 }
 
-/// Takes `customFields` of a write into `values`; fields not named stay.
-pub(super) fn take(
-    params: &Params<'_>,
-    fields: &[Definition],
-    values: &mut BTreeMap<u64, Value>,
-) -> Result<(), Refusal> {
+/// Takes `customFields` of a write over what is kept; fields not named stay.
+pub(super) fn take(params: &Params<'_>, fields: &[Definition], kept: &Value) -> Result<Option<Value>, Refusal> {
     let refuse = |why: String| Refusal::invalid("customFields", why);
-    for item in params.items("customFields")?.into_iter().flatten() {
+    let Some(items) = params.items("customFields")? else { return Ok(None) };
+    let mut values = kept.as_object().cloned().unwrap_or_default();
+    for item in items {
         let id = item.get("fieldId").and_then(whole);
         let field = id.and_then(|id| fields.iter().find(|field| field.id == id && field.active));
         let Some(field) = field else { return Err(refuse("customFields: no such field".into())) };
         let Some(value) = item.get("value") else { return Err(refuse(format!("{}: has no value", field.title))) };
         let value = checked(field, value).ok_or_else(|| refuse(format!("{}: is not an allowed value", field.title)))?;
         if value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty) {
-            values.remove(&field.id);
+            values.remove(&field.id.to_string());
         } else {
-            values.insert(field.id, value);
+            values.insert(field.id.to_string(), value);
         }
     }
-    Ok(())
+    // Equal contents are equal whatever the order of the writes that led there.
+    values.sort_keys();
+    Ok(Some(Value::Object(values)))
 }
 
 /// The value as kept, or nothing if the field cannot hold it.
