@@ -215,6 +215,7 @@ impl Recipe {
             external_key: Some(format!("{}", n + 40_000)),
             missed_sweeps: 0,
             absent: false,
+            merged_into: None,
             record,
         }
     }
