@@ -202,8 +202,8 @@ mod tests {
 
     #[test]
     fn a_chain_of_merges_ends_at_the_living_and_a_circle_nowhere_i2() {
-        let backend = redb::backends::InMemoryBackend::new();
-        let store = crate::store::Store::open_backend(backend, crate::store::Options::default()).unwrap();
+        let disk = crate::sync::simulation::disk::Disk::default();
+        let store = crate::store::Store::open_backend(disk.open(), crate::store::Options::default()).unwrap();
         let (module, side) = (ModuleId::Contacts, Side::Crm);
         let put = |id: &str, merged_into: Option<&str>| {
             let mut seen = known("1", 1, 1);
