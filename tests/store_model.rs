@@ -460,3 +460,31 @@ fn a_walk_by_token_survives_a_change_of_filter_and_bad_tokens_are_refused() {
         .unwrap();
     assert_eq!(store.read(|view| view.open_item(module_of(1), &lone(Side::Ivvy, "1"))).unwrap(), Some(ItemId(1)));
 }
+
+#[test]
+fn a_link_that_moves_to_a_survivor_keeps_its_old_id_as_an_alias_i2() {
+    let store = memory();
+    let (module, side) = (ModuleId::Contacts, Side::Crm);
+    store
+        .write_blocking(move |tx| {
+            tx.put_link(&link(1, module, "1", "old"), note())?;
+            tx.put_link(&link(1, module, "1", "new"), note())?;
+            tx.put_alias(module, side, &RecordId::from("old"), LinkId(1))
+        })
+        .unwrap();
+    for id in ["old", "new"] {
+        let found = store.read(|view| view.link_of(module, side, &RecordId::from(id))).unwrap();
+        assert_eq!(found, Some(LinkId(1)), "{id}");
+    }
+    // Neither id can come to stand in a second link, and an alias leads to a link, never to an alias.
+    for taken in ["old", "new"] {
+        let second = link(2, module, "2", taken);
+        let refused = store.write_blocking(move |tx| tx.put_link(&second, note())).unwrap_err();
+        assert!(matches!(refused, StoreError::Invariant(_)), "{taken}: {refused}");
+    }
+    let other = link(2, module, "2", "two");
+    store.write_blocking(move |tx| tx.put_link(&other, note()).map(drop)).unwrap();
+    let refused = store.write_blocking(move |tx| tx.put_alias(module, side, &RecordId::from("two"), LinkId(1)));
+    assert!(matches!(refused, Err(StoreError::Invariant(_))), "{refused:?}");
+    assert!(store.read(doctor::check).unwrap().is_empty());
+}

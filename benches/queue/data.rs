@@ -217,6 +217,7 @@ impl Recipe {
             missed_sweeps: 0,
             merged_into: None,
             absent: false,
+            merged_into: None,
             record,
         }
     }

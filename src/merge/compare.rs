@@ -273,6 +273,22 @@ mod tests {
         assert_eq!(run(&accepted, "8"), (Verdict::Conflict, Why::ConstantIdTaken));
     }
 
+    /// The counterpart was merged into record 42; the id there is the one we wrote ourselves.
+    #[test]
+    fn our_own_constant_id_follows_a_merge_and_a_foreign_one_does_not_v13() {
+        let field = FieldDef::new("external_id", "External id", FieldKind::ConstantId).flow(Flow::ToIvvy);
+        let run = |base: &BaseField, ivvy: &str| {
+            compare(&field, base, Some(&ivvy.into()), Some(&"42".into()), &NoReferences).verdict
+        };
+        let ours = BaseField::agreed("41".into(), "41".into());
+        assert_eq!(run(&ours, "41"), Verdict::ToIvvy);
+        assert_eq!(run(&ours, "7"), Verdict::Conflict, "somebody put another one there");
+        assert_eq!(run(&BaseField::agreed("7".into(), "41".into()), "7"), Verdict::Conflict, "never ours");
+        let key = FieldDef::new("ivvy_key", "Key", FieldKind::ConstantId).flow(Flow::ToCrm);
+        let found = compare(&key, &ours, Some(&"42".into()), Some(&"41".into()), &NoReferences);
+        assert_eq!(found.verdict, Verdict::Conflict, "iVvy does not merge: a key of another record is a question");
+    }
+
     #[test]
     fn one_way_fields_are_not_read_back() {
         let field = text_field().flow(Flow::ToCrm);

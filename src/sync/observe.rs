@@ -199,4 +199,30 @@ mod tests {
         assert_eq!(weigh(Some(&ours), &record("new", 30), Source::Poll, at), Seen::Unchanged, "only the stamp");
         assert_eq!(weigh(None, &record("x", 1), Source::Poll, at), Seen::Changed);
     }
+
+    #[test]
+    fn a_chain_of_merges_ends_at_the_living_and_a_circle_nowhere_i2() {
+        let disk = crate::sync::simulation::disk::Disk::default();
+        let store = crate::store::Store::open_backend(disk.open(), crate::store::Options::default()).unwrap();
+        let (module, side) = (ModuleId::Contacts, Side::Crm);
+        let put = |id: &str, merged_into: Option<&str>| {
+            let mut seen = known("1", 1, 1);
+            seen.side = side;
+            seen.record.id = id.into();
+            seen.absent = merged_into.is_some();
+            seen.merged_into = merged_into.map(RecordId::from);
+            store.write_blocking(move |tx| tx.put_observation(&seen)).unwrap();
+        };
+        let end = |id: &str| {
+            let found = store.read(|view| survivor(view, module, side, &id.into())).unwrap();
+            found.map(|found| found.record.id.0)
+        };
+        put("a", Some("b"));
+        assert_eq!(end("a"), None, "a survivor nobody has read is none yet");
+        put("b", Some("c"));
+        put("c", None);
+        assert_eq!((end("a").as_deref(), end("b").as_deref(), end("c")), (Some("c"), Some("c"), None));
+        put("c", Some("a"));
+        assert_eq!((end("a"), end("b")), (None, None));
+    }
 }

@@ -7,7 +7,7 @@
 //! A run is a function of its seed. `TANDEM_SEEDS=from..to` widens or narrows the range.
 
 mod check;
-mod disk;
+pub(super) mod disk;
 mod drive;
 mod lanes;
 mod remote;

@@ -7,7 +7,7 @@ use crate::seam::Entropy;
 
 /// What survives, and what is only in the cache. Shared between the "machine" and its open store.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(in crate::sync) struct Disk(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -21,7 +21,7 @@ struct State {
 
 /// One opening of the disk.
 #[derive(Debug)]
-pub(super) struct Backend {
+pub(in crate::sync) struct Backend {
     disk: Disk,
     epoch: u64,
 }

@@ -64,7 +64,7 @@ impl Drive {
         let entropy = Entropy::seeded(seed);
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(BEGIN)));
         // Every other account meets an iVvy whose pages shift.
-        let paging = if seed % 2 == 0 { Listing::Keyset } else { Listing::Offset };
+        let paging = if seed.is_multiple_of(2) { Listing::Keyset } else { Listing::Offset };
         Self {
             ivvy: World::new(Side::Ivvy, paging, Arc::clone(&clock), entropy.clone()),
             crm: World::new(Side::Crm, Listing::Keyset, Arc::clone(&clock), entropy.clone()),
