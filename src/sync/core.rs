@@ -81,7 +81,8 @@ struct Switches {
     /// Lanes that must wait for a remote's quota: until when, and why.
     quota_holds: BTreeMap<(ModuleId, Side, Lane), (Timestamp, String)>,
     polling: BTreeMap<(ModuleId, Side), Polling>,
-    last_error: BTreeMap<ModuleId, String>,
+    /// Per side, so that the other side's health does not hide it.
+    last_error: BTreeMap<(ModuleId, Side), String>,
 }
 
 /// Where a poller stands, for the dashboard.
@@ -231,11 +232,11 @@ impl Core {
     pub fn answered(&self, module: ModuleId, side: Side) {
         let mut switches = self.switches();
         switches.halted.remove(&side);
-        switches.last_error.remove(&module);
+        switches.last_error.remove(&(module, side));
     }
 
-    pub fn note_error(&self, module: ModuleId, message: String) {
-        self.switches().last_error.insert(module, message);
+    pub fn note_error(&self, module: ModuleId, side: Side, message: String) {
+        self.switches().last_error.insert((module, side), message);
     }
 
     /// Why nothing of `module` may be claimed now, if so.
@@ -263,7 +264,8 @@ impl Core {
     }
 
     pub fn last_error(&self, module: ModuleId) -> Option<String> {
-        self.switches().last_error.get(&module).cloned()
+        let switches = self.switches();
+        Side::BOTH.into_iter().find_map(|side| switches.last_error.get(&(module, side)).cloned())
     }
 
     // --- polling --------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ fn failed(core: &Core, module: ModuleId, side: Side, lane: Lane, error: &PollErr
         core.hold_for_quota(module, side, lane, remote);
         return remote.retry_after.unwrap_or_default().max(Duration::from_millis(100));
     }
-    core.note_error(module, error.to_string());
+    core.note_error(module, side, error.to_string());
     if let PollError::Remote(remote) = error {
         match remote.class {
             Class::Unauthorized => core.halt(side, error.to_string()),

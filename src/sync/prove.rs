@@ -195,7 +195,7 @@ async fn later(core: &Arc<Core>, intent: &Intent, error: RemoteError) -> Result<
     if error.class == Class::Quota {
         core.hold_for_quota(intent.module, intent.side, lane(intent), &error);
     } else {
-        core.note_error(intent.module, error.to_string());
+        core.note_error(intent.module, intent.side, error.to_string());
     }
     let (shared, id) = (Arc::clone(core), intent.item);
     tracing::warn!(item = %label(intent.module, id), class = %error.class, "proof put off");
