@@ -215,7 +215,6 @@ impl Recipe {
             identity: tandem::merge::matching::identity(module, &record.fields),
             external_key: Some(format!("{}", n + 40_000)),
             missed_sweeps: 0,
-            merged_into: None,
             absent: false,
             merged_into: None,
             record,
