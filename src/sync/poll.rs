@@ -1,6 +1,6 @@
 //! Polling: when to sweep one side of one module, and what its absences prove (`engine.md` 5.7, 5.8).
 //!
-//! [`sweep`] reads one sweep to its end; here stands the schedule around it. Nothing here plans or
+//! [`sweep()`] reads one sweep to its end; here stands the schedule around it. Nothing here plans or
 //! writes to a remote.
 
 mod slice;
