@@ -92,6 +92,14 @@ pub fn compare(
     if field.kind == FieldKind::ConstantId {
         return compare_constant_id(field, base, ivvy, crm);
     }
+    if base.disputed {
+        let equal = equal_across(field, ivvy, crm, references) == Some(true);
+        return if equal {
+            Compared::of(Verdict::Agree, Why::Equal)
+        } else {
+            Compared::of(Verdict::Conflict, Why::BothChanged)
+        };
+    }
     let changed = |side: Side, now: &Value| base.on(side).is_none_or(|then| !same(field.kind, then, now));
     let (ivvy_moved, crm_moved) = (changed(Side::Ivvy, ivvy), changed(Side::Crm, crm));
     if !ivvy_moved && !crm_moved {
@@ -250,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_side_without_a_base_counts_as_changed() {
-        let half = BaseField { ivvy: None, crm: Some("y".into()) };
+        let half = BaseField { ivvy: None, crm: Some("y".into()), disputed: false };
         let found = compare(&text_field(), &half, Some(&"c".into()), Some(&"y".into()), &NoReferences);
         assert_eq!(found.verdict, Verdict::ToCrm);
         let moved = compare(&text_field(), &half, Some(&"c".into()), Some(&"z".into()), &NoReferences);
@@ -329,8 +337,8 @@ mod tests {
             x in "[ab]{0,1}", y in "[ab]{0,1}", zx in prop::option::of("[ab]{0,1}"), zy in prop::option::of("[ab]{0,1}"),
         ) {
             let field = text_field();
-            let base = BaseField { ivvy: zx.clone().map(Value::Text), crm: zy.clone().map(Value::Text) };
-            let swapped = BaseField { ivvy: zy.map(Value::Text), crm: zx.map(Value::Text) };
+            let base = BaseField { ivvy: zx.clone().map(Value::Text), crm: zy.clone().map(Value::Text), disputed: false };
+            let swapped = BaseField { ivvy: zy.map(Value::Text), crm: zx.map(Value::Text), disputed: false };
             let forth = compare(&field, &base, Some(&Value::Text(x.clone())), Some(&Value::Text(y.clone())), &NoReferences);
             let back = compare(&field, &swapped, Some(&Value::Text(y)), Some(&Value::Text(x)), &NoReferences);
             let mirrored = match back.verdict {

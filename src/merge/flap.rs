@@ -20,6 +20,8 @@ pub fn note(base: &mut Base, field: &str, side: Side, now: Timestamp) {
     if turns.last().is_none_or(|(last, _)| *last != side) {
         turns.push((side, now));
     }
+    let superfluous = turns.len().saturating_sub(LIMIT);
+    turns.drain(..superfluous);
 }
 
 /// A person has decided about `field`: counting begins again.

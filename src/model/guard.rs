@@ -92,12 +92,15 @@ pub struct Trip {
     /// Who asked for its release, where that takes two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Actor>,
+    /// Items let through as samples since it tripped.
+    #[serde(default)]
+    pub sampled: u64,
 }
 
 impl Trip {
     /// A trip nobody has asked to release yet.
     pub fn new(cause: TripCause, at: Timestamp, message: impl Into<String>) -> Self {
-        Self { cause, at, message: message.into(), asked: None }
+        Self { cause, at, message: message.into(), asked: None, sampled: 0 }
     }
 
     /// Why nothing is written, for a person.

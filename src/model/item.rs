@@ -1,10 +1,13 @@
 //! The queue item: the one open unit of work of a pair (I3).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
 use super::{
-    Actor, BaseField, Fingerprint, ItemId, ModuleId, PairKey, Plan, Reasons, Side, State, Timestamp, Value, Verb,
+    Actor, BaseField, Choice, Fingerprint, ItemId, ModuleId, PairKey, Plan, Reasons, Side, State, Timestamp, Value,
+    Verb,
 };
 
 /// What kind of work it is.
@@ -37,10 +40,12 @@ pub struct PushedField {
     pub before: Value,
     /// What was written.
     pub after: Value,
-    /// What the sides had agreed on before, so that an undo can tell a settled question from a change
-    /// that went over by itself.
+    /// What the sides had agreed on before.
     #[serde(default)]
     pub base: BaseField,
+    /// A person had decided it; otherwise it went over by the engine's own rules.
+    #[serde(default)]
+    pub decided: bool,
 }
 
 /// The last thing that went wrong. Holds no field values.
@@ -63,6 +68,10 @@ pub struct Pending {
     /// The side that wins, for a force-push.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<Side>,
+    /// The results it would set, for a force-push. They stay out of the plan until confirmed: otherwise
+    /// an ordinary approval could carry them out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub choices: BTreeMap<String, Choice>,
     /// Why, in the words of whoever asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -55,12 +55,16 @@ pub struct BaseField {
     /// The CRM's value at agreement.
     #[serde(default, deserialize_with = "super::value::present", skip_serializing_if = "Option::is_none")]
     pub crm: Option<Value>,
+    /// A person undid what was agreed since: a difference is a question until it is settled, whoever
+    /// moved (`docs/decisions/0010`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disputed: bool,
 }
 
 impl BaseField {
     /// Both sides agreed on these values.
     pub fn agreed(ivvy: Value, crm: Value) -> Self {
-        Self { ivvy: Some(ivvy), crm: Some(crm) }
+        Self { ivvy: Some(ivvy), crm: Some(crm), disputed: false }
     }
 
     /// The agreed value on `side`.
@@ -110,7 +114,7 @@ mod tests {
 
     #[test]
     fn an_agreed_null_survives_json_and_is_not_taken_for_never_agreed_i27() {
-        let base = BaseField { ivvy: Some(Value::Null), crm: None };
+        let base = BaseField { ivvy: Some(Value::Null), crm: None, disputed: false };
         let json = serde_json::to_string(&base).unwrap();
         assert_eq!(serde_json::from_str::<BaseField>(&json).unwrap(), base);
     }

@@ -100,6 +100,14 @@ impl FieldPlan {
         }
     }
 
+    /// The value last agreed on `side`.
+    pub fn base_on(&self, side: Side) -> Option<&Value> {
+        match side {
+            Side::Ivvy => self.base_ivvy.as_ref(),
+            Side::Crm => self.base_crm.as_ref(),
+        }
+    }
+
     /// Whether a person still has to choose before the item can be approved.
     pub fn unsolved(&self) -> bool {
         self.verdict == Verdict::Conflict && self.choice.is_none()

@@ -120,6 +120,14 @@ impl Tx<'_> {
         self.insert(Tab::Aliases, &keys::record(module, side, old), &key(link))
     }
 
+    /// Forgets that `old` was merged away: it lives again. Returns whether it was known.
+    ///
+    /// # Errors
+    /// Only what the disk says.
+    pub fn remove_alias(&mut self, module: ModuleId, side: Side, old: &RecordId) -> Result<bool> {
+        self.remove(Tab::Aliases, &keys::record(module, side, old))
+    }
+
     /// Replaces what a link last agreed on.
     pub fn put_base(&mut self, link: LinkId, base: &Base) -> Result<()> {
         self.insert(Tab::Bases, &key(link), &codec::encode(base)?)

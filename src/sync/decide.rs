@@ -4,6 +4,7 @@
 mod second;
 mod undo;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::core::Core;
@@ -72,7 +73,7 @@ fn decide_in(core: &Core, tx: &mut Tx<'_>, ask: &Ask) -> Result<Result<Item, Ref
         return Ok(Err(Refusal::Invalid(Box::new(item), why)));
     }
     let decision = Decision { ver: item.ver, seen: item.seen, at: core.now(), ..ask.decision.clone() };
-    let mut step = Step { core, tx, now: decision.at, decision: &decision };
+    let mut step = Step { core, tx, now: decision.at, decision: &decision, looked: ask.ver.is_some() };
     match step.carry_out(item.clone())? {
         Ok(after) => Ok(Ok(after)),
         Err(why) => Ok(Err(Refusal::Invalid(Box::new(item), why))),
@@ -85,6 +86,8 @@ struct Step<'a, 'tx> {
     tx: &'a mut Tx<'tx>,
     now: Timestamp,
     decision: &'a Decision,
+    /// They said which version they looked at.
+    looked: bool,
 }
 
 /// The item afterwards, or why not.
@@ -127,11 +130,11 @@ impl Step<'_, '_> {
             && self.decision.choices.is_empty()
             && self.decision.side.is_none()
         {
-            return self.confirm(item, &pending);
+            return self.confirm(item, pending);
         }
         if matches!(item.kind, Kind::Delete | Kind::Merge) {
             return if self.core.settings.second_person.close_pair {
-                self.ask_second(item)
+                self.ask_second(item, BTreeMap::new())
             } else {
                 self.close_pair(item)
             };
@@ -146,7 +149,7 @@ impl Step<'_, '_> {
         self.store(item)
     }
 
-    fn force(&mut self, mut item: Item) -> Taken {
+    fn force(&mut self, item: Item) -> Taken {
         let Some(side) = self.decision.side else {
             return Ok(Err("say which side wins".to_owned()));
         };
@@ -165,16 +168,27 @@ impl Step<'_, '_> {
         if !def.flow.may_write(side.other()) {
             return Ok(Err(format!("{} is never written by this module", side.other().title())));
         }
+        let mut choices = BTreeMap::new();
         let mut overwritten = 0;
-        for row in &mut item.plan.fields {
+        for row in &item.plan.fields {
             let writable = def.field(&row.field).is_some_and(|field| field.flow.may_write(side.other()));
             if row.verdict != Verdict::Same && row.verdict != Verdict::Agree {
                 overwritten += u32::from(writable);
-                row.choice = Some(if writable { Choice::side(side) } else { Choice::side(side.other()) });
+                let choice = if writable { Choice::side(side) } else { Choice::side(side.other()) };
+                choices.insert(row.field.clone(), choice);
             }
         }
         if self.core.settings.second_person.force.is_some_and(|fields| overwritten >= fields) {
-            return self.ask_second(item);
+            return self.ask_second(item, choices);
+        }
+        self.force_through(item, side, choices)
+    }
+
+    fn force_through(&mut self, mut item: Item, side: Side, choices: BTreeMap<String, Choice>) -> Taken {
+        for row in &mut item.plan.fields {
+            if let Some(choice) = choices.get(&row.field) {
+                row.choice = Some(choice.clone());
+            }
         }
         self.make_ready(&mut item);
         item.forced = Some(side);
@@ -196,6 +210,7 @@ impl Step<'_, '_> {
         item.skipped_seen = Some(item.seen);
         item.state = State::Skipped;
         item.reasons = Reasons::NONE;
+        item.guard_pass = false;
         let survivor = item.waits_for.take().filter(|_| item.kind == Kind::Merge);
         let taken = self.store(item)?;
         plan::release(self.core, self.tx, survivor)?;
@@ -212,6 +227,7 @@ impl Step<'_, '_> {
         // Below everything that waits now; the end of the snooze lifts it again.
         item.priority = SNOOZED;
         item.decided = false;
+        undo::forget_force(&mut item);
         self.store(item)
     }
 
@@ -220,7 +236,7 @@ impl Step<'_, '_> {
         item.reasons = Reasons::one(Reason::Parked);
         item.ready_at = Timestamp::EPOCH;
         item.decided = false;
-        item.forced = None;
+        undo::forget_force(&mut item);
         self.store(item)
     }
 
@@ -370,6 +386,8 @@ impl Step<'_, '_> {
         }
         item.state = State::Ready;
         item.reasons = Reasons::NONE;
+        // An undo takes one decision back, not those before it on the same item.
+        item.pushed.clear();
         item.decided = true;
         item.priority = 0;
         item.ready_at = self.now;

@@ -9,12 +9,16 @@ use super::plan::Context;
 use super::settings::Limit;
 use crate::model::guard::{Guard, Trip, TripCause};
 use crate::model::{
-    Actor, AuditEvent, Fingerprint, Item, ItemId, Kind, ModuleId, Reason, Reasons, Side, State, Timestamp, Verdict,
+    Actor, AuditEvent, Fingerprint, Item, ItemId, Kind, ModuleId, Plan, Reason, Reasons, Side, State, Timestamp,
+    Verdict,
 };
 use crate::store::{Note, Reads, StoreError, Tx};
 
 /// Items moved per transaction when a guard is released or its plan discarded.
 const CHUNK: usize = 200;
+
+/// How many items one person may let through a tripped guard as samples, where its release takes two.
+const SAMPLE: u64 = 10;
 
 /// Priority of new items: work of a first sync gives way to live changes.
 pub(super) fn priority(tx: &Tx<'_>, module: ModuleId) -> Result<u8, StoreError> {
@@ -36,15 +40,20 @@ fn load(tx: &Tx<'_>, module: ModuleId, now: Timestamp) -> Result<Guard, StoreErr
     }))
 }
 
-/// Counts one planned write, unless it was counted when it was planned before, and says whether it
-/// must be held.
-pub(super) fn holds(context: &Context<'_>, tx: &mut Tx<'_>, item: &Item, counted: bool) -> Result<bool, StoreError> {
+/// Counts one planned write and says whether it must be held. `counted` is the plan before, of an item that
+/// waited to be written already: then only what has moved since counts.
+pub(super) fn holds(
+    context: &Context<'_>,
+    tx: &mut Tx<'_>,
+    item: &Item,
+    counted: Option<&Plan>,
+) -> Result<bool, StoreError> {
     let mut guard = load(tx, context.module, context.now)?;
     let limits = &context.core.settings.guard;
     roll(&mut guard, context.now, limits.window);
-    if guard.tripped.is_none() && !counted {
+    if guard.tripped.is_none() {
         let records = records(tx, context.module)?;
-        if let Some((cause, message)) = count_write(context, &mut guard, item, records) {
+        if let Some((cause, message)) = count_write(context, &mut guard, item, counted, records) {
             trip(tx, &mut guard, context.now, cause, message)?;
         }
     }
@@ -62,22 +71,33 @@ fn records(tx: &Tx<'_>, module: ModuleId) -> Result<u64, StoreError> {
 }
 
 /// Counts what `item` would write; says which limit that exceeds, if any.
-fn count_write(context: &Context<'_>, guard: &mut Guard, item: &Item, records: u64) -> Option<(TripCause, String)> {
+fn count_write(
+    context: &Context<'_>,
+    guard: &mut Guard,
+    item: &Item,
+    counted: Option<&Plan>,
+    records: u64,
+) -> Option<(TripCause, String)> {
     let limits = &context.core.settings.guard;
     let too_many = |cause, limit: Limit, what: &str| {
         Some((cause, format!("more than {} {what} planned within the window", limit.allowed(records))))
     };
+    let once = u64::from(counted.is_none());
     if item.kind == Kind::Create {
-        guard.creates += 1;
+        guard.creates += once;
         let over = guard.creates > limits.creates.allowed(records);
         return if over { too_many(TripCause::Creates, limits.creates, "creates") } else { None };
     }
-    guard.updates += 1;
+    guard.updates += once;
     if guard.updates > limits.updates.allowed(records) {
         return too_many(TripCause::Updates, limits.updates, "updates");
     }
     for row in item.plan.fields.iter().filter(|row| matches!(row.verdict, Verdict::ToIvvy | Verdict::ToCrm)) {
         let Some(value) = row.result() else { continue };
+        let before = counted.and_then(|plan| plan.field(&row.field));
+        if before.is_some_and(|before| before.verdict == row.verdict && before.result() == Some(value)) {
+            continue;
+        }
         let writes = guard.fields.entry(row.field.clone()).or_default();
         writes.note(value);
         let field = context.def.field(&row.field).map_or(row.field.as_str(), |def| def.title.as_ref());
@@ -263,13 +283,14 @@ pub(super) async fn release(
     actor: Actor,
 ) -> Result<Release, StoreError> {
     let now = core.now();
-    let takes_two = core.settings.second_person.release && sample.is_none();
+    let two = core.settings.second_person.release;
     let alone = core
         .store
         .write(move |tx| {
             let mut guard = load(tx, module, now)?;
             if let Some(trip) = &mut guard.tripped
-                && takes_two
+                && two
+                && sample.is_none_or(|sample| trip.sampled.saturating_add(sample) > SAMPLE)
                 && trip.asked.as_ref().is_none_or(|asked| asked.is(&actor))
             {
                 trip.asked = Some(actor.clone());
@@ -277,6 +298,9 @@ pub(super) async fn release(
                 let scope = "all, once a second person agrees".to_owned();
                 tx.audit(note(module, actor.clone(), now, AuditEvent::GuardReleased { scope }))?;
                 return Ok(true);
+            }
+            if let (Some(trip), Some(sample)) = (&mut guard.tripped, sample) {
+                trip.sampled = trip.sampled.saturating_add(sample);
             }
             let scope = sample.map_or_else(|| "all".to_owned(), |n| format!("a sample of {n}"));
             if sample.is_none() {

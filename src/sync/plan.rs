@@ -49,9 +49,20 @@ pub(super) fn record(
     cause: Cause,
 ) -> Result<Planned, StoreError> {
     match tx.link_of(module, side, id)? {
+        Some(link) if restored(tx, module, side, id, link)? => {
+            tx.remove_alias(module, side, id)?;
+            lone::plan(core, tx, module, side, id, cause)
+        }
         Some(link) => pair::plan(core, tx, module, link, cause),
         None => lone::plan(core, tx, module, side, id, cause),
     }
+}
+
+/// Whether a record that was merged into `link`'s is back: it stands for itself again.
+fn restored(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId, link: LinkId) -> Result<bool, StoreError> {
+    let own = reads.link(link)?.is_some_and(|link| link.on(side) == id);
+    let living = |known: crate::model::Observation| !known.absent && known.merged_into.is_none();
+    Ok(!own && reads.observation(module, side, id)?.is_some_and(living))
 }
 
 /// Plans a pair by its key.

@@ -51,7 +51,8 @@ pub(super) fn confirm_in(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied:
     let mut moved = agree(core, tx, def, before.clone(), intent, applied, now)?;
     reopen_questions(&mut moved, &item, intent);
     for field in intent.operation.written().keys() {
-        if intent.decided {
+        // A person's word begins the count again; what the remotes make of it afterwards is counted.
+        if intent.decided && !item.pushed.iter().any(|pushed| pushed.field == *field) {
             flap::forget(&mut moved, field);
         } else {
             flap::note(&mut moved, field, intent.side, now);
@@ -161,6 +162,7 @@ fn agree(
         let other = intent.source_values.get(name).cloned().unwrap_or_default();
         let now_there = shown.fields.get(name).unwrap_or(sent);
         let entry = base.fields.entry(name.clone()).or_default();
+        entry.disputed = false;
         entry.set(side.other(), Some(other.clone()));
         if !same(field.kind, sent, now_there) {
             // Somebody changed it again right after us, or the remote altered it: that is a change.
@@ -175,15 +177,13 @@ fn agree(
     Ok(base)
 }
 
-/// Where an undo put each side's own value back, the sides differ and have changed, as before the
-/// decision that was undone: the question is open again, whatever the comparison made of the write.
+/// Where an undo put each side's own value back, the agreement before the decision stands again, and the
+/// difference is a question, whatever the comparison would make of it: nothing is written that nobody
+/// approved.
 fn reopen_questions(base: &mut Base, item: &Item, intent: &Intent) {
     for row in &item.plan.fields {
         if matches!(row.choice, Some(Choice::Each { .. })) && intent.operation.written().contains_key(&row.field) {
-            let before = match intent.side {
-                Side::Ivvy => BaseField { ivvy: None, crm: row.base_crm.clone() },
-                Side::Crm => BaseField { ivvy: row.base_ivvy.clone(), crm: None },
-            };
+            let before = BaseField { ivvy: row.base_ivvy.clone(), crm: row.base_crm.clone(), disputed: true };
             base.fields.insert(row.field.clone(), before);
         }
     }
@@ -201,7 +201,7 @@ fn remember(item: &mut Item, intent: &Intent, base: &Base) {
             let before = pre_image.get(field).cloned().unwrap_or_default();
             let base = base.fields.get(field).cloned().unwrap_or_default();
             let (field, after) = (field.clone(), after.clone());
-            item.pushed.push(PushedField { side: intent.side, field, before, after, base });
+            item.pushed.push(PushedField { side: intent.side, field, before, after, base, decided: intent.decided });
         }
     }
 }

@@ -138,6 +138,20 @@ async fn a_great_force_push_waits_for_a_second_person() {
     let crm = world.crm.read(CONTACTS, &pair.crm).await;
     assert_eq!((crm["phone"].as_str(), crm["first_name"].as_str()), ("+61 2 5558 3", "Ida"));
 
+    // Asking leaves nothing behind that an ordinary approval could carry out, and nobody confirms unawares.
+    let third = world.take();
+    world.ivvy.edit(CONTACTS, &third.ivvy, &[("phone", "+61 2 5558 8"), ("first_name", "Oda")]);
+    world.crm.edit(CONTACTS, &third.crm, &[("phone", "+61 2 5558 9"), ("first_name", "Ude")]).await;
+    world.settle().await;
+    let asked = world.decide(&world.held(&third, Reason::Conflict), Verb::Force, force).await.unwrap();
+    assert_eq!(asked.plan.unsolved(), 2, "the results stay beside the plan");
+    let unseen = world.confirm_unseen("ben", &asked).await.unwrap_err();
+    assert!(matches!(&unseen, Refusal::Invalid(_, why) if why.contains("version")), "{unseen:?}");
+    let withdrawn = world.decide(&asked, Verb::Edit, |_| {}).await.unwrap();
+    assert!(withdrawn.pending.is_none());
+    let refused = world.decide(&withdrawn, Verb::Approve, |_| {}).await.unwrap_err();
+    assert!(matches!(&refused, Refusal::Invalid(_, why) if why.contains("choose")), "{refused:?}");
+
     // Records that move take the question back: a second person confirms only what both saw.
     let moving = world.take();
     world.ivvy.edit(CONTACTS, &moving.ivvy, &[("phone", "+61 2 5558 5"), ("first_name", "Eda")]);
@@ -160,6 +174,8 @@ async fn a_guard_takes_two_people_where_that_is_asked_for() {
         .writes_nothing(async {
             assert_eq!(release("ada").await, Release::NeedsSecond);
             assert_eq!(release("ada").await, Release::NeedsSecond, "not by asking twice");
+            let many = world.engine.guard_release(CONTACTS, Some(4_000), operator("ada")).await.unwrap();
+            assert_eq!(many, Release::NeedsSecond, "nor by calling everything a sample");
             world.settle().await;
         })
         .await;

@@ -79,7 +79,47 @@ pub async fn undo_of_a_settled_question_gives_each_side_its_own_and_asks_again_i
         assert!(again.plan.field("phone").unwrap().unsolved(), "the question is open again");
         world.writes_nothing(world.settle()).await;
         does_what_was_shown(world, &pair, &again, Verb::Approve, choose("phone", Choice::Crm)).await;
+
+        // The next undo takes back that decision, and none of those before it on the same item.
+        let undo = world.decide(&world.last(&pair).unwrap(), Verb::Undo, |_| {}).await.unwrap();
+        let each = Choice::Each { ivvy: Value::text(ivvy), crm: Value::text(crm) };
+        assert_eq!(undo.plan.field("phone").unwrap().choice, Some(each));
+        world.decide(&undo, Verb::Skip, |_| {}).await.unwrap();
     }
+}
+
+pub async fn undo_of_a_force_push_writes_nothing_that_was_not_shown_i25(world: &World) {
+    // Only iVvy moved, and somebody forced the CRM's old value over it.
+    let pair = world.take();
+    let crm = world.crm.read(CONTACTS, &pair.crm).await["phone"].clone();
+    pause(world, true).await;
+    world.ivvy.edit(CONTACTS, &pair.ivvy, &[("phone", "+61 2 5555 9201")]);
+    pause(world, false).await;
+    let key = tandem::model::PairKey::Link(pair.link);
+    let item = world.quarrel(&pair, "first_name", "Ida", "Ada").await;
+    assert!(world.open(CONTACTS, &key).is_some());
+    world
+        .decide(&item, Verb::Force, |decision| {
+            decision.side = Some(Side::Crm);
+            decision.reason = Some("the CRM is right".to_owned());
+        })
+        .await
+        .unwrap();
+    world.idle().await;
+    let undo = world.decide(&world.last(&pair).unwrap(), Verb::Undo, |_| {}).await.unwrap();
+    let before = world.everything().await;
+    let approved = world.decide(&undo, Verb::Approve, |_| {}).await.unwrap();
+    let promise = promised(&approved, &pair);
+    world.idle().await;
+    assert_eq!(changes(&before, &world.everything().await), promise, "exactly what was shown");
+    world.writes_nothing(world.settle()).await;
+    world.held(&pair, Reason::Conflict);
+    assert_eq!(world.crm.read(CONTACTS, &pair.crm).await["first_name"], "Ada");
+    let phones = (
+        world.ivvy.read(CONTACTS, &pair.ivvy)["phone"].clone(),
+        world.crm.read(CONTACTS, &pair.crm).await["phone"].clone(),
+    );
+    assert!(phones.0 == "+61 2 5555 9201" || phones.0 == crm, "{phones:?}");
 }
 
 pub async fn undo_of_something_changed_since_is_a_question_i25(world: &World) {
@@ -206,6 +246,7 @@ scenarios! {
     undo_before_the_push_brings_back_the_question_with_its_choices_i25,
     undo_after_the_push_proposes_the_old_values_i25,
     undo_of_a_settled_question_gives_each_side_its_own_and_asks_again_i25,
+    undo_of_a_force_push_writes_nothing_that_was_not_shown_i25,
     undo_of_something_changed_since_is_a_question_i25,
     an_undo_is_stale_once_the_records_move_i8,
     a_held_decision_waits_until_it_is_approved_again,

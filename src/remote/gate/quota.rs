@@ -93,12 +93,17 @@ impl Quota {
         }
     }
 
-    /// Begins a new day. A clock set back does not begin the old one again: that could only count less.
+    /// Begins a new day. A clock set back by a day or less does not begin the old one again: that could
+    /// only count less. One that was further ahead was wrong: today takes over its count, which cannot
+    /// count less either, and nobody waits for a midnight years away.
     fn turn(&mut self, wall: Timestamp) {
         let day = wall.millis() / DAY;
         if day > self.day {
             self.day = day;
             self.calls = 0;
+            self.covered = self.covered.map(|_| 0);
+        } else if self.day - day > 1 {
+            self.day = day;
             self.covered = self.covered.map(|_| 0);
         }
     }

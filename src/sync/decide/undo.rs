@@ -20,7 +20,7 @@ impl Step<'_, '_> {
             item.reasons = Reasons::one(Reason::Parked);
             item.ready_at = Timestamp::EPOCH;
             item.decided = false;
-            item.forced = None;
+            forget_force(&mut item);
             return self.store(item);
         }
         self.undo_pushed(item)
@@ -36,11 +36,25 @@ impl Step<'_, '_> {
         if self.tx.open_item(item.module, &item.pair)?.is_some() {
             return Ok(Err("the pair has an open item: settle that first".to_owned()));
         }
+        let last = self.tx.last_item(item.module, &item.pair)?;
+        let skipped = match last {
+            Some(last) => self.tx.item(last)?.is_some_and(|last| last.state == State::Skipped),
+            None => false,
+        };
+        if skipped {
+            return Ok(Err("the pair has a skipped difference: reopen that first".to_owned()));
+        }
         let (Some(view), Some(def)) =
             (plan::view_of_link(self.core, self.tx, item.module, link)?, self.core.def(item.module))
         else {
             return Ok(Err("the pair no longer stands".to_owned()));
         };
+        if !view.gone.is_empty() {
+            return Ok(Err("one of the two records is gone".to_owned()));
+        }
+        if view.ivvy.anonymised {
+            return Ok(Err("the person was anonymised: personal data is not written back".to_owned()));
+        }
         let base = self.tx.base(link)?;
         let counterparts = plan::Counterparts::of(self.tx, def, Some(&view.ivvy), Some(&view.crm))?;
         let mut fresh = crate::merge::plan::of_pair(def, &view.ivvy, &view.crm, &base, &counterparts, &[]);
@@ -48,6 +62,9 @@ impl Step<'_, '_> {
             let pushed: Vec<&PushedField> = item.pushed.iter().filter(|pushed| pushed.field == row.field).collect();
             if let (Some(field), [first, ..]) = (def.field(&row.field), pushed.as_slice()) {
                 propose_before(field, row, first, &pushed);
+            } else {
+                // An undo does what it says, and nothing besides.
+                (row.verdict, row.why) = (Verdict::Same, Why::Unchanged);
             }
         }
         fresh.summary = format!("undo of item {}", item.id);
@@ -76,6 +93,7 @@ impl Step<'_, '_> {
             successor: None,
             pending: None,
             priority: 0,
+            guard_pass: false,
             ..item
         };
         self.tx.put_decision(self.decision)?;
@@ -84,17 +102,24 @@ impl Step<'_, '_> {
     }
 }
 
+/// Takes a force-push back with the results it set: they are not somebody's choices, and whoever
+/// approves next must not carry them out unawares.
+pub(super) fn forget_force(item: &mut Item) {
+    if item.forced.take().is_some() {
+        item.plan.fields.iter_mut().for_each(|row| row.choice = None);
+    }
+}
+
 /// Turns a row of an undo's plan to what was there before `pushed`, the item's writes of its field in
-/// order. A change that had gone over by itself goes back on both sides. Where the decision settled a
-/// question, each side gets its own value back. A value that moved since is a question (I25).
+/// order. A change that had gone over by itself goes back on both sides. Where a person had decided, each
+/// side gets its own value back. A value that moved since is a question (I25).
 fn propose_before(field: &FieldDef, row: &mut FieldPlan, first: &PushedField, pushed: &[&PushedField]) {
     let of = |side: Side| pushed.iter().filter(move |pushed| pushed.side == side);
     let untouched = Side::BOTH.into_iter().all(|side| {
         let last = of(side).next_back();
-        last.is_none_or(|last| row.on(side).is_some_and(|now| same(field.kind, now, &last.after)))
+        let expected = last.map(|last| &last.after).or_else(|| row.base_on(side));
+        expected.is_none_or(|expected| row.on(side).is_some_and(|now| same(field.kind, now, expected)))
     });
-    let undisputed = first.base.on(first.side).is_some_and(|base| same(field.kind, base, &first.before))
-        && pushed.iter().all(|pushed| pushed.side == first.side);
     row.verdict = Verdict::Conflict;
     row.why = Why::BothChanged;
     row.moved = !untouched;
@@ -102,7 +127,7 @@ fn propose_before(field: &FieldDef, row: &mut FieldPlan, first: &PushedField, pu
     if !untouched {
         return;
     }
-    if undisputed {
+    if !first.decided {
         // A reference's old id means something on its own side only.
         let plain = !matches!(field.kind, FieldKind::Reference(_));
         row.choice = plain.then(|| Choice::Custom(first.before.clone()));

@@ -107,6 +107,10 @@ fn replan(context: &Context<'_>, tx: &mut Tx<'_>, mut item: Item, mut draft: Dra
     if context.cause != Cause::Confirmed && stands {
         return Ok(());
     }
+    if !same_data && context.cause != Cause::Confirmed {
+        // A sample was released for what it held then.
+        item.guard_pass = false;
+    }
     let shown = item.decided || matches!(item.state, State::Held | State::Dead | State::Skipped);
     apply(context, tx, &mut item, draft)?;
     if context.cause == Cause::Seen && !shown {
@@ -124,7 +128,8 @@ fn replan(context: &Context<'_>, tx: &mut Tx<'_>, mut item: Item, mut draft: Dra
 
 /// Copies the draft into the item, with the guard's word on it.
 fn apply(context: &Context<'_>, tx: &mut Tx<'_>, item: &mut Item, draft: Draft) -> Result<(), StoreError> {
-    let before = Counted::of(item);
+    let (question, write) = (was_question(item), matches!(item.state, State::Ready | State::Retry));
+    let before = std::mem::take(&mut item.plan);
     item.pair = draft.pair;
     item.kind = draft.kind;
     item.state = draft.state;
@@ -144,31 +149,20 @@ fn apply(context: &Context<'_>, tx: &mut Tx<'_>, item: &mut Item, draft: Draft) 
     // What follows from our own write (the other side's constant id, the other half of a decision) is
     // one piece of work with it: the guard has let that through already, and a claim asks it again.
     let passes = item.guard_pass || context.cause == Cause::Confirmed;
-    if item.state == State::Ready && !passes && guard::holds(context, tx, item, before.write)? {
+    if item.state == State::Ready && !passes && guard::holds(context, tx, item, write.then_some(&before))? {
         item.state = State::Held;
         item.reasons = Reasons::one(Reason::Guard);
-    } else if item.state == State::Held && !before.question {
+    } else if item.state == State::Held && !question {
         guard::count_conflict(context, tx)?;
     }
     Ok(())
 }
 
-/// What the guard has counted of an item already: a record that moves again while its item waits is
-/// neither one more write nor one more question.
-struct Counted {
-    write: bool,
-    question: bool,
-}
-
-impl Counted {
-    fn of(item: &Item) -> Self {
-        // A snoozed question comes back as `new` without its reasons, but with its plan.
-        let asks = item.plan.unsolved() > 0 || !item.plan.candidates.is_empty();
-        Self {
-            write: matches!(item.state, State::Ready | State::Retry),
-            question: asks || (item.state == State::Held && !item.reasons.without(Reason::Guard).is_empty()),
-        }
-    }
+/// Whether the item asked a person something already: a record that moves again is not one more question.
+fn was_question(item: &Item) -> bool {
+    // A snoozed question comes back as `new` without its reasons, but with its plan.
+    let asks = item.plan.unsolved() > 0 || !item.plan.candidates.is_empty();
+    asks || (item.state == State::Held && !item.reasons.without(Reason::Guard).is_empty())
 }
 
 fn store(context: &Context<'_>, tx: &mut Tx<'_>, item: &Item) -> Result<(), StoreError> {

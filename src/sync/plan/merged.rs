@@ -45,6 +45,8 @@ pub(super) fn plan(
     {
         // The survivor is being created on the other side right now: wait for what comes of it.
         if item.state.has_intent() {
+            // Whoever asked for this plan may not ask again.
+            tx.mark_dirty(module, side.other(), link.on(side.other()))?;
             return Ok(Planned::Deferred);
         }
         supersede(tx, item, context.now, "the record took over the pair of one that was merged into it")?;

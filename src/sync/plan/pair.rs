@@ -50,16 +50,19 @@ pub(super) fn plan(
         plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     }
     let parent = missing_parent(tx, context.def, &plan.fields)?;
-    let undoing = cause == Cause::Confirmed && continue_undo(&mut plan, open.as_ref(), context.def);
+    if cause == Cause::Confirmed {
+        continue_undo(&mut plan, open.as_ref(), context.def);
+    }
+    let undoing = plan.fields.iter().any(|row| matches!(row.choice, Some(Choice::Each { .. })));
     let writes =
         Side::BOTH.into_iter().any(|side| !merge_plan::patch(context.def, &plan, side, &counterparts).is_empty());
     let (mut state, mut reasons) = judge(&plan, &view, parent.as_ref(), writes);
-    // What follows from our own write goes on: the question was whether to begin it.
-    let begins = cause != Cause::Confirmed;
-    if begins && state == State::Ready && flap::flapping(&base, &plan, context.now).next().is_some() {
+    // Our own writes are no exception: two remotes that each alter what they are given would go on for ever.
+    if state == State::Ready && flap::flapping(&base, &plan, context.now).next().is_some() {
         (state, reasons) = (State::Held, Reasons::one(Reason::Flap));
     }
-    if begins && matches!(state, State::Ready | State::Held) && merged::in_question(tx, module, link)? {
+    let waits = matches!(state, State::Ready | State::Held) && !undoing;
+    if waits && merged::in_question(tx, module, link)? {
         state = State::Held;
         reasons = reasons.with(Reason::Merge);
         plan.summary = format!("{}; another pair's record was merged into this one", plan.summary);
@@ -80,12 +83,11 @@ pub(super) fn plan(
 }
 
 /// After one write of an undo: keeps the choices that still have a side to write, which an ordinary
-/// replan drops because the values moved. Returns whether any is left.
-fn continue_undo(plan: &mut Plan, open: Option<&Item>, def: &ModuleDef) -> bool {
+/// replan drops because the values moved.
+fn continue_undo(plan: &mut Plan, open: Option<&Item>, def: &ModuleDef) {
     let Some(undo) = open.filter(|item| item.kind == Kind::Undo) else {
-        return false;
+        return;
     };
-    let mut left = false;
     for row in &mut plan.fields {
         let (Some(draft), Some(field)) = (undo.plan.field(&row.field), def.field(&row.field)) else {
             continue;
@@ -104,10 +106,8 @@ fn continue_undo(plan: &mut Plan, open: Option<&Item>, def: &ModuleDef) -> bool 
             row.base_ivvy.clone_from(&draft.base_ivvy);
             row.base_crm.clone_from(&draft.base_crm);
             (row.verdict, row.why, row.moved) = (Verdict::Conflict, Why::BothChanged, false);
-            left = true;
         }
     }
-    left
 }
 
 /// Where a plan puts its item.

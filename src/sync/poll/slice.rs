@@ -19,7 +19,7 @@ impl Slice {
     }
 
     /// The request for its first page. The whole of a sweep is asked for as it is. A part is asked for
-    /// one step wider on both ends, because it is not documented everywhere whether a bound includes
+    /// one step wider on its lower end, because it is not documented everywhere whether a bound includes
     /// itself: neighbours then show some rows twice, which is free, and never miss one.
     pub fn request(&self, step: Duration, part: bool) -> PageRequest {
         let from = if part { self.from.map(|from| from.minus(step)) } else { self.from };
