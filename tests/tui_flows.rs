@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::Event;
-use tandem::model::{Choice, ItemId, Role, Side, Value, Verb};
+use tandem::model::{Choice, ItemId, Role, Side, State, Timestamp, Value, Verb};
 use tandem::tui::BackendEvent;
 use tandem::wire::Request;
 // The fixture is shared with the library's unit tests and speaks of `crate::…`.
@@ -244,6 +244,27 @@ async fn a_pasted_text_never_runs_keys() {
         })
         .collect();
     assert_eq!(filters.last().unwrap().as_deref(), Some("contact 3 ]0;x"));
+}
+
+#[tokio::test]
+async fn whoever_said_go_is_told_when_it_was_not_written() {
+    let mut console = Console::start(Fake::with_conflicts(5), SIZE).await;
+    console.press("2 Enter I a").await;
+    let id = console.decisions()[0].item;
+    assert!(!console.shows("was not written"), "{}", console.text());
+    console.changed(&[id.0]).await;
+    assert!(!console.shows("was not written"), "still on its way");
+    let fake = std::sync::Arc::clone(&console.fake);
+    {
+        let mut world = fake.world.lock().unwrap();
+        let item = &mut world.views.get_mut(&id).unwrap().item;
+        item.state = State::Held;
+        item.ver += 1;
+        let message = "such a contact exists already".to_owned();
+        item.error = Some(model::item::ItemError { message, hint: None, at: Timestamp::EPOCH });
+    }
+    console.changed(&[id.0]).await;
+    assert!(console.shows("was not written: such a contact exists already"), "{}", console.text());
 }
 
 #[tokio::test]

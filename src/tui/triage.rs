@@ -111,7 +111,8 @@ impl Triage {
                 self.drafts.remove(&view.item.id);
             }
         }
-        if first && !view.item.plan.candidates.is_empty() && view.item.plan.fields.is_empty() {
+        // Where the question is "which one", the candidates are the answer's place, not the fields.
+        if first && !view.item.plan.candidates.is_empty() && view.item.plan.unsolved() == 0 {
             self.pane = Pane::Candidates;
         }
         self.view = Some(view);

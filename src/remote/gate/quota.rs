@@ -224,6 +224,15 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_years_ahead_stops_nobody_for_years_and_forgets_no_call_i34() {
+        let mut quota = Quota::new(Some(1_000));
+        quota.resume(Some(Booked { day: 20_365, calls: 700 }));
+        assert_eq!(held(&mut quota, day(20_000)), [Lane::Backfill], "its calls count for today");
+        assert_eq!(held(&mut quota, day(20_001)), [], "and tomorrow is another day");
+        assert!(quota.to_book().is_some_and(|booked| booked.day == 20_001));
+    }
+
+    #[test]
     fn what_is_on_disk_counts_for_its_own_day_only() {
         let resumed = |day, calls| {
             let mut quota = after(3, 1_000);

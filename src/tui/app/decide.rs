@@ -20,6 +20,9 @@ use crate::wire::{Decide, DecideResult, Request};
 /// Decisions sent in one call. Small enough to stay far below the longest frame and to show progress.
 const BATCH: usize = 200;
 
+/// Decided items whose end is watched at most: beyond that the queue shows it anyway.
+const AWAITED: usize = 256;
+
 /// From this many records on, the count must be typed.
 const TYPED_ABOVE: usize = 100;
 
@@ -336,6 +339,9 @@ impl App {
         if let Some(inverse) = inverse(verb) {
             self.journal.push(Undoable { verb: inverse, targets: vec![target_of(item)] });
         }
+        if item.state == State::Ready {
+            self.await_outcome(item.id);
+        }
         let undo = self.undo_hint(verb);
         let now = match item.state {
             _ if item.id != target.id => {
@@ -385,6 +391,26 @@ impl App {
         };
         self.toast(Severity::Warn, &text);
         true
+    }
+
+    /// An item decided here moved on: says so if it was not written after all.
+    pub(super) fn outcome(&mut self, item: &Item) {
+        match (item.state, &item.error) {
+            (State::Held | State::Dead, Some(error)) => {
+                let text = format!("#{} {} was not written: {}", item.id, item.title, error.message);
+                self.toast(Severity::Error, &text);
+            }
+            (State::New | State::Blocked | State::Ready | State::Inflight | State::Unknown | State::Retry, _) => {
+                self.await_outcome(item.id);
+            }
+            _ => {}
+        }
+    }
+
+    fn await_outcome(&mut self, id: ItemId) {
+        if self.awaited.len() < AWAITED {
+            self.awaited.insert(id);
+        }
     }
 
     /// A single decision was refused; for a stale one the row as it is now came along.

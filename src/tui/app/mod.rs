@@ -11,7 +11,7 @@ mod perform;
 mod refresh;
 mod replies;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crossterm::event::KeyEvent;
@@ -143,6 +143,8 @@ pub enum Tag {
     },
     /// The item under triage.
     Item(ItemId),
+    /// What became of an item decided here.
+    Outcome(ItemId),
     /// Rows of the log.
     Audit {
         /// Of which query.
@@ -206,6 +208,8 @@ pub struct App {
     pub(super) pressed: Vec<Chord>,
     pub(super) bulk: Option<Bulk>,
     journal: Vec<Undoable>,
+    /// Items this console decided that are not written yet: whoever said "go" is told when it does not.
+    awaited: BTreeSet<ItemId>,
     refresh: Refresh,
     calls: usize,
     /// Go on with the next unsolved item once the decision under way has been taken.
@@ -240,6 +244,7 @@ impl App {
             pressed: Vec::new(),
             bulk: None,
             journal: Vec::new(),
+            awaited: BTreeSet::new(),
             refresh: Refresh::default(),
             calls: 0,
             advance: false,

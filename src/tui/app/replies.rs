@@ -1,5 +1,7 @@
 //! Answers and events from the daemon.
 
+use std::collections::BTreeSet;
+
 use super::{App, Effect, Link, Tab, Tag};
 use crate::error::{Error, ErrorKind};
 use crate::model::Verb;
@@ -52,6 +54,7 @@ impl App {
                     }
                 }
             }
+            (Tag::Outcome(_), Answer::Item(view)) => self.outcome(&view.item),
             (Tag::Audit { generation, before }, Answer::Audit { rows }) => {
                 if before.is_none() {
                     self.log_answered();
@@ -145,6 +148,7 @@ impl App {
                 return;
             }
             Tag::Guard(_) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Guard(_))),
+            Tag::Outcome(_) => return,
             Tag::Watch | Tag::Done | Tag::Report(_) => {}
         }
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -166,6 +170,11 @@ impl App {
                 self.refresh.status.soon();
                 self.refresh.queue.soon();
                 self.refresh.log.soon();
+                let (awaited, others) = std::mem::take(&mut self.awaited)
+                    .into_iter()
+                    .partition::<BTreeSet<_>, _>(|id| overflow || items.contains(id));
+                self.awaited = others;
+                effects.extend(awaited.into_iter().map(|id| Effect::Call(Tag::Outcome(id), Request::Item { id })));
                 if overflow || self.triage.wanted().is_some_and(|id| items.contains(&id)) {
                     self.refresh.item.soon();
                 }

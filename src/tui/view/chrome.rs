@@ -81,6 +81,16 @@ pub(super) fn status(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: R
                 ]);
             }
         }
+        let paused: Vec<String> = status
+            .modules
+            .iter()
+            .filter(|module| module.state == "paused")
+            .map(|module| module.name.to_string())
+            .collect();
+        if !paused.is_empty() {
+            // An approval is taken meanwhile, and nothing comes of it: one wants to know why.
+            parts.push(vec![brush.say(Tone::Warn, format!("{} paused", paused.join(", ")))]);
+        }
         if let Some(lag) = status.modules.iter().filter_map(|module| module.cursor_lag_s).max() {
             parts.push(vec![brush.say(Tone::Dim, format!("lag {}", time::span(std::time::Duration::from_secs(lag))))]);
         }

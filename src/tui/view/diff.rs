@@ -358,8 +358,11 @@ impl Shown {
 
 fn candidates(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, view: &ItemView, area: Rect) {
     let focused = app.triage.pane == Pane::Candidates;
-    let title =
-        if focused { "  Possible counterparts; Enter pairs" } else { "  Possible counterparts; Tab goes there" };
+    let title = if focused {
+        "  Possible counterparts; Enter pairs, Tab: fields"
+    } else {
+        "  Possible counterparts; Tab goes there"
+    };
     let columns = usize::from(area.width);
     let rows = view.item.plan.candidates.iter().enumerate().map(|(at, candidate)| {
         let text = format!("{} {}  {}", candidate.side.title(), candidate.id, candidate.title);
