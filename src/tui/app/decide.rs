@@ -350,7 +350,7 @@ impl App {
             State::Held if verb == Verb::Approve => "; a second person must confirm".to_owned(),
             state => format!(", now {state}"),
         };
-        self.toast(Severity::Good, &format!("{verb}: #{} {}{now}{undo}", target.id, target.title));
+        self.toast(Severity::Good, &format!("{verb}: #{} {}{now}{undo}", target.id, name(&target.title)));
         let advance = std::mem::take(&mut self.advance);
         if advance && self.tab == Tab::Diff && self.triage.wanted() == Some(target.id) {
             let height = self.list_height();
@@ -381,7 +381,7 @@ impl App {
             return true;
         }
         self.refresh.all_now();
-        let (id, title) = (item.id, &item.title);
+        let (id, title) = (item.id, name(&item.title));
         let text = if item.state.has_intent() {
             self.journal.push(Undoable { verb: Verb::Undo, targets: vec![now] });
             let key = self.key_hint(ActionId::Undo);
@@ -397,7 +397,7 @@ impl App {
     pub(super) fn outcome(&mut self, item: &Item) {
         match (item.state, &item.error) {
             (State::Held | State::Dead, Some(error)) => {
-                let text = format!("#{} {} was not written: {}", item.id, item.title, error.message);
+                let text = format!("#{} {} was not written: {}", item.id, name(&item.title), error.message);
                 self.toast(Severity::Error, &text);
             }
             (State::New | State::Blocked | State::Ready | State::Inflight | State::Unknown | State::Retry, _) => {
@@ -425,12 +425,16 @@ impl App {
                 };
                 format!(
                     "{who}: #{} {} is now {} (version {}, you saw {}). Choices whose values did not move are kept.",
-                    item.id, item.title, item.state, item.ver, target.version
+                    item.id,
+                    name(&item.title),
+                    item.state,
+                    item.ver,
+                    target.version
                 )
             }
             _ => {
                 let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                format!("#{} {}: {error}{hint}", target.id, target.title)
+                format!("#{} {}: {error}{hint}", target.id, name(&target.title))
             }
         };
         self.toast(Severity::Error, &text);
@@ -458,6 +462,11 @@ impl App {
             self.send(entry.verb, entry.targets, Details::default(), effects);
         }
     }
+}
+
+/// A record's name as a message has room for it.
+fn name(title: &str) -> Safe {
+    Safe::limited(title, 40)
 }
 
 fn target_of(item: &Item) -> Target {
