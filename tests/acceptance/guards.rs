@@ -213,7 +213,7 @@ async fn a_module_that_fails_never_delays_another_v01() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn finished_items_are_forgotten_while_questions_skips_and_the_log_stay_i26() {
-    let keep = std::time::Duration::from_secs(1);
+    let keep = std::time::Duration::from_secs(8);
     let world = World::in_step(Setup { keep_done: Some(keep), ..Setup::salesforce(Shape::pairs(6)) }).await;
     let (skipped, asked, changed) = (world.take(), world.take(), world.take());
     let item = world.quarrel(&skipped, "phone", "+61 2 5550 1", "+61 2 5550 2").await;

@@ -293,7 +293,8 @@ impl World {
     pub fn items(&self, module: ModuleId, state: State) -> Vec<Item> {
         let store = self.engine.store();
         let ids = store.read(|view| view.in_state(module, state, None, 10_000)).unwrap();
-        ids.into_iter().map(|id| self.item(id)).collect()
+        // One may be forgotten between the two looks.
+        ids.into_iter().filter_map(|id| store.read(|view| view.item(id)).unwrap()).collect()
     }
 
     pub fn item(&self, id: ItemId) -> Item {
