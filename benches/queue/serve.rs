@@ -27,6 +27,9 @@ url = "https://ivvy.invalid"
 key = "key"
 secret = {{ env = "UNUSED" }}
 
+[modules.companies]
+enabled = true
+
 [crm]
 kind = "odoo"
 url = "https://odoo.invalid"
