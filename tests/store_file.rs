@@ -14,7 +14,7 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition}
 use store_support::{at, item, link, note, observation, options};
 use tandem::error::{Error, ErrorKind};
 use tandem::model::{Intent, Item, ItemId, ModuleId, Operation, Reason, Reasons, RecordId, Seq, Side, State};
-use tandem::store::{Options, Reads, SCHEMA, Store, StoreError, doctor};
+use tandem::store::{Options, Reads, SCHEMA, Store, StoreError, Tx, doctor};
 
 fn open(path: &Path) -> Store {
     Store::open(path, options()).unwrap()
@@ -178,10 +178,19 @@ async fn a_failed_operation_in_a_group_does_not_touch_the_others() {
     let mut changes = store.changes();
     for failing in [1_u64, 20] {
         let (release, gate) = mpsc::channel::<()>();
-        let first = store.write(move |_| {
-            gate.recv().ok();
-            Ok(())
+        let (running, runs) = tokio::sync::oneshot::channel();
+        let mut running = Some(running);
+        let blocking = store.clone();
+        let first = tokio::spawn(async move {
+            let block = move |_: &mut Tx<'_>| {
+                running.take().map(|running| running.send(()));
+                gate.recv().ok();
+                Ok(())
+            };
+            blocking.write(block).await
         });
+        // Its group is closed once it runs: what is asked for from now on goes into the next.
+        runs.await.unwrap();
         let base = failing * 1000;
         let group = (1..=40_u64).map(|n| {
             let item = item(base + n, ModuleId::Contacts, &(base + n).to_string(), State::Held);
@@ -198,7 +207,7 @@ async fn a_failed_operation_in_a_group_does_not_touch_the_others() {
         let all = join_all(group);
         let gate = async move { drop(release) };
         let (first, results, ()) = futures::join!(first, all, gate);
-        first.unwrap();
+        first.unwrap().unwrap();
         for (n, result) in (1..=40_u64).zip(results) {
             match result {
                 Ok(value) => assert!(value == n && n > failing && n < 40),
