@@ -88,6 +88,27 @@ pub async fn undo_of_a_settled_question_gives_each_side_its_own_and_asks_again_i
     }
 }
 
+pub async fn a_proposed_undo_outlives_a_change_of_another_field_i25(world: &World) {
+    let pair = world.take();
+    let item = world.quarrel(&pair, "phone", "+61 2 5555 9301", "+61 2 5555 9302").await;
+    does_what_was_shown(world, &pair, &item, Verb::Approve, choose("phone", Choice::Ivvy)).await;
+    let undo = world.decide(&world.last(&pair).unwrap(), Verb::Undo, |_| {}).await.unwrap();
+    let proposed = undo.plan.field("phone").unwrap().choice.clone();
+    world.ivvy.edit(CONTACTS, &pair.ivvy, &[("first_name", "Vera")]);
+    world.writes_nothing(world.settle()).await;
+    let still = world.item(undo.id);
+    assert_eq!((still.state, still.kind), (State::Held, tandem::model::Kind::Undo), "{still:?}");
+    assert_eq!(still.plan.field("phone").unwrap().choice, proposed);
+    let before = world.everything().await;
+    let approved = world.decide(&still, Verb::Approve, |_| {}).await.unwrap();
+    let promise = promised(&approved, &pair);
+    world.idle().await;
+    assert_eq!(changes(&before, &world.everything().await), promise, "exactly what was shown");
+    let again = world.held(&pair, Reason::Conflict);
+    assert!(again.plan.field("phone").unwrap().unsolved(), "the question is open again");
+    world.decide(&again, Verb::Skip, |_| {}).await.unwrap();
+}
+
 pub async fn undo_of_a_force_push_writes_nothing_that_was_not_shown_i25(world: &World) {
     // Only iVvy moved the phone; forcing the CRM's record puts the old number back there.
     let pair = world.take();
@@ -241,6 +262,7 @@ scenarios! {
     undo_before_the_push_brings_back_the_question_with_its_choices_i25,
     undo_after_the_push_proposes_the_old_values_i25,
     undo_of_a_settled_question_gives_each_side_its_own_and_asks_again_i25,
+    a_proposed_undo_outlives_a_change_of_another_field_i25,
     undo_of_a_force_push_writes_nothing_that_was_not_shown_i25,
     undo_of_something_changed_since_is_a_question_i25,
     an_undo_is_stale_once_the_records_move_i8,

@@ -50,8 +50,8 @@ pub(super) fn plan(
         plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     }
     let parent = missing_parent(tx, context.def, &plan.fields)?;
-    if cause == Cause::Confirmed {
-        continue_undo(&mut plan, open.as_ref(), context.def);
+    if let Some(undo) = open.as_ref().filter(|item| item.kind == Kind::Undo && item.state.is_open()) {
+        carry_undo(&mut plan, undo, context.def);
     }
     let undoing = plan.fields.iter().any(|row| matches!(row.choice, Some(Choice::Each { .. })));
     let writes =
@@ -82,12 +82,10 @@ pub(super) fn plan(
     Ok(Planned::Settled)
 }
 
-/// After one write of an undo: keeps the choices that still have a side to write, which an ordinary
-/// replan drops because the values moved.
-fn continue_undo(plan: &mut Plan, open: Option<&Item>, def: &ModuleDef) {
-    let Some(undo) = open.filter(|item| item.kind == Kind::Undo) else {
-        return;
-    };
+/// Keeps what an undo proposes for every field that nobody else has moved. An ordinary replan would drop
+/// it: after one of its two writes because the values moved, and before because the agreement shown is
+/// the one before the decision.
+fn carry_undo(plan: &mut Plan, undo: &Item, def: &ModuleDef) {
     for row in &mut plan.fields {
         let (Some(draft), Some(field)) = (undo.plan.field(&row.field), def.field(&row.field)) else {
             continue;
