@@ -115,20 +115,12 @@ impl Recipe {
             at: created_at,
         });
         Item {
-            id: ItemId(n),
-            module,
-            pair,
-            kind: Kind::Update,
             state,
             reasons: reason.map_or(Reasons::NONE, Reasons::one),
             ver: 1,
             seen: Fingerprint(u128::from(mix(n)) << 64 | u128::from(n)),
             priority: if n.is_multiple_of(3) { 1 } else { 2 },
-            ready_at: created_at,
-            created_at,
-            updated_at: created_at,
             attempts: u32::from(error.is_some()),
-            claims: 0,
             title,
             plan: Plan {
                 fields,
@@ -142,18 +134,10 @@ impl Recipe {
                 },
                 mapping_version: 1,
             },
-            decided: false,
-            forced: None,
-            decided_by: None,
-            guard_pass: false,
-            pushed: Vec::new(),
             error,
-            skipped_seen: None,
-            assigned: None,
             waits_for: (state == State::Blocked)
                 .then(|| (ModuleId::Companies, PairKey::Lone(Side::Ivvy, RecordId((n % 9_000).to_string())))),
-            successor: None,
-            pending: None,
+            ..Item::new(ItemId(n), module, pair, Kind::Update, created_at)
         }
     }
 

@@ -174,6 +174,39 @@ pub struct Item {
 }
 
 impl Item {
+    /// An item nothing has happened to: `new`, version 0, without a plan.
+    pub fn new(id: ItemId, module: ModuleId, pair: PairKey, kind: Kind, now: Timestamp) -> Self {
+        Self {
+            id,
+            module,
+            pair,
+            kind,
+            state: State::New,
+            reasons: Reasons::NONE,
+            ver: 0,
+            seen: Fingerprint::default(),
+            priority: 0,
+            ready_at: now,
+            created_at: now,
+            updated_at: now,
+            attempts: 0,
+            claims: 0,
+            title: String::new(),
+            plan: Plan::default(),
+            decided: false,
+            forced: None,
+            pending: None,
+            decided_by: None,
+            guard_pass: false,
+            pushed: Vec::new(),
+            error: None,
+            skipped_seen: None,
+            assigned: None,
+            waits_for: None,
+            successor: None,
+        }
+    }
+
     /// The value the queue sorts by within (module, state, priority).
     pub fn sort_key(&self) -> u64 {
         match self.state {

@@ -318,31 +318,25 @@ pub(super) async fn release(
     }
     let released = move_held(core, module, sample, move |item| {
         item.guard_pass = sample.is_some();
-        item.reasons = item.reasons.without(Reason::Guard);
-        if item.reasons.is_empty() {
-            (State::Ready, "released by the guard")
-        } else {
-            (State::Held, "released by the guard")
-        }
+        let_go(item)
     })
     .await?;
     core.signals.push.notify_one();
     Ok(Release::Moved(released))
 }
 
+/// Takes the guard's hold off an item; what else holds it stays.
+fn let_go(item: &mut Item) -> (State, &'static str) {
+    item.reasons = item.reasons.without(Reason::Guard);
+    let state = if item.reasons.is_empty() { State::Ready } else { State::Held };
+    (state, "released by the guard")
+}
+
 /// Finishes a release that a crash interrupted: the guard is open, yet items are still held by it.
 pub(super) async fn finish_release(core: &Arc<Core>, module: ModuleId) -> Result<(), StoreError> {
     let open = core.store.read(|view| Ok(view.guard(module)?.is_some_and(|guard| guard.tripped.is_none())))?;
     if open {
-        move_held(core, module, None, |item| {
-            item.reasons = item.reasons.without(Reason::Guard);
-            if item.reasons.is_empty() {
-                (State::Ready, "released by the guard")
-            } else {
-                (State::Held, "released by the guard")
-            }
-        })
-        .await?;
+        move_held(core, module, None, let_go).await?;
     }
     Ok(())
 }

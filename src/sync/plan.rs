@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::store::{Reads, StoreError, Tx};
 
-pub(super) use item::{put, seen_of, supersede};
+pub(super) use item::{put, seen_of, standing, supersede};
 pub(super) use lone::{Counterpart, counterpart};
 pub(super) use merged::release;
 pub(super) use pair::{link_records, view_of_link};

@@ -70,20 +70,11 @@ pub fn conflict(id: u64) -> ItemView {
 /// A held contact with these fields.
 pub fn view(id: u64, title: &str, fields: Vec<FieldPlan>) -> ItemView {
     let item = Item {
-        id: ItemId(id),
-        module: ModuleId::Contacts,
-        pair: PairKey::Lone(Side::Ivvy, RecordId::from("8812")),
-        kind: Kind::Update,
         state: State::Held,
         reasons: Reasons::one(Reason::Conflict),
         ver: 3,
         seen: Fingerprint(u128::from(id) * 1_000 + 3),
         priority: 1,
-        ready_at: now(),
-        created_at: now(),
-        updated_at: now(),
-        attempts: 0,
-        claims: 0,
         title: title.into(),
         plan: Plan {
             fields,
@@ -93,17 +84,13 @@ pub fn view(id: u64, title: &str, fields: Vec<FieldPlan>) -> ItemView {
             summary: "2 fields differ on both sides".into(),
             mapping_version: 1,
         },
-        decided: false,
-        forced: None,
-        decided_by: None,
-        guard_pass: false,
-        pushed: Vec::new(),
-        error: None,
-        skipped_seen: None,
-        assigned: None,
-        waits_for: None,
-        successor: None,
-        pending: None,
+        ..Item::new(
+            ItemId(id),
+            ModuleId::Contacts,
+            PairKey::Lone(Side::Ivvy, RecordId::from("8812")),
+            Kind::Update,
+            now(),
+        )
     };
     let possible = [Verb::Approve, Verb::Skip, Verb::Snooze, Verb::Force, Verb::Edit, Verb::Claim];
     ItemView {

@@ -405,7 +405,19 @@ impl World {
         verb: Verb,
         fill: impl FnOnce(&mut Decision),
     ) -> Result<Item, Refusal> {
-        let mut decision = Decision {
+        let mut decision = self.decision(name, seen, verb);
+        fill(&mut decision);
+        self.engine.decide(Ask { ver: Some(seen.ver), seen: Some(seen.seen), decision }).await.unwrap()
+    }
+
+    /// Approves an item without saying which version was looked at.
+    pub async fn confirm_unseen(&self, name: &str, item: &Item) -> Result<Item, Refusal> {
+        let decision = self.decision(name, item, Verb::Approve);
+        self.engine.decide(Ask { ver: None, seen: None, decision }).await.unwrap()
+    }
+
+    fn decision(&self, name: &str, seen: &Item, verb: Verb) -> Decision {
+        Decision {
             item: seen.id,
             ver: seen.ver,
             seen: seen.seen,
@@ -417,27 +429,7 @@ impl World {
             reason: None,
             actor: operator(name),
             at: self.engine.now(),
-        };
-        fill(&mut decision);
-        self.engine.decide(Ask { ver: Some(seen.ver), seen: Some(seen.seen), decision }).await.unwrap()
-    }
-
-    /// Approves an item without saying which version was looked at.
-    pub async fn confirm_unseen(&self, name: &str, item: &Item) -> Result<Item, Refusal> {
-        let decision = Decision {
-            item: item.id,
-            ver: item.ver,
-            seen: item.seen,
-            verb: Verb::Approve,
-            choices: BTreeMap::new(),
-            side: None,
-            until: None,
-            record: None,
-            reason: None,
-            actor: operator(name),
-            at: self.engine.now(),
-        };
-        self.engine.decide(Ask { ver: None, seen: None, decision }).await.unwrap()
+        }
     }
 
     /// Both sides change the same field of the same pair: exactly one item is held.

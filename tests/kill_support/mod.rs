@@ -29,7 +29,7 @@ use tandem::sim::{Served, serve};
 use tandem::wire::{Answer, Request, Status};
 
 /// Longest any condition is waited for.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The two systems, listening on loopback.
 pub struct Town {
@@ -295,7 +295,8 @@ impl Said {
     #[track_caller]
     pub fn one_clear_sentence(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:?}");
-        let lines: Vec<&str> = self.err.lines().filter(|line| !line.contains(" INFO ")).collect();
+        let lines: Vec<&str> =
+            self.err.lines().filter(|line| ![" INFO ", " WARN "].iter().any(|log| line.contains(log))).collect();
         let [sentence, causes @ .., hint] = lines.as_slice() else { panic!("a sentence and a hint: {self:?}") };
         assert!(sentence.starts_with("error: ") && hint.trim_start().starts_with("hint: "), "{self:?}");
         assert!(causes.iter().all(|line| line.trim_start().starts_with("caused by: ")), "{self:?}");

@@ -221,35 +221,18 @@ pub fn item(number: u64) -> Item {
         choice: None,
         moved: false,
     };
+    let module = if number == 5 { ModuleId::Companies } else { ModuleId::Contacts };
+    let pair = PairKey::Link(LinkId(number));
     Item {
-        id: ItemId(number),
-        module: if number == 5 { ModuleId::Companies } else { ModuleId::Contacts },
-        pair: PairKey::Link(LinkId(number)),
-        kind: Kind::Update,
         state: State::Held,
         reasons: Reasons::one(Reason::Conflict),
         ver: 3,
         seen: Fingerprint(7),
         priority: 1,
-        ready_at: Timestamp::from_millis(AT),
-        created_at: Timestamp::from_millis(AT),
-        updated_at: Timestamp::from_millis(AT),
-        attempts: 0,
-        claims: 0,
         // A record that tries to paint the operator's terminal and to reverse the line.
         title: format!("Ann {number}\u{1b}[31m\u{202e}\u{9b}"),
         plan: Plan { fields: vec![email], summary: "1 conflict".to_owned(), mapping_version: 1, ..Plan::default() },
-        decided: false,
-        forced: None,
-        decided_by: None,
-        guard_pass: false,
-        pushed: Vec::new(),
-        error: None,
-        skipped_seen: None,
-        assigned: None,
-        waits_for: None,
-        successor: None,
-        pending: None,
+        ..Item::new(ItemId(number), module, pair, Kind::Update, Timestamp::from_millis(AT))
     }
 }
 

@@ -11,7 +11,7 @@ use tandem::model::link::PairKey;
 use tandem::model::record::Source;
 use tandem::model::{
     Actor, AuditEvent, Decision, Fingerprint, Item, ItemId, Kind, Link, LinkId, LinkState, ModuleId, Observation, Plan,
-    Reasons, Record, RecordId, Side, State, Timestamp, Verb,
+    Record, RecordId, Side, State, Timestamp, Verb,
 };
 use tandem::store::{Note, Options, Store};
 
@@ -37,33 +37,14 @@ pub fn lone(side: Side, id: &str) -> PairKey {
 /// A new item of a lone iVvy record.
 pub fn item(id: u64, module: ModuleId, record: &str, state: State) -> Item {
     Item {
-        id: ItemId(id),
-        module,
-        pair: lone(Side::Ivvy, record),
-        kind: Kind::Create,
         state,
-        reasons: Reasons::NONE,
         ver: 1,
         seen: Fingerprint::of_bytes(record.as_bytes()),
         priority: 1,
         ready_at: Timestamp::EPOCH,
-        created_at: at(id),
-        updated_at: at(id),
-        attempts: 0,
-        claims: 0,
         title: format!("Person {record}"),
         plan: Plan { summary: format!("create {record} in the CRM"), ..Plan::default() },
-        decided: false,
-        forced: None,
-        decided_by: None,
-        guard_pass: false,
-        pushed: Vec::new(),
-        error: None,
-        skipped_seen: None,
-        assigned: None,
-        waits_for: None,
-        successor: None,
-        pending: None,
+        ..Item::new(ItemId(id), module, lone(Side::Ivvy, record), Kind::Create, at(id))
     }
 }
 

@@ -3,12 +3,14 @@
 mod lanes;
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::model::Timestamp;
 use crate::seam::TokioClock;
 
 type Outcome = Result<http::Response<Bytes>, TransportError>;

@@ -14,16 +14,8 @@ use crate::sync::plan;
 impl Step<'_, '_> {
     /// Before the push: back to held with the choices kept. Afterwards: a new item that would put the
     /// old values back, as far as nobody changed them since.
-    pub(super) fn undo(&mut self, mut item: Item) -> Taken {
-        if item.state == State::Ready {
-            item.state = State::Held;
-            item.reasons = Reasons::one(Reason::Parked);
-            item.ready_at = Timestamp::EPOCH;
-            item.decided = false;
-            forget_force(&mut item);
-            return self.store(item);
-        }
-        self.undo_pushed(item)
+    pub(super) fn undo(&mut self, item: Item) -> Taken {
+        if item.state == State::Ready { self.hold(item) } else { self.undo_pushed(item) }
     }
 
     fn undo_pushed(&mut self, item: Item) -> Taken {
@@ -33,16 +25,9 @@ impl Step<'_, '_> {
         if item.pushed.is_empty() {
             return Ok(Err("only changes to existing records can be undone, and this item made none".to_owned()));
         }
-        if self.tx.open_item(item.module, &item.pair)?.is_some() {
-            return Ok(Err("the pair has an open item: settle that first".to_owned()));
-        }
-        let last = self.tx.last_item(item.module, &item.pair)?;
-        let skipped = match last {
-            Some(last) => self.tx.item(last)?.is_some_and(|last| last.state == State::Skipped),
-            None => false,
-        };
-        if skipped {
-            return Ok(Err("the pair has a skipped difference: reopen that first".to_owned()));
+        if let Some(standing) = plan::standing(self.tx, item.module, &item.pair)? {
+            let first = if standing.state.is_open() { "an open item: settle" } else { "a skipped difference: reopen" };
+            return Ok(Err(format!("the pair has {first} that first")));
         }
         let (Some(view), Some(def)) =
             (plan::view_of_link(self.core, self.tx, item.module, link)?, self.core.def(item.module))
@@ -70,31 +55,14 @@ impl Step<'_, '_> {
         fresh.summary = format!("undo of item {}", item.id);
         let id = self.tx.new_item_id()?;
         let undo = Item {
-            id,
-            kind: Kind::Undo,
             state: State::Held,
             reasons: Reasons::one(Reason::Parked),
             ver: 1,
             seen: plan::seen_of(view.ivvy_hash, view.crm_hash, &base, def.mapping_version),
             ready_at: Timestamp::EPOCH,
-            created_at: self.now,
-            updated_at: self.now,
-            attempts: 0,
-            claims: 0,
+            title: item.title,
             plan: fresh,
-            decided: false,
-            forced: None,
-            decided_by: None,
-            pushed: Vec::new(),
-            error: None,
-            skipped_seen: None,
-            assigned: None,
-            waits_for: None,
-            successor: None,
-            pending: None,
-            priority: 0,
-            guard_pass: false,
-            ..item
+            ..Item::new(id, item.module, item.pair, Kind::Undo, self.now)
         };
         self.tx.put_decision(self.decision)?;
         self.audit(&undo, Vec::new())?;

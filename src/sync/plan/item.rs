@@ -5,7 +5,7 @@ use crate::model::{
     Actor, AuditEvent, Base, Fingerprint, Item, ItemError, Kind, ModuleId, PairKey, Plan, Reason, Reasons, State,
     Timestamp,
 };
-use crate::store::{Note, Reads as _, StoreError, Tx};
+use crate::store::{Note, Reads, StoreError, Tx};
 use crate::sync::guard;
 
 /// What a plan wants its item to be.
@@ -27,13 +27,23 @@ pub(in crate::sync) fn seen_of(ivvy: Fingerprint, crm: Fingerprint, base: &Base,
     Fingerprint::of(&(ivvy, crm, &base.fields, mapping_version))
 }
 
-/// Brings the pair's item in line with a fresh plan.
-pub(super) fn upsert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), StoreError> {
-    let existing = match tx.last_item(context.module, &draft.pair)? {
-        Some(id) => tx.item(id)?.filter(|item| item.state.is_open() || item.state == State::Skipped),
+/// The item that stands for a pair: the open one, or a skipped one, which is closed, yet what was chosen and
+/// seen there lives on when its records move.
+pub(in crate::sync) fn standing(
+    reads: &impl Reads,
+    module: ModuleId,
+    pair: &PairKey,
+) -> Result<Option<Item>, StoreError> {
+    let last = match reads.last_item(module, pair)? {
+        Some(id) => reads.item(id)?,
         None => None,
     };
-    match existing {
+    Ok(last.filter(|item| item.state.is_open() || item.state == State::Skipped))
+}
+
+/// Brings the pair's item in line with a fresh plan.
+pub(super) fn upsert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), StoreError> {
+    match standing(tx, context.module, &draft.pair)? {
         None if draft.state == State::Done => Ok(()),
         None => insert(context, tx, draft),
         Some(item) => replan(context, tx, item, draft),
@@ -42,35 +52,8 @@ pub(super) fn upsert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Re
 
 fn insert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), StoreError> {
     let id = tx.new_item_id()?;
-    let mut item = Item {
-        id,
-        module: context.module,
-        pair: draft.pair.clone(),
-        kind: draft.kind,
-        state: State::New,
-        reasons: Reasons::NONE,
-        ver: 0,
-        seen: draft.seen,
-        priority: guard::priority(tx, context.module)?,
-        ready_at: context.now,
-        created_at: context.now,
-        updated_at: context.now,
-        attempts: 0,
-        claims: 0,
-        title: String::new(),
-        plan: Plan::default(),
-        decided: false,
-        forced: None,
-        decided_by: None,
-        guard_pass: false,
-        pushed: Vec::new(),
-        error: None,
-        skipped_seen: None,
-        assigned: None,
-        waits_for: None,
-        successor: None,
-        pending: None,
-    };
+    let mut item = Item::new(id, context.module, draft.pair.clone(), draft.kind, context.now);
+    item.priority = guard::priority(tx, context.module)?;
     apply(context, tx, &mut item, draft)?;
     store(context, tx, &item)
 }

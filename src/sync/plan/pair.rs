@@ -1,6 +1,6 @@
 //! Planning a linked pair, and making links.
 
-use super::item::{Draft, upsert};
+use super::item::{Draft, standing, upsert};
 use super::{Cause, Context, Counterparts, LinkedView, Parent, Planned, merged, missing_parent, wake_children};
 use crate::merge::canonical::same;
 use crate::merge::{flap, matching, plan as merge_plan};
@@ -23,13 +23,9 @@ pub(super) fn plan(
         return Ok(Planned::Settled);
     };
     let pair = PairKey::Link(link);
-    // A skipped item is closed, yet what was chosen and seen there lives on when its records move.
-    let open = match tx.last_item(module, &pair)? {
-        Some(id) => tx.item(id)?.filter(|item| item.state.is_open() || item.state == State::Skipped),
-        None => None,
-    };
+    let standing = standing(tx, module, &pair)?;
     // A write is under way: its confirmation plans again with whatever was observed meanwhile.
-    if cause != Cause::Confirmed && open.as_ref().is_some_and(|item| item.state.has_intent()) {
+    if cause != Cause::Confirmed && standing.as_ref().is_some_and(|item| item.state.has_intent()) {
         return Ok(Planned::Settled);
     }
     let Some(view) = view_of_link(core, tx, module, link)? else {
@@ -42,7 +38,7 @@ pub(super) fn plan(
     }
     let counterparts = Counterparts::of(tx, context.def, Some(&view.ivvy), Some(&view.crm))?;
     let mut base = tx.base(link)?;
-    let drafts = open.as_ref().map(|item| item.plan.fields.clone()).unwrap_or_default();
+    let drafts = standing.as_ref().map(|item| item.plan.fields.clone()).unwrap_or_default();
     let mut plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     if merge_plan::settle_agreements(&mut base, &plan) {
         base.agreed_at = context.now;
@@ -50,7 +46,7 @@ pub(super) fn plan(
         plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     }
     let parent = missing_parent(tx, context.def, &plan.fields)?;
-    if let Some(undo) = open.as_ref().filter(|item| item.kind == Kind::Undo && item.state.is_open()) {
+    if let Some(undo) = standing.as_ref().filter(|item| item.kind == Kind::Undo && item.state.is_open()) {
         carry_undo(&mut plan, undo, context.def);
     }
     let undoing = plan.fields.iter().any(|row| matches!(row.choice, Some(Choice::Each { .. })));
