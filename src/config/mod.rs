@@ -24,7 +24,7 @@ pub use schema::{
 pub use secret::{SecretSource, Secrets, fingerprint};
 
 use crate::error::{Error, Result};
-use crate::model::{Fingerprint, ModuleDef, ModuleId, Role};
+use crate::model::{Drift, Fingerprint, ModuleDef, ModuleId, Role};
 
 /// Version of the file format.
 pub const VERSION: u32 = 1;
@@ -249,7 +249,9 @@ impl Config {
             .filter(|module| self.modules.enabled(*module))
             .map(|module| {
                 let mut def = module.def();
-                let custom = &self.modules.of(module).fields;
+                let Module { fields: custom, only, drift, .. } = self.modules.of(module);
+                def.drift = *drift;
+                def.only.extend(only.iter().map(|(name, values)| (name.clone(), values.iter().cloned().collect())));
                 if !custom.is_empty() {
                     def.fields.extend(custom.iter().map(CustomField::def));
                     // Configuration has no counter to raise, so the version of a custom map is a
@@ -265,15 +267,15 @@ impl Config {
 impl Modules {
     /// The section of `module`.
     pub fn of(&self, module: ModuleId) -> &Module {
-        match module {
-            ModuleId::Companies => &self.companies,
-            ModuleId::Contacts => &self.contacts,
-        }
+        static UNSAID: Module =
+            Module { enabled: None, fields: Vec::new(), only: BTreeMap::new(), drift: Drift::Ignore };
+        self.0.get(&module).unwrap_or(&UNSAID)
     }
 
     /// Whether `module` is kept in step.
     pub fn enabled(&self, module: ModuleId) -> bool {
-        self.of(module).enabled.unwrap_or_else(|| module.on_by_default())
+        let switch = module.follows().unwrap_or(module);
+        self.of(switch).enabled.unwrap_or_else(|| switch.on_by_default())
     }
 }
 

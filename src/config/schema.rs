@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{SecretSource, duration};
-use crate::model::{FieldDef, FieldKind, Flow, Role, Timestamp};
+use crate::model::{Drift, FieldDef, FieldKind, Flow, ModuleId, Role, Timestamp};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -128,15 +128,10 @@ impl Default for Sync {
     }
 }
 
-/// `[modules]`.
+/// `[modules]`: a section per module of the catalogue; one that is not there has its defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Modules {
-    /// Companies.
-    pub companies: Module,
-    /// Contacts.
-    pub contacts: Module,
-}
+#[serde(transparent)]
+pub struct Modules(pub(super) BTreeMap<ModuleId, Module>);
 
 /// `[modules.NAME]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -147,6 +142,11 @@ pub struct Module {
     pub enabled: Option<bool>,
     /// Custom fields (V-19).
     pub fields: Vec<CustomField>,
+    /// Which values of which fields a record must have to be carried over at first; replaces the
+    /// catalogue's rule field by field, and an empty list lifts it (V-45, V-47, V-52).
+    pub only: BTreeMap<String, Vec<String>>,
+    /// What becomes of CRM edits of fields that iVvy owns (V-43).
+    pub drift: Drift,
 }
 
 /// `[[modules.NAME.fields]]`: one custom field and what it is called on either side (V-19).
@@ -182,6 +182,7 @@ impl CustomField {
             kind: self.kind.into(),
             flow: self.flow,
             required_on: None,
+            at_creation: false,
         }
     }
 }

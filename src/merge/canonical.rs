@@ -3,7 +3,7 @@
 //! Canonical values are only ever compared, never written: what is written is the raw value of the
 //! side it came from. `canonical` is idempotent (I28).
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, SecondsFormat};
 use unicode_normalization::UnicodeNormalization as _;
 use url::Url;
 
@@ -20,16 +20,18 @@ pub fn canonical(kind: FieldKind, value: &Value) -> Value {
         return Value::Null;
     }
     match kind {
-        FieldKind::Text | FieldKind::LongText => text_of(value),
+        FieldKind::Text | FieldKind::LongText | FieldKind::Html => text_of(value),
         FieldKind::Email => map_text(value, |text| text.to_lowercase()),
         FieldKind::Choice => map_text(value, |text| text.to_lowercase()),
         FieldKind::Phone => map_text(value, phone),
         FieldKind::Url => map_text(value, web_address),
         FieldKind::Date => map_text(value, date),
+        FieldKind::DateTime => map_text(value, instant),
+        FieldKind::Money => map_text(value, amount),
         FieldKind::Bool => boolean(value),
         FieldKind::Int => integer(value),
         FieldKind::Choices => set(value),
-        FieldKind::Reference(_) | FieldKind::ConstantId => text_of(value),
+        FieldKind::Reference(_) | FieldKind::Match(_) | FieldKind::ConstantId => text_of(value),
     }
 }
 
@@ -93,6 +95,34 @@ fn date(text: String) -> String {
     }
 }
 
+/// The second of an RFC 3339 instant, in UTC; other text is left alone. Remotes cut fractions off freely.
+fn instant(text: String) -> String {
+    match DateTime::parse_from_rfc3339(&text) {
+        Ok(at) => at.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true),
+        Err(_) => text,
+    }
+}
+
+/// A decimal number without the zeros that say nothing; other text is left alone.
+fn amount(text: String) -> String {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.as_str()),
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if digits.is_empty() || digits == "." || !is_number(whole) || !is_number(part) {
+        return text;
+    }
+    let (whole, part) = (whole.trim_start_matches('0'), part.trim_end_matches('0'));
+    match (whole.is_empty(), part.is_empty()) {
+        (true, true) => "0".to_owned(),
+        (_, true) => format!("{sign}{whole}"),
+        (true, false) => format!("{sign}0.{part}"),
+        (false, false) => format!("{sign}{whole}.{part}"),
+    }
+}
+
 fn boolean(value: &Value) -> Value {
     match value {
         Value::Int(0) => Value::Bool(false),
@@ -145,6 +175,10 @@ mod tests {
             (FieldKind::LongText, "a\r\nb", "a\nb"),
             (FieldKind::Date, "1985-03-17 23:00:00 UTC", "1985-03-17"),
             (FieldKind::Choice, "au", "AU"),
+            (FieldKind::Money, "0120.50", "120.5"),
+            (FieldKind::Money, "-0.00", "0"),
+            (FieldKind::Money, "-.50", "-0.5"),
+            (FieldKind::DateTime, "2026-03-17T23:00:00.750+10:00", "2026-03-17T13:00:00Z"),
         ];
         for (kind, left, right) in pairs {
             assert!(same(kind, &text(left), &text(right)), "{kind:?} {left} {right}");
@@ -170,6 +204,7 @@ mod tests {
             any::<i64>().prop_map(Value::Int),
             "\\PC{0,20}".prop_map(Value::Text),
             "[ 0-9+()/:.a-zA-Z\r\n-]{0,20}".prop_map(Value::Text),
+            "-?0{0,2}[0-9]{0,3}[.]?[0-9]{0,2}0{0,2}".prop_map(Value::Text),
             prop::collection::btree_set("\\PC{0,6}", 0..4).prop_map(Value::Set),
         ]
     }
@@ -179,8 +214,8 @@ mod tests {
         fn canonical_is_idempotent_i28(value in any_value()) {
             for kind in [
                 FieldKind::Text, FieldKind::LongText, FieldKind::Email, FieldKind::Phone, FieldKind::Url,
-                FieldKind::Bool, FieldKind::Int, FieldKind::Date, FieldKind::Choice, FieldKind::Choices,
-                FieldKind::ConstantId,
+                FieldKind::Bool, FieldKind::Int, FieldKind::Date, FieldKind::DateTime, FieldKind::Money,
+                FieldKind::Choice, FieldKind::Choices, FieldKind::ConstantId,
             ] {
                 let once = canonical(kind, &value);
                 prop_assert_eq!(canonical(kind, &once), once, "{:?}", kind);

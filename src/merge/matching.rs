@@ -9,34 +9,35 @@ use super::canonical::canonical;
 use crate::model::{FieldKind, Fields, ModuleId, Value};
 
 /// The folded identity of a record, equal for spellings that differ only in case, accents and
-/// spacing; `None` when a part that identifies is missing.
+/// spacing; `None` when a part that identifies is missing, or nothing does.
 ///
 /// Contacts: whole name and e-mail. First and last name are joined, so that systems which keep one
 /// name field and split it differently still meet. Companies: the business name.
 pub fn identity(module: ModuleId, fields: &Fields) -> Option<String> {
     let text = |name: &str| fields.get(name).and_then(Value::as_text).unwrap_or_default();
+    let with_email = |name: String| {
+        let Value::Text(email) = canonical(FieldKind::Email, &Value::text(text("email"))) else {
+            return None;
+        };
+        (!name.is_empty()).then(|| format!("{name}\u{1f}{email}"))
+    };
     match module {
-        ModuleId::Contacts => {
-            let name = fold(&format!("{} {}", text("first_name"), text("last_name")));
-            let Value::Text(email) = canonical(FieldKind::Email, &Value::text(text("email"))) else {
-                return None;
-            };
-            (!name.is_empty()).then(|| format!("{name}\u{1f}{email}"))
-        }
+        ModuleId::Contacts => with_email(fold(&format!("{} {}", text("first_name"), text("last_name")))),
         ModuleId::Companies => Some(fold(text("name"))).filter(|name| !name.is_empty()),
+        ModuleId::Leads => with_email(fold(text("name"))),
+        ModuleId::Events
+        | ModuleId::Attendees
+        | ModuleId::Registrations
+        | ModuleId::QuotesAndBookings
+        | ModuleId::ContactEmails => None,
     }
 }
 
 /// What a person calls the record, for queue rows. Remote text: sanitise before display.
 pub fn title(module: ModuleId, fields: &Fields) -> String {
     let text = |name: &str| fields.get(name).and_then(Value::as_text).unwrap_or_default().trim();
-    match module {
-        ModuleId::Contacts => {
-            let name = format!("{} {}", text("first_name"), text("last_name"));
-            if name.trim().is_empty() { text("email").to_owned() } else { name.trim().to_owned() }
-        }
-        ModuleId::Companies => text("name").to_owned(),
-    }
+    let parts: Vec<&str> = module.titled_by().iter().map(|name| text(name)).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { text("email").to_owned() } else { parts.join(" ") }
 }
 
 /// Case, accents and spacing removed. Lower-casing is Unicode's simple one: `ß` stays itself and the

@@ -26,7 +26,7 @@ pub use id::{ItemId, LinkId, RecordId, Seq};
 pub use intent::{Intent, Operation};
 pub use item::{Item, ItemError, Kind};
 pub use link::{Base, BaseField, Link, LinkState, PairKey};
-pub use module::{FieldDef, FieldKind, Flow, ModuleDef, ModuleId, Side};
+pub use module::{Drift, FieldDef, FieldKind, Flow, Group, MatchKind, ModuleDef, ModuleId, Side};
 pub use plan::{FieldPlan, Plan, Verdict, Why};
 pub use record::{Cursor, Observation, Record};
 pub use state::{Reason, Reasons, State, Verb};

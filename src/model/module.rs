@@ -1,16 +1,26 @@
 //! The module catalogue: which kinds of record Tandem keeps in step, and with which fields.
 //!
 //! A module ties one iVvy object to one CRM object (V-01, V-02). Queue, console tabs, config, CLI
-//! and docs are generated from this table, so a module is described once. The static definitions
-//! live in `contacts` and `companies`; custom fields are added to a copy at run time (V-19).
+//! and docs are generated from this table, so a module is described once: one file here, one in each
+//! adapter. Custom fields are added to a copy at run time (V-19). The catalogue refuses to know any
+//! remote's wire format.
 
+mod attendees;
 mod companies;
+mod contact_emails;
 mod contacts;
+mod events;
+mod leads;
+mod quotes_and_bookings;
+mod registrations;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
+
+use super::Fields;
 
 /// The two ends of a link.
 #[derive(
@@ -86,11 +96,116 @@ pub enum ModuleId {
     Companies = 1,
     /// iVvy contacts and CRM contacts (V-10 to V-21).
     Contacts = 2,
+    /// iVvy leads and CRM leads, with owner and source from the match tables.
+    Leads = 3,
+    /// iVvy events become CRM campaigns (V-50 to V-52).
+    Events = 4,
+    /// Invited and registered people become campaign members (V-60 to V-67). Part of Events.
+    Attendees = 5,
+    /// Event registrations become opportunities (V-40 to V-47).
+    Registrations = 6,
+    /// Venue quotes and bookings become opportunities (V-80 to V-84).
+    QuotesAndBookings = 7,
+    /// E-mails sent by iVvy become history of the CRM contact (V-30 to V-34).
+    ContactEmails = 8,
+}
+
+/// Parts of the catalogue as iVvy sells them (V-02, V-03).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    /// For every account.
+    Common,
+    /// Accounts with the Events product.
+    Events,
+    /// Accounts with the Venues product.
+    Venues,
+}
+
+/// What never changes about a module.
+#[derive(Debug)]
+struct Facts {
+    /// What a person reads (V-02).
+    title: &'static str,
+    /// One record of it, as in external keys (`contact`). Never changes: it is written into CRMs.
+    singular: &'static str,
+    group: Group,
+    /// Where the module may write.
+    flow: Flow,
+    /// Why nothing is ever written to iVvy; empty for two-way modules.
+    one_way: &'static str,
+    on_by_default: bool,
+    /// The module whose switch this one obeys.
+    follows: Option<ModuleId>,
+    /// Records are history: created once, never compared or changed afterwards.
+    appends: bool,
+    /// Fields that together identify a record at first pairing (V-11). Empty: only constant ids pair.
+    identity: &'static [&'static str],
+    /// Fields whose values name the record in the queue, joined; the e-mail stands in for empty ones.
+    titled_by: &'static [&'static str],
+    /// Records are first carried over only with one of these values, unless configured otherwise.
+    only: &'static [(&'static str, &'static [&'static str])],
+    fields: fn() -> Vec<FieldDef>,
+}
+
+impl Facts {
+    /// A two-way module with nothing particular about it.
+    const fn two_way(title: &'static str, singular: &'static str, group: Group, fields: fn() -> Vec<FieldDef>) -> Self {
+        Self {
+            title,
+            singular,
+            group,
+            flow: Flow::Both,
+            one_way: "",
+            on_by_default: false,
+            follows: None,
+            appends: false,
+            identity: &[],
+            titled_by: &["name"],
+            only: &[],
+            fields,
+        }
+    }
+
+    /// A module that only ever writes to the CRM, and why.
+    const fn one_way(
+        title: &'static str,
+        singular: &'static str,
+        group: Group,
+        fields: fn() -> Vec<FieldDef>,
+        one_way: &'static str,
+    ) -> Self {
+        Self { flow: Flow::ToCrm, one_way, ..Self::two_way(title, singular, group, fields) }
+    }
 }
 
 impl ModuleId {
     /// Every module in sync order.
-    pub const ALL: [Self; 2] = [Self::Companies, Self::Contacts];
+    pub const ALL: [Self; 8] = [
+        Self::Companies,
+        Self::Contacts,
+        Self::Leads,
+        Self::Events,
+        Self::Attendees,
+        Self::Registrations,
+        Self::QuotesAndBookings,
+        Self::ContactEmails,
+    ];
+    /// The main job: what is kept in step both ways for every account with venues.
+    pub const PEOPLE: [Self; 2] = [Self::Companies, Self::Contacts];
+
+    fn facts(self) -> &'static Facts {
+        match self {
+            Self::Companies => &companies::FACTS,
+            Self::Contacts => &contacts::FACTS,
+            Self::Leads => &leads::FACTS,
+            Self::Events => &events::FACTS,
+            Self::Attendees => &attendees::FACTS,
+            Self::Registrations => &registrations::FACTS,
+            Self::QuotesAndBookings => &quotes_and_bookings::FACTS,
+            Self::ContactEmails => &contact_emails::FACTS,
+        }
+    }
 
     /// The number used in store keys.
     pub fn number(self) -> u8 {
@@ -104,30 +219,119 @@ impl ModuleId {
 
     /// Whether it is kept in step when the configuration does not say so: optional means off (V-03).
     pub fn on_by_default(self) -> bool {
-        self == Self::Contacts
+        self.facts().on_by_default
+    }
+
+    /// The module whose switch this one obeys instead of one of its own (V-61).
+    pub fn follows(self) -> Option<Self> {
+        self.facts().follows
+    }
+
+    /// Where the module may write (E4: a property of the module, enforced by the engine).
+    pub fn flow(self) -> Flow {
+        self.facts().flow
+    }
+
+    /// Why nothing is ever written to iVvy, for one-way modules.
+    pub fn one_way(self) -> Option<&'static str> {
+        Some(self.facts().one_way).filter(|why| !why.is_empty())
+    }
+
+    /// Whether records are history: created once in the CRM, never read back, compared or changed (V-31).
+    pub fn appends(self) -> bool {
+        self.facts().appends
+    }
+
+    /// Whether the records of `side` are swept: not those of a side that is only ever appended to.
+    pub fn sweeps(self, side: Side) -> bool {
+        side == Side::Ivvy || !self.appends()
+    }
+
+    /// Fields whose values name a record in the queue.
+    pub fn titled_by(self) -> &'static [&'static str] {
+        self.facts().titled_by
     }
 
     /// The static definition, without custom fields.
     pub fn def(self) -> ModuleDef {
-        match self {
-            Self::Companies => companies::definition(),
-            Self::Contacts => contacts::definition(),
+        let facts = self.facts();
+        ModuleDef {
+            id: self,
+            group: facts.group,
+            flow: facts.flow,
+            identity: facts.identity.iter().map(|name| Cow::Borrowed(*name)).collect(),
+            fields: (facts.fields)(),
+            only: facts
+                .only
+                .iter()
+                .map(|(field, values)| ((*field).to_owned(), values.iter().map(|value| (*value).to_owned()).collect()))
+                .collect(),
+            drift: Drift::default(),
+            mapping_version: 1,
         }
     }
 
     /// The name used in ids and keys for one record of this module (`contact`).
     pub fn singular(self) -> &'static str {
-        match self {
-            Self::Companies => "company",
-            Self::Contacts => "contact",
-        }
+        self.facts().singular
     }
 
     /// The name a person reads ("Contacts").
     pub fn title(self) -> &'static str {
+        self.facts().title
+    }
+}
+
+/// What becomes of a CRM edit of a field that iVvy owns (V-43, V-50).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Drift {
+    /// It stays, and is shown as drift, until iVvy's own value changes: then that is written over it.
+    #[default]
+    Ignore,
+    /// iVvy's value is put back.
+    Revert,
+    /// A person decides.
+    Hold,
+}
+
+/// What is matched between the systems without being synced: kept in match tables.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    EnumIter,
+    IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+#[repr(u8)]
+pub enum MatchKind {
+    /// People who own leads: iVvy users, CRM users. Matched on e-mail, never created (C-08 to C-15, P-07).
+    Staff = 1,
+    /// Where leads come from. Matched on the name without regard to case (C-16 to C-24).
+    LeadSource = 2,
+}
+
+impl MatchKind {
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::Staff, Self::LeadSource];
+
+    /// What a person reads.
+    pub fn title(self) -> &'static str {
         match self {
-            Self::Companies => "Companies",
-            Self::Contacts => "Contacts",
+            Self::Staff => "Staff",
+            Self::LeadSource => "Lead sources",
         }
     }
 }
@@ -176,12 +380,21 @@ pub enum FieldKind {
     Int,
     /// A calendar date `yyyy-mm-dd`.
     Date,
+    /// An instant, RFC 3339 in UTC (`2026-11-21T09:30:00Z`).
+    DateTime,
+    /// An amount of money as decimal text (`1234.50`), without its currency.
+    Money,
+    /// A page of HTML. Hostile: shown only through `text`.
+    Html,
     /// One value of a closed list.
     Choice,
     /// Several values of a list, unordered.
     Choices,
     /// The id of one record of another module, compared through its link.
     Reference(ModuleId),
+    /// The id of one entry of a match table. Unmatched means sent without one: it never holds a record up
+    /// (C-13, C-24).
+    Match(MatchKind),
     /// The id of the record's own counterpart (V-13): only the empty value may be filled unasked.
     ConstantId,
 }
@@ -197,17 +410,37 @@ pub struct FieldDef {
     pub kind: FieldKind,
     /// Where it may be written.
     pub flow: Flow,
-    /// Needed to create the record on these sides (V-11: iVvy needs the whole triple).
+    /// Needed to create the record on this side (V-11: iVvy needs the whole triple).
     pub required_on: Option<Side>,
+    /// Given when the record is created, even on a side where it may not be changed later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_creation: bool,
 }
 
 impl FieldDef {
     pub(crate) const fn new(name: &'static str, title: &'static str, kind: FieldKind) -> Self {
-        Self { name: Cow::Borrowed(name), title: Cow::Borrowed(title), kind, flow: Flow::Both, required_on: None }
+        Self {
+            name: Cow::Borrowed(name),
+            title: Cow::Borrowed(title),
+            kind,
+            flow: Flow::Both,
+            required_on: None,
+            at_creation: false,
+        }
+    }
+
+    /// A field of a one-way module, or one that iVvy owns.
+    pub(crate) const fn to_crm(name: &'static str, title: &'static str, kind: FieldKind) -> Self {
+        Self::new(name, title, kind).flow(Flow::ToCrm)
     }
 
     pub(crate) const fn flow(mut self, flow: Flow) -> Self {
         self.flow = flow;
+        self
+    }
+
+    pub(crate) const fn at_creation(mut self) -> Self {
+        self.at_creation = true;
         self
     }
 
@@ -222,14 +455,21 @@ impl FieldDef {
 pub struct ModuleDef {
     /// Which module.
     pub id: ModuleId,
-    /// "Common", "Events" or "Venues" (V-02).
-    pub group: Cow<'static, str>,
+    /// Which part of the catalogue (V-02).
+    pub group: Group,
     /// Where the module may write.
     pub flow: Flow,
     /// Field names that together identify a record at first pairing (V-11), in title order.
     pub identity: Vec<Cow<'static, str>>,
     /// Fields in display order.
     pub fields: Vec<FieldDef>,
+    /// A record is first carried over only while each of these fields has one of these values (V-45, V-47,
+    /// V-52); once it has a counterpart it is followed whatever becomes of it.
+    #[serde(default)]
+    pub only: BTreeMap<String, BTreeSet<String>>,
+    /// What becomes of CRM edits of fields that iVvy owns.
+    #[serde(default)]
+    pub drift: Drift,
     /// Grows with every change of the field map; part of every plan's fingerprint.
     pub mapping_version: u32,
 }
@@ -238,6 +478,18 @@ impl ModuleDef {
     /// The field with this name.
     pub fn field(&self, name: &str) -> Option<&FieldDef> {
         self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Whether a record of iVvy with these fields is carried over; otherwise the field that keeps it out.
+    ///
+    /// # Errors
+    /// The name of the first field in [`ModuleDef::only`] whose value is not admitted.
+    pub fn admits(&self, fields: &Fields) -> Result<(), &str> {
+        let value = |name: &str| fields.get(name).map(ToString::to_string).unwrap_or_default();
+        match self.only.iter().find(|(name, values)| !values.is_empty() && !values.contains(&value(name))) {
+            None => Ok(()),
+            Some((name, _)) => Err(name),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{FieldKind, Fields, ModuleId, Record, RecordId, Timestamp};
+use crate::model::{FieldKind, Fields, MatchKind, ModuleId, Record, RecordId, Timestamp};
 
 /// How a remote refuses a write over a version we have not seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +165,28 @@ pub struct FieldDefinition {
     pub options: Vec<(String, String)>,
 }
 
+/// What a system can do for one match table. Declared, never guessed by the engine (C-09, C-17 to C-19).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchSupport {
+    /// All entries can be listed, staff with their e-mail (P-06).
+    pub list: bool,
+    /// Entries can be created. Never true for staff (P-07).
+    pub create: bool,
+}
+
+/// One person or lead source of a system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The system's id, as leads carry it.
+    pub id: RecordId,
+    /// Name (remote text).
+    pub name: String,
+    /// E-mail address, for staff; `None` or blank is unmatchable.
+    pub email: Option<String>,
+    /// Whether it can be given to new leads: inactive ones stay known, and match nothing.
+    pub active: bool,
+}
+
 /// Whether a failed call may have had an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -242,7 +264,7 @@ pub trait Remote: Send + Sync + fmt::Debug {
     fn capabilities(&self, module: ModuleId) -> Capabilities;
 
     /// Which catalogue fields of `module` it can hold, custom ones included. Fields missing here are
-    /// left out of plans.
+    /// left out of plans. None at all: the system has no place for the module, and it cannot be switched on.
     fn fields(&self, module: ModuleId) -> Vec<String>;
 
     /// Tests the connection and measures the clock skew.
@@ -282,4 +304,28 @@ pub trait Remote: Send + Sync + fmt::Debug {
         patch: &'a Fields,
         expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>>;
+
+    /// What it can do for the match table `kind`. Nothing, unless it says so.
+    fn match_support(&self, _kind: MatchKind) -> MatchSupport {
+        MatchSupport::default()
+    }
+
+    /// Every entry of `kind`, inactive ones included, over as many pages as it takes.
+    fn entries(&self, _kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Creates a lead source of this name, one call. Only where [`MatchSupport::create`] is declared.
+    fn create_lead_source<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {
+        Box::pin(std::future::ready(Err(RemoteError {
+            system: self.system().to_owned(),
+            action: "create a lead source".to_owned(),
+            class: Class::Unsupported,
+            sent: Sent::No,
+            code: None,
+            message: "this system creates no lead sources".to_owned(),
+            details: Vec::new(),
+            retry_after: None,
+        })))
+    }
 }

@@ -34,7 +34,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             key_scope: None,
-            modules: ModuleId::ALL.into_iter().map(|id| (id, id.def())).collect(),
+            modules: ModuleId::PEOPLE.into_iter().map(|id| (id, id.def())).collect(),
             interval: Duration::from_secs(15 * 60),
             full_interval: Duration::from_secs(24 * 60 * 60),
             first_sync: None,

@@ -3,26 +3,22 @@
 //! The tree numbers `leftValue`, `rightValue`, `depth` and `rootId` never enter: they move when
 //! *other* companies change (`engine.md` 5.4).
 
-use super::{EXTERNAL_ID, FieldDef, FieldKind, Flow, IVVY_KEY, ModuleDef, ModuleId, Side};
+use super::{EXTERNAL_ID, Facts, FieldDef, FieldKind, Flow, Group, IVVY_KEY, Side};
 
-pub(super) fn definition() -> ModuleDef {
-    ModuleDef {
-        id: ModuleId::Companies,
-        group: "Venues".into(),
-        flow: Flow::Both,
-        identity: vec!["name".into()],
-        fields: vec![
-            FieldDef::new("name", "Business name", FieldKind::Text).required_on(Side::Ivvy),
-            FieldDef::new("phone", "Phone", FieldKind::Phone),
-            FieldDef::new("email", "E-mail", FieldKind::Email),
-            FieldDef::new("website", "Website", FieldKind::Url),
-            FieldDef::new("street", "Street", FieldKind::Text),
-            FieldDef::new("city", "City", FieldKind::Text),
-            FieldDef::new("postal_code", "Postal code", FieldKind::Text),
-            FieldDef::new("country", "Country", FieldKind::Choice),
-            FieldDef::new(EXTERNAL_ID, "External id", FieldKind::ConstantId).flow(Flow::ToIvvy),
-            FieldDef::new(IVVY_KEY, "iVvy key", FieldKind::ConstantId).flow(Flow::ToCrm),
-        ],
-        mapping_version: 1,
-    }
+pub(super) const FACTS: Facts =
+    Facts { identity: &["name"], ..Facts::two_way("Companies", "company", Group::Venues, fields) };
+
+fn fields() -> Vec<FieldDef> {
+    vec![
+        FieldDef::new("name", "Business name", FieldKind::Text).required_on(Side::Ivvy),
+        FieldDef::new("phone", "Phone", FieldKind::Phone),
+        FieldDef::new("email", "E-mail", FieldKind::Email),
+        FieldDef::new("website", "Website", FieldKind::Url),
+        FieldDef::new("street", "Street", FieldKind::Text),
+        FieldDef::new("city", "City", FieldKind::Text),
+        FieldDef::new("postal_code", "Postal code", FieldKind::Text),
+        FieldDef::new("country", "Country", FieldKind::Choice),
+        FieldDef::new(EXTERNAL_ID, "External id", FieldKind::ConstantId).flow(Flow::ToIvvy),
+        FieldDef::to_crm(IVVY_KEY, "iVvy key", FieldKind::ConstantId),
+    ]
 }

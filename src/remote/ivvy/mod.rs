@@ -99,6 +99,7 @@ impl Ivvy {
         match module {
             ModuleId::Contacts => contacts::record(row, self.custom_fields(module)),
             ModuleId::Companies => companies::record(row, self.custom_fields(module)),
+            _ => None,
         }
     }
 
@@ -112,11 +113,12 @@ impl Ivvy {
         match module {
             ModuleId::Contacts => contacts::properties(fields, self.custom_fields(module)),
             ModuleId::Companies => companies::properties(fields, self.custom_fields(module)),
+            _ => Err(Refused::because("iVvy takes no writes of this module")),
         }
     }
 
     async fn list_page(&self, module: ModuleId, request: &PageRequest) -> Result<Page, RemoteError> {
-        let action = actions(module).list;
+        let action = actions(module)?.list;
         let broken = |broken: listing::Broken| answer::failure(&action, broken.class, Sent::No, broken.message);
         let paging = listing::Paging::resume(request).map_err(broken)?;
         let answer = self.client.call(&action, &paging.body(request)).await?;
@@ -131,7 +133,7 @@ impl Ivvy {
 
     /// The raw row of one record; `None` if iVvy says there is none.
     async fn row(&self, module: ModuleId, id: &RecordId) -> Result<Option<Json>, RemoteError> {
-        let action = actions(module).get;
+        let action = actions(module)?.get;
         let body = json!({ "id": own_id(&action, id)? });
         match self.client.call(&action, &body).await {
             Ok(answer) => Ok(Some(answer.json)),
@@ -141,7 +143,7 @@ impl Ivvy {
     }
 
     async fn get_record(&self, module: ModuleId, id: &RecordId) -> Result<Read, RemoteError> {
-        let action = actions(module).get;
+        let action = actions(module)?.get;
         let Some(row) = self.row(module, id).await? else { return Ok(Read::Missing) };
         match self.record(module, &row) {
             Some(record) if record.id == *id => Ok(Read::Found(Box::new(record))),
@@ -172,7 +174,7 @@ impl Ivvy {
     }
 
     async fn create_record(&self, module: ModuleId, key: &str, fields: &Fields) -> Result<WriteAck, RemoteError> {
-        let action = actions(module).create;
+        let action = actions(module)?.create;
         // There is nothing to clear on a record that does not exist yet.
         let given: Fields = fields
             .iter()
@@ -187,7 +189,7 @@ impl Ivvy {
     }
 
     async fn update_record(&self, module: ModuleId, id: &RecordId, patch: &Fields) -> Result<WriteAck, RemoteError> {
-        let action = actions(module).update;
+        let action = actions(module)?.update;
         let mut body = Map::new();
         body.insert("id".into(), own_id(&action, id)?.into());
         body.extend(self.properties(module, patch).map_err(|refused| not_sent(&action, refused))?);
@@ -205,7 +207,7 @@ impl Ivvy {
     }
 
     async fn custom_field_definitions(&self, module: ModuleId) -> Result<Vec<FieldDefinition>, RemoteError> {
-        let action = actions(module).definitions;
+        let action = actions(module)?.definitions;
         let answer = self.client.call(&action, &json!({})).await?;
         custom::definitions(&answer.json).ok_or_else(|| malformed(&action, "the answer is not a list of fields"))
     }
@@ -214,10 +216,11 @@ impl Ivvy {
 /// `externalId`, as iVvy spells [`EXTERNAL_ID`].
 const EXTERNAL_ID_PROPERTY: &str = "externalId";
 
-fn actions(module: ModuleId) -> ModuleActions {
+fn actions(module: ModuleId) -> Result<ModuleActions, RemoteError> {
     match module {
-        ModuleId::Contacts => action::CONTACTS,
-        ModuleId::Companies => action::COMPANIES,
+        ModuleId::Contacts => Ok(action::CONTACTS),
+        ModuleId::Companies => Ok(action::COMPANIES),
+        _ => Err(answer::failure(&action::PING, Class::Unsupported, Sent::No, "the module is not supported")),
     }
 }
 
@@ -260,6 +263,9 @@ impl Remote for Ivvy {
     }
 
     fn fields(&self, module: ModuleId) -> Vec<String> {
+        if actions(module).is_err() {
+            return Vec::new();
+        }
         // Every field of the catalogue except the one that lives on the CRM.
         let catalogue = module.def().fields.into_iter().filter(|field| field.name != IVVY_KEY);
         let custom = self.custom_fields(module).iter().cloned();
@@ -289,7 +295,7 @@ impl Remote for Ivvy {
     ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
         match module {
             ModuleId::Contacts => Box::pin(self.contacts_by_key(key)),
-            ModuleId::Companies => Box::pin(std::future::ready(Ok(None))),
+            _ => Box::pin(std::future::ready(Ok(None))),
         }
     }
 

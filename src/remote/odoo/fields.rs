@@ -89,18 +89,24 @@ pub(super) struct FieldMap {
 impl FieldMap {
     pub(super) fn new(module: ModuleId, custom: &[(FieldDef, String)]) -> Self {
         let field = |name: &str, odoo: &str, shape| Mapped { name: name.to_owned(), odoo: odoo.to_owned(), shape };
-        let mut mapped = vec![field("email", "email", Shape::Text), field("phone", "phone", Shape::Text)];
-        match module {
-            ModuleId::Contacts => mapped.push(field("company", "parent_id", Shape::Partner)),
-            ModuleId::Companies => mapped.extend([
+        let mut mapped = match module {
+            ModuleId::Contacts => vec![
+                field("email", "email", Shape::Text),
+                field("phone", "phone", Shape::Text),
+                field("company", "parent_id", Shape::Partner),
+            ],
+            ModuleId::Companies => vec![
+                field("email", "email", Shape::Text),
+                field("phone", "phone", Shape::Text),
                 field("name", "name", Shape::Text),
                 field("website", "website", Shape::Text),
                 field("street", "street", Shape::Text),
                 field("city", "city", Shape::Text),
                 field("postal_code", "zip", Shape::Text),
                 field("country", "country_id", Shape::Country),
-            ]),
-        }
+            ],
+            _ => Vec::new(),
+        };
         mapped.extend(custom.iter().map(|(def, odoo)| {
             let shape = match def.kind {
                 FieldKind::Int => Shape::Integer,
@@ -303,6 +309,7 @@ mod tests {
             kind,
             flow: Flow::Both,
             required_on: None,
+            at_creation: false,
         };
         let custom = [
             (def("custom.diet", FieldKind::Text), "x_diet".to_owned()),

@@ -108,6 +108,7 @@ fn module_domain(module: ModuleId) -> Vec<Json> {
             json!(["type", "=", "contact"]),
             json!(["partner_share", "=", true]),
         ]),
+        _ => {}
     }
     domain
 }

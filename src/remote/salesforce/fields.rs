@@ -67,6 +67,7 @@ impl FieldMap {
                     text("country", &settings.country_field),
                 ],
             ),
+            _ => return Self { object: "", mapped: Vec::new() },
         };
         if let (ModuleId::Companies, Some(field)) = (module, &settings.email_field) {
             mapped.push(text("email", field));

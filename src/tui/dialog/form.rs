@@ -380,6 +380,11 @@ impl Form {
     }
 }
 
+/// Whether `text` is a decimal number without exponent.
+fn is_amount(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-') && text.parse::<f64>().is_ok()
+}
+
 /// A value of `kind` from typed text.
 ///
 /// # Errors
@@ -404,8 +409,16 @@ pub fn parse_value(kind: FieldKind, typed: &str) -> Result<Value, String> {
             Ok(Value::Set(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()))
         }
         FieldKind::ConstantId => Err("a constant id cannot be typed; pair the records instead".to_owned()),
-        FieldKind::LongText => Ok(Value::text(typed)),
-        FieldKind::Text
+        FieldKind::LongText | FieldKind::Html => Ok(Value::text(typed)),
+        FieldKind::DateTime if text.is_empty() => Ok(Value::Null),
+        FieldKind::DateTime => match chrono::DateTime::parse_from_rfc3339(text) {
+            Ok(_) => Ok(Value::text(text)),
+            Err(_) => Err("type an instant like 2026-01-31T09:30:00Z".to_owned()),
+        },
+        FieldKind::Money if !text.is_empty() && !is_amount(text) => Err("type an amount like 1234.50".to_owned()),
+        FieldKind::Match(_) => Err("owner and source come from the match tables; pair them there".to_owned()),
+        FieldKind::Money
+        | FieldKind::Text
         | FieldKind::Email
         | FieldKind::Phone
         | FieldKind::Url
