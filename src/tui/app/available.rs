@@ -81,6 +81,9 @@ impl App {
                 }
             }
             A::TakeAllIvvy | A::TakeAllCrm => match self.triage.view() {
+                Some(view) if id == A::TakeAllCrm && view.item.module.one_way().is_some() => {
+                    view.item.module.one_way().map(str::to_owned)
+                }
                 Some(view) => Self::edit_refusal(view.item.state),
                 None => no("no item is open"),
             },
