@@ -157,6 +157,10 @@ impl AccountService {
                 let moved = engine.guard_discard(module, actor.clone()).await.map_err(store_error)?;
                 Ok(done(format!("{moved} items set aside; each comes back when its records change")))
             }
+            Request::Matches(_)
+            | Request::MatchOptions { .. }
+            | Request::MatchDecide { .. }
+            | Request::MatchRefresh { .. } => Err(Error::internal("TEMP").into()),
             Request::Check => Ok(Answer::Check { rows: check(engine).await }),
             Request::Doctor { rebuild } => {
                 let store = engine.store().clone();

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use tandem::config::Operator;
 use tandem::daemon::{self, DaemonHandle, Limits, Options, Roster, Service, ServiceError};
 use tandem::error::{Error, ErrorKind};
+use tandem::model::matching::Entry;
 use tandem::model::*;
 use tandem::seam::{Clock as _, SystemClock};
 use tandem::wire::*;
@@ -97,6 +98,7 @@ impl Fake {
             account: "acme".to_owned(),
             daemon: DaemonStatus { version: "0.1.0".to_owned(), pid: 1, now: SystemClock.now(), ..Default::default() },
             modules: modules.to_vec(),
+            matches: Vec::new(),
             remotes: vec![RemoteStatus { name: "ivvy".to_owned(), breaker: "closed".to_owned(), ..Default::default() }],
             seq: Seq(9),
         }
@@ -194,7 +196,17 @@ impl Service for Fake {
                     self.syncs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                     Answer::Done { message: "started".to_owned() }
                 }
-                Request::Pause { .. }
+                Request::Matches(query) => {
+                    let entry = Entry { id: "7".into(), name: "Ada".into(), email: None, active: true };
+                    let row = MatchRow::new(query.kind, query.side, &entry, SystemClock.now());
+                    let because = row.because().to_owned();
+                    let rows = vec![MatchLine { row, other: None, because }];
+                    Answer::Matches(MatchPage { rows, ..MatchPage::default() })
+                }
+                Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: 3 },
+                Request::MatchDecide { .. }
+                | Request::MatchRefresh { .. }
+                | Request::Pause { .. }
                 | Request::Resume { .. }
                 | Request::GuardRelease { .. }
                 | Request::GuardDiscard { .. } => Answer::Done { message: "done".to_owned() },
