@@ -86,7 +86,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("etcetera", &["config"]),
-    ("strsim", &["config", "cli"]),
+    ("strsim", &["merge", "config", "cli"]),
     ("toml", &["config", "cli", "tui", "app"]),
     ("tracing_subscriber", &["cli"]),
 ];
