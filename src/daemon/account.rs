@@ -120,6 +120,7 @@ fn ivvy(
         key: config.ivvy.key.clone(),
         secret: secrets.ivvy.clone(),
         custom_fields: custom(config, |field| field.def()),
+        lead_defaults: None,
         settle: config.sync.settle.unwrap_or(Duration::from_secs(10)),
         limits: Limits::default(),
     };

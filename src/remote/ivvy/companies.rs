@@ -6,10 +6,21 @@
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use super::action::Action;
 use super::fields::{Refused, put, text_or_clear};
-use super::{custom, loose};
+use super::listing::Query;
+use super::module::Module;
+use super::{Answered, Ivvy, custom, loose, not_sent};
 use crate::model::module::EXTERNAL_ID;
-use crate::model::{FieldDef, Fields, Record, RecordId, Timestamp, Value};
+use crate::model::{FieldDef, Fields, ModuleId, Record, RecordId, Timestamp, Value};
+use crate::remote::{FieldDefinition, Page, PageRequest, Read, WriteAck};
+
+const NO_SUCH_COMPANY: &str = "24153";
+const LIST: Action = Action::read("contact", "getCompanyList");
+const GET: Action = Action::read("contact", "getCompany").missing(NO_SUCH_COMPANY);
+const CREATE: Action = Action::write("contact", "addOrUpdateCompany");
+const UPDATE: Action = CREATE.missing(NO_SUCH_COMPANY);
+const DEFINITIONS: Action = Action::read("contact", "getCompanyCustomFieldDefinition");
 
 /// Catalogue fields with a plain text property behind them.
 const TEXTS: [(&str, &str); 5] = [
@@ -22,6 +33,46 @@ const TEXTS: [(&str, &str); 5] = [
 /// Catalogue fields inside the `address` object.
 const ADDRESS: [(&str, &str); 4] =
     [("street", "line1"), ("city", "city"), ("postal_code", "postalCode"), ("country", "countryCode")];
+
+/// Companies, as iVvy has them. They cannot be looked up by key.
+pub(super) struct Companies;
+
+impl Module for Companies {
+    fn id(&self) -> ModuleId {
+        ModuleId::Companies
+    }
+
+    fn stamps_key(&self) -> bool {
+        true
+    }
+
+    fn list<'a>(&'a self, ivvy: &'a Ivvy, request: &'a PageRequest) -> Answered<'a, Page> {
+        let query = Query::new(LIST).from_to("fromModifiedDate", "toModifiedDate", request);
+        Box::pin(async move { ivvy.page(&query, request, |row| record(row, ivvy.custom_fields(self.id()))).await })
+    }
+
+    fn get<'a>(&'a self, ivvy: &'a Ivvy, id: &'a RecordId) -> Answered<'a, Read> {
+        Box::pin(ivvy.read(&GET, id, |row| record(row, ivvy.custom_fields(self.id()))))
+    }
+
+    fn definitions<'a>(&'a self, ivvy: &'a Ivvy) -> Answered<'a, Vec<FieldDefinition>> {
+        Box::pin(ivvy.custom_field_definitions(&DEFINITIONS))
+    }
+
+    fn create<'a>(&'a self, ivvy: &'a Ivvy, key: &'a str, fields: &'a Fields) -> Answered<'a, WriteAck> {
+        Box::pin(async move {
+            ivvy.create_with_key(&CREATE, key, fields, |given| properties(given, ivvy.custom_fields(self.id()))).await
+        })
+    }
+
+    fn update<'a>(&'a self, ivvy: &'a Ivvy, id: &'a RecordId, patch: &'a Fields) -> Answered<'a, WriteAck> {
+        Box::pin(async move {
+            let body =
+                properties(patch, ivvy.custom_fields(self.id())).map_err(|refused| not_sent(&UPDATE, refused))?;
+            ivvy.overlay(&UPDATE, id, body).await
+        })
+    }
+}
 
 /// A row of `getCompanyList`, or the answer of `getCompany`.
 #[derive(Deserialize)]
@@ -48,7 +99,7 @@ struct CompanyRow {
 }
 
 /// The record in a row; `None` if the row has no id or is no object.
-pub(super) fn record(row: &Json, custom_fields: &[FieldDef]) -> Option<Record> {
+fn record(row: &Json, custom_fields: &[FieldDef]) -> Option<Record> {
     let row = CompanyRow::deserialize(row).ok()?;
     let mut fields = Fields::new();
     let plain = [row.business_name, row.phone, row.email, row.website, row.external_id];
@@ -67,7 +118,7 @@ pub(super) fn record(row: &Json, custom_fields: &[FieldDef]) -> Option<Record> {
 }
 
 /// The properties for `fields`; `address` holds only the parts named.
-pub(super) fn properties(fields: &Fields, custom_fields: &[FieldDef]) -> Result<Map<String, Json>, Refused> {
+fn properties(fields: &Fields, custom_fields: &[FieldDef]) -> Result<Map<String, Json>, Refused> {
     let mut body = Map::new();
     let mut address = Map::new();
     let mut customs = Vec::new();

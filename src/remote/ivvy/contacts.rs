@@ -7,10 +7,21 @@
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+use super::action::Action;
 use super::fields::{Refused, put, text_or_clear};
-use super::{custom, loose};
+use super::listing::Query;
+use super::module::Module;
+use super::{Answered, Ivvy, answer, custom, listing, loose, not_sent};
 use crate::model::module::EXTERNAL_ID;
-use crate::model::{FieldDef, Fields, Record, RecordId, Timestamp, Value};
+use crate::model::{FieldDef, Fields, ModuleId, Record, RecordId, Timestamp, Value};
+use crate::remote::{Class, FieldDefinition, Page, PageRequest, Read, RemoteError, Sent, WriteAck};
+
+const NO_SUCH_CONTACT: &str = "24096";
+const LIST: Action = Action::read("contact", "getContactList");
+const GET: Action = Action::read("contact", "getContact").missing(NO_SUCH_CONTACT);
+const CREATE: Action = Action::write("contact", "addOrUpdateContact");
+const UPDATE: Action = CREATE.missing(NO_SUCH_CONTACT);
+const DEFINITIONS: Action = Action::read("contact", "getCustomFieldDefinition");
 
 /// Catalogue fields with a plain text property behind them.
 const TEXTS: [(&str, &str); 5] = [
@@ -21,7 +32,80 @@ const TEXTS: [(&str, &str); 5] = [
     (EXTERNAL_ID, "externalId"),
 ];
 /// The field behind `companies`.
-pub(super) const COMPANY: &str = "company";
+const COMPANY: &str = "company";
+
+/// Contacts, as iVvy has them.
+pub(super) struct Contacts;
+
+impl Module for Contacts {
+    fn id(&self) -> ModuleId {
+        ModuleId::Contacts
+    }
+
+    fn stamps_key(&self) -> bool {
+        true
+    }
+
+    fn list<'a>(&'a self, ivvy: &'a Ivvy, request: &'a PageRequest) -> Answered<'a, Page> {
+        let query = Query::new(LIST).from_to("fromModifiedDate", "toModifiedDate", request);
+        Box::pin(async move { ivvy.page(&query, request, |row| record(row, ivvy.custom_fields(self.id()))).await })
+    }
+
+    fn get<'a>(&'a self, ivvy: &'a Ivvy, id: &'a RecordId) -> Answered<'a, Read> {
+        Box::pin(ivvy.read(&GET, id, |row| record(row, ivvy.custom_fields(self.id()))))
+    }
+
+    fn definitions<'a>(&'a self, ivvy: &'a Ivvy) -> Answered<'a, Vec<FieldDefinition>> {
+        Box::pin(ivvy.custom_field_definitions(&DEFINITIONS))
+    }
+
+    fn find_by_key<'a>(&'a self, ivvy: &'a Ivvy, key: &'a str) -> Answered<'a, Option<Vec<Record>>> {
+        Box::pin(by_key(ivvy, key))
+    }
+
+    fn create<'a>(&'a self, ivvy: &'a Ivvy, key: &'a str, fields: &'a Fields) -> Answered<'a, WriteAck> {
+        Box::pin(async move {
+            ivvy.create_with_key(&CREATE, key, fields, |given| properties(given, ivvy.custom_fields(self.id()))).await
+        })
+    }
+
+    fn update<'a>(&'a self, ivvy: &'a Ivvy, id: &'a RecordId, patch: &'a Fields) -> Answered<'a, WriteAck> {
+        Box::pin(async move {
+            let mut body =
+                properties(patch, ivvy.custom_fields(self.id())).map_err(|refused| not_sent(&UPDATE, refused))?;
+            if let Some(company) = patch.get(COMPANY) {
+                body.insert("companies".into(), links_after(ivvy, id, company).await?);
+            }
+            ivvy.overlay(&UPDATE, id, body).await
+        })
+    }
+}
+
+/// Contacts can be filtered by `externalId`. If other rows come and there may be more of them, the filter
+/// was not honoured and nothing has been found out: `None` then sends the engine to its own mirror, where
+/// an empty list would have made it create a duplicate.
+async fn by_key(ivvy: &Ivvy, key: &str) -> Result<Option<Vec<Record>>, RemoteError> {
+    if key.is_empty() {
+        return Err(answer::failure(&LIST, Class::Rejected, Sent::No, "a look-up needs a key"));
+    }
+    let body = json!({ "perPage": listing::PER_PAGE, "start": 0, "filter": { "externalId": key } });
+    let answer = ivvy.client.call(&LIST, &body).await?;
+    let (rows, total) = listing::collection(answer.json).map_err(|broken| broken.of(&LIST))?;
+    let whole = total.map_or(rows.is_empty(), |total| total <= rows.len() as u64);
+    let records = listing::records(&LIST, &rows, |row| record(row, ivvy.custom_fields(ModuleId::Contacts)))?;
+    let count = records.len();
+    let carries = |record: &Record| record.fields.get(EXTERNAL_ID).and_then(Value::as_text) == Some(key);
+    let found: Vec<Record> = records.into_iter().filter(carries).collect();
+    Ok((whole || found.len() == count && count > 0).then_some(found))
+}
+
+/// The whole `companies` list of a contact once `company` is set; see [`relinked`].
+async fn links_after(ivvy: &Ivvy, id: &RecordId, company: &Value) -> Result<Json, RemoteError> {
+    let Some(row) = ivvy.row(&GET, id).await? else {
+        return Err(answer::failure(&UPDATE, Class::Missing, Sent::No, "the contact no longer exists"));
+    };
+    relinked(&companies(&row), company).and_then(|links| id_list(&links)).map_err(|refused| not_sent(&UPDATE, refused))
+}
 
 /// A row of `getContactList`, or the answer of `getContact`.
 #[derive(Deserialize)]
@@ -50,7 +134,7 @@ struct ContactRow {
 }
 
 /// The record in a row; `None` if the row has no id or is no object.
-pub(super) fn record(row: &Json, custom_fields: &[FieldDef]) -> Option<Record> {
+fn record(row: &Json, custom_fields: &[FieldDef]) -> Option<Record> {
     let row = ContactRow::deserialize(row).ok()?;
     let company =
         row.companies.map(|companies| companies.into_iter().next().map_or(Value::Null, |id| Value::Text(id.0)));
@@ -65,7 +149,7 @@ pub(super) fn record(row: &Json, custom_fields: &[FieldDef]) -> Option<Record> {
 }
 
 /// All companies a contact row is linked to, in iVvy's order.
-pub(super) fn companies(row: &Json) -> Vec<RecordId> {
+fn companies(row: &Json) -> Vec<RecordId> {
     row.get("companies")
         .and_then(loose::as_list)
         .map(|items| items.into_iter().filter_map(loose::as_id).collect())
@@ -73,7 +157,7 @@ pub(super) fn companies(row: &Json) -> Vec<RecordId> {
 }
 
 /// The properties for `fields`. `company` becomes a list of one; [`relinked`] widens it.
-pub(super) fn properties(fields: &Fields, custom_fields: &[FieldDef]) -> Result<Map<String, Json>, Refused> {
+fn properties(fields: &Fields, custom_fields: &[FieldDef]) -> Result<Map<String, Json>, Refused> {
     let mut body = Map::new();
     let mut customs = Vec::new();
     for (name, value) in fields {
@@ -99,7 +183,7 @@ pub(super) fn properties(fields: &Fields, custom_fields: &[FieldDef]) -> Result<
 ///
 /// Clearing is refused when there are further links: dropping them all would destroy links nobody
 /// looked at, and dropping one would make another one *the* company.
-pub(super) fn relinked(current: &[RecordId], company: &Value) -> Result<Vec<RecordId>, Refused> {
+fn relinked(current: &[RecordId], company: &Value) -> Result<Vec<RecordId>, Refused> {
     let wanted = match company {
         value if value.is_empty() => None,
         Value::Text(id) => Some(RecordId(id.trim().to_owned())),
@@ -117,7 +201,7 @@ pub(super) fn relinked(current: &[RecordId], company: &Value) -> Result<Vec<Reco
 }
 
 /// `companies` as iVvy takes it.
-pub(super) fn id_list(ids: &[RecordId]) -> Result<Json, Refused> {
+fn id_list(ids: &[RecordId]) -> Result<Json, Refused> {
     let numbers: Option<Vec<i64>> = ids.iter().map(|id| id.as_str().parse().ok()).collect();
     numbers.map(|numbers| json!(numbers)).ok_or_else(|| Refused::because("a company id is not an iVvy id"))
 }

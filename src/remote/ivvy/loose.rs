@@ -5,7 +5,7 @@
 //! accepted. A value of a shape that makes no sense for its place reads as *absent*, because absent
 //! never counts as a change; it is not guessed at, but logged (its shape, not its content).
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value as Json};
 
@@ -94,6 +94,90 @@ pub(super) fn as_object(json: &Json) -> Option<Map<String, Json>> {
     }
 }
 
+/// A list, as [`as_list`], taken apart.
+pub(super) fn into_list(json: Json) -> Option<Vec<Json>> {
+    as_list(&json)?;
+    Some(match json {
+        Json::Array(items) => items,
+        Json::Object(map) => map.into_iter().map(|(_, value)| value).collect(),
+        _ => Vec::new(),
+    })
+}
+
+/// The id of another record. Zero, blank and empty containers are an explicit "none".
+pub(super) fn as_reference(json: &Json) -> Option<Value> {
+    match as_id(json) {
+        Some(id) => Some(Value::Text(id.0)),
+        None => is_nothing(json).then_some(Value::Null),
+    }
+}
+
+/// A flag as a value; null and `""` are an explicit "none".
+pub(super) fn as_truth(json: &Json) -> Option<Value> {
+    as_flag(json).map(Value::Bool).or_else(|| is_nothing(json).then_some(Value::Null))
+}
+
+/// An instant as RFC 3339 in UTC; null, `""` and PHP's zero date are an explicit "none".
+pub(super) fn as_instant(json: &Json) -> Option<Value> {
+    match as_stamp(json) {
+        Some(at) => Some(Value::Text(instant(at))),
+        None => no_date(json).then_some(Value::Null),
+    }
+}
+
+/// The calendar day of an instant or date.
+pub(super) fn as_day(json: &Json) -> Option<Value> {
+    match as_stamp(json) {
+        Some(at) => Some(Value::Text(day(at))),
+        None => no_date(json).then_some(Value::Null),
+    }
+}
+
+/// RFC 3339 in UTC, to the second: iVvy knows no smaller part.
+pub(super) fn instant(at: Timestamp) -> String {
+    at.to_datetime().to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// `yyyy-mm-dd`, in UTC.
+pub(super) fn day(at: Timestamp) -> String {
+    at.to_datetime().format("%Y-%m-%d").to_string()
+}
+
+/// Money as decimal text with at least two decimals. Floats are rounded to four: what lies behind is noise
+/// of PHP's binary arithmetic. Text with anything but digits and one point is not guessed at.
+pub(super) fn as_money(json: &Json) -> Option<Value> {
+    let text = match json {
+        Json::Number(number) if number.is_f64() => format!("{:.4}", number.as_f64()?),
+        Json::Number(number) => number.to_string(),
+        Json::String(text) if !text.trim().is_empty() => text.trim().to_owned(),
+        _ => return is_nothing(json).then_some(Value::Null),
+    };
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = whole.strip_prefix('-').unwrap_or(whole);
+    if unsigned.is_empty() || !digits(unsigned) || !digits(decimals) {
+        return None;
+    }
+    Some(Value::Text(format!("{whole}.{:0<2}", decimals.trim_end_matches('0'))))
+}
+
+/// What a PHP back end sends where there is nothing.
+fn is_nothing(json: &Json) -> bool {
+    match json {
+        Json::Null => true,
+        Json::String(text) => text.trim().is_empty() || text.trim() == "0",
+        Json::Number(number) => number.as_f64() == Some(0.0),
+        Json::Array(items) => items.is_empty(),
+        Json::Object(map) => map.is_empty(),
+        Json::Bool(_) => false,
+    }
+}
+
+/// What stands for "no date": nothing, or PHP's zero date.
+fn no_date(json: &Json) -> bool {
+    is_nothing(json) || json.as_str().is_some_and(|text| text.trim().starts_with("0000-00-00"))
+}
+
 /// The number as people write it: whole floats without their `.0`.
 fn digits(number: &Number) -> String {
     /// Whole numbers up to here are exact in a float.
@@ -105,7 +189,7 @@ fn digits(number: &Number) -> String {
 }
 
 /// `value`; a line in the log if there was something and it could not be read.
-fn noted<T>(value: Option<T>, json: &Json) -> Option<T> {
+pub(super) fn noted<T>(value: Option<T>, json: &Json) -> Option<T> {
     if value.is_none() {
         let shape = match json {
             Json::Null => return None,
@@ -210,6 +294,40 @@ mod tests {
         for none in [json!(""), json!(null), json!("0000-00-00 00:00:00"), json!("2024-02-30"), json!(7), json!("UTC")]
         {
             assert_eq!(as_stamp(&none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_null_and_what_makes_no_sense_is_absent() {
+        for nothing in [json!(null), json!(""), json!(0), json!("0"), json!([]), json!({})] {
+            assert_eq!(as_reference(&nothing), Some(Value::Null), "{nothing}");
+            assert_eq!(as_instant(&nothing), Some(Value::Null), "{nothing}");
+        }
+        assert_eq!(as_reference(&json!("77")), Some("77".into()));
+        assert_eq!(as_reference(&json!({"id": 7})), None);
+        assert_eq!(as_day(&json!("0000-00-00 00:00:00")), Some(Value::Null));
+        assert_eq!(as_day(&json!("2024-03-1 23:59:59 UTC")), Some("2024-03-01".into()));
+        assert_eq!(as_instant(&json!("2024-03-11")), Some("2024-03-11T00:00:00Z".into()));
+        assert_eq!(as_instant(&json!("soon")), None);
+        assert_eq!((as_truth(&json!("0")), as_truth(&json!(null))), (Some(Value::Bool(false)), Some(Value::Null)));
+    }
+
+    #[test]
+    fn money_is_decimal_text_whatever_it_came_as() {
+        for (json, text) in [
+            (json!(1234), "1234.00"),
+            (json!(1234.5), "1234.50"),
+            (json!("1234.5"), "1234.50"),
+            (json!("-7"), "-7.00"),
+            (json!(286.499_999_999_999_9), "286.50"),
+            (json!("0.125"), "0.125"),
+            (json!(0), "0.00"),
+        ] {
+            assert_eq!(as_money(&json), Some(text.into()), "{json}");
+        }
+        assert_eq!(as_money(&json!("")), Some(Value::Null));
+        for json in [json!("1,234.50"), json!("AUD 5"), json!(".5"), json!("1.2.3"), json!(true)] {
+            assert_eq!(as_money(&json), None, "{json}");
         }
     }
 

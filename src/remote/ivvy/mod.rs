@@ -1,6 +1,7 @@
 //! iVvy, the origin system (Developer API 1.0; `contracts/ivvy.md`).
 //!
-//! [`Ivvy`] implements the port for contacts and companies. It refuses to decide: it reports what iVvy
+//! [`Ivvy`] implements the port; what differs between modules stands in one file each, behind
+//! [`module::Module`]. It refuses to decide: it reports what iVvy
 //! said and how sure we are that a write happened. iVvy has no conditional write, so `expected` is
 //! not used: the engine reads before and after ([`ConditionalWrite::VerifiedAfter`]).
 
@@ -8,20 +9,30 @@
 
 mod action;
 mod answer;
+mod attendees;
+mod bookings;
 mod client;
 mod companies;
 mod contacts;
 mod custom;
+mod emails;
+mod events;
 mod fields;
+mod leads;
 mod listing;
 mod loose;
+mod module;
+mod per_event;
+mod registrations;
+mod search;
 mod sign;
+mod staff;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -29,9 +40,10 @@ use secrecy::SecretString;
 use serde_json::{Map, Value as Json, json};
 use url::Url;
 
-use self::action::{Action, ModuleActions};
+use self::action::Action;
 use self::client::Client;
 use self::fields::Refused;
+use super::port::{Entry, MatchSupport};
 use super::transport::{Limits, Transport};
 use super::{
     Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
@@ -39,11 +51,27 @@ use super::{
 };
 use crate::error::Error;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
-use crate::model::{FieldDef, Fields, ModuleId, Record, RecordId, Value};
+use crate::model::{FieldDef, Fields, MatchKind, ModuleId, Record, RecordId};
 use crate::seam::Clock;
 
 /// The name of this system in errors and status.
 const SYSTEM: &str = "ivvy";
+
+/// What an adapter method answers, once it has called.
+type Answered<'a, T> = BoxFuture<'a, Result<T, RemoteError>>;
+
+/// What iVvy wants to know of a new lead and no CRM tells (`contracts/ivvy.md` 9). All are iVvy's ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeadDefaults {
+    /// The source of leads whose own is unmatched.
+    pub source: u64,
+    /// The type.
+    pub type_id: u64,
+    /// The subtype, compulsory where the type has subtypes.
+    pub subtype_id: Option<u64>,
+    /// The stage a lead begins in.
+    pub stage: u64,
+}
 
 /// What is needed to speak to one iVvy account.
 pub struct Settings {
@@ -55,6 +83,8 @@ pub struct Settings {
     pub secret: SecretString,
     /// Custom fields to be kept in step, by module, named `custom.<fieldId>` (V-19).
     pub custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
+    /// What new leads get; without it leads are read and changed, and none is created.
+    pub lead_defaults: Option<LeadDefaults>,
     /// Longest time a write may take to show in a look-up; 10 s is a careful choice.
     pub settle: Duration,
     /// Bounds of one exchange.
@@ -76,7 +106,13 @@ impl fmt::Debug for Settings {
 pub struct Ivvy {
     client: Client,
     custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
+    lead_defaults: Option<LeadDefaults>,
     settle: Duration,
+    clock: Arc<dyn Clock>,
+    /// Guessed filters that were refused once.
+    refused_filters: Mutex<BTreeSet<String>>,
+    venues: Mutex<bookings::Venues>,
+    places: Mutex<registrations::Places>,
 }
 
 impl Ivvy {
@@ -86,95 +122,60 @@ impl Ivvy {
     /// A configuration error if the base URL has user info, a query or a scheme other than `https`
     /// (`http` on loopback), or if key or secret cannot be used.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let Settings { base_url, key, secret, custom_fields, settle, limits } = settings;
-        let client = Client::new(&base_url, key, secret, limits, transport, clock)?;
-        Ok(Self { client, custom_fields, settle })
+        let Settings { base_url, key, secret, custom_fields, lead_defaults, settle, limits } = settings;
+        let client = Client::new(&base_url, key, secret, limits, transport, Arc::clone(&clock))?;
+        Ok(Self {
+            client,
+            custom_fields,
+            lead_defaults,
+            settle,
+            clock,
+            refused_filters: Mutex::default(),
+            venues: Mutex::default(),
+            places: Mutex::default(),
+        })
     }
 
     fn custom_fields(&self, module: ModuleId) -> &[FieldDef] {
         self.custom_fields.get(&module).map_or(&[], Vec::as_slice)
     }
 
-    fn record(&self, module: ModuleId, row: &Json) -> Option<Record> {
-        match module {
-            ModuleId::Contacts => contacts::record(row, self.custom_fields(module)),
-            ModuleId::Companies => companies::record(row, self.custom_fields(module)),
-            _ => None,
-        }
-    }
-
-    fn records(&self, module: ModuleId, action: &Action, rows: &[&Json]) -> Result<Vec<Record>, RemoteError> {
-        rows.iter()
-            .map(|row| self.record(module, row).ok_or_else(|| malformed(action, "a row is not a record with an id")))
-            .collect()
-    }
-
-    fn properties(&self, module: ModuleId, fields: &Fields) -> Result<Map<String, Json>, Refused> {
-        match module {
-            ModuleId::Contacts => contacts::properties(fields, self.custom_fields(module)),
-            ModuleId::Companies => companies::properties(fields, self.custom_fields(module)),
-            _ => Err(Refused::because("iVvy takes no writes of this module")),
-        }
-    }
-
-    async fn list_page(&self, module: ModuleId, request: &PageRequest) -> Result<Page, RemoteError> {
-        let action = actions(module)?.list;
-        let broken = |broken: listing::Broken| answer::failure(&action, broken.class, Sent::No, broken.message);
-        let paging = listing::Paging::resume(request).map_err(broken)?;
-        let answer = self.client.call(&action, &paging.body(request)).await?;
-        let page = paging.take(&answer.json).map_err(broken)?;
-        Ok(Page {
-            records: self.records(module, &action, &page.rows)?,
-            next: page.next,
-            total: page.total,
-            server_time: answer.server_time,
-        })
-    }
-
     /// The raw row of one record; `None` if iVvy says there is none.
-    async fn row(&self, module: ModuleId, id: &RecordId) -> Result<Option<Json>, RemoteError> {
-        let action = actions(module)?.get;
-        let body = json!({ "id": own_id(&action, id)? });
-        match self.client.call(&action, &body).await {
+    async fn row(&self, action: &Action, id: &RecordId) -> Result<Option<Json>, RemoteError> {
+        let body = json!({ "id": own_id(action, id)? });
+        self.lookup(action, &body).await
+    }
+
+    /// The answer to a read of one record; `None` if iVvy says there is none.
+    async fn lookup(&self, action: &Action, body: &Json) -> Result<Option<Json>, RemoteError> {
+        match self.client.call(action, body).await {
             Ok(answer) => Ok(Some(answer.json)),
             Err(error) if error.class == Class::Missing => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    async fn get_record(&self, module: ModuleId, id: &RecordId) -> Result<Read, RemoteError> {
-        let action = actions(module)?.get;
-        let Some(row) = self.row(module, id).await? else { return Ok(Read::Missing) };
-        match self.record(module, &row) {
-            Some(record) if record.id == *id => Ok(Read::Found(Box::new(record))),
-            // iVvy knows no merging, so this is an answer to some other question.
-            Some(_) => Err(malformed(&action, "the answer is about another record")),
-            None => Err(malformed(&action, "the answer is not a record with an id")),
+    /// One record by its id, where iVvy has an action for that.
+    async fn read(
+        &self,
+        action: &Action,
+        id: &RecordId,
+        record: impl Fn(&Json) -> Option<Record> + Send,
+    ) -> Result<Read, RemoteError> {
+        match self.row(action, id).await? {
+            None => Ok(Read::Missing),
+            Some(row) => the_record(action, id, record(&row)),
         }
     }
 
-    /// Contacts can be filtered by `externalId`; companies cannot. If other rows come and there may be
-    /// more of them, the filter was not honoured and nothing has been found out: `None` then sends the
-    /// engine to its own mirror, where an empty list would have made it create a duplicate.
-    async fn contacts_by_key(&self, key: &str) -> Result<Option<Vec<Record>>, RemoteError> {
-        let action = action::CONTACTS.list;
-        if key.is_empty() {
-            return Err(answer::failure(&action, Class::Rejected, Sent::No, "a look-up needs a key"));
-        }
-        let body = json!({ "perPage": listing::PER_PAGE, "start": 0, "filter": { EXTERNAL_ID_PROPERTY: key } });
-        let answer = self.client.call(&action, &body).await?;
-        let (rows, total) = listing::collection(&answer.json)
-            .map_err(|broken| answer::failure(&action, broken.class, Sent::No, broken.message))?;
-        let whole = total.map_or(rows.is_empty(), |total| total <= rows.len() as u64);
-        let records = self.records(ModuleId::Contacts, &action, &rows)?;
-        let count = records.len();
-        let carries = |record: &Record| record.fields.get(EXTERNAL_ID).and_then(Value::as_text) == Some(key);
-        let found: Vec<Record> = records.into_iter().filter(carries).collect();
-        Ok((whole || found.len() == count && count > 0).then_some(found))
-    }
-
-    async fn create_record(&self, module: ModuleId, key: &str, fields: &Fields) -> Result<WriteAck, RemoteError> {
-        let action = actions(module)?.create;
+    /// Adds a record that carries `key` in `externalId`.
+    async fn create_with_key(
+        &self,
+        action: &Action,
+        key: &str,
+        fields: &Fields,
+        properties: impl Fn(&Fields) -> Result<Map<String, Json>, Refused> + Send,
+    ) -> Result<WriteAck, RemoteError> {
         // There is nothing to clear on a record that does not exist yet.
         let given: Fields = fields
             .iter()
@@ -183,46 +184,51 @@ impl Ivvy {
             .collect();
         let mut body = Map::new();
         body.insert(EXTERNAL_ID_PROPERTY.into(), key.into());
-        body.extend(self.properties(module, &given).map_err(|refused| not_sent(&action, refused))?);
-        let answer = self.client.call(&action, &Json::Object(body)).await?;
-        answer::acknowledgement(&action, &answer.json, None)
+        body.extend(properties(&given).map_err(|refused| not_sent(action, refused))?);
+        self.write(action, body, None).await
     }
 
-    async fn update_record(&self, module: ModuleId, id: &RecordId, patch: &Fields) -> Result<WriteAck, RemoteError> {
-        let action = actions(module)?.update;
+    /// Lays `properties` over the record `id`.
+    async fn overlay(
+        &self,
+        action: &Action,
+        id: &RecordId,
+        properties: Map<String, Json>,
+    ) -> Result<WriteAck, RemoteError> {
         let mut body = Map::new();
-        body.insert("id".into(), own_id(&action, id)?.into());
-        body.extend(self.properties(module, patch).map_err(|refused| not_sent(&action, refused))?);
-        if let (ModuleId::Contacts, Some(company)) = (module, patch.get(contacts::COMPANY)) {
-            let Some(row) = self.row(module, id).await? else {
-                return Err(answer::failure(&action, Class::Missing, Sent::No, "the contact no longer exists"));
-            };
-            let links = contacts::relinked(&contacts::companies(&row), company)
-                .and_then(|links| contacts::id_list(&links))
-                .map_err(|refused| not_sent(&action, refused))?;
-            body.insert("companies".into(), links);
-        }
-        let answer = self.client.call(&action, &Json::Object(body)).await?;
-        answer::acknowledgement(&action, &answer.json, Some(id))
+        body.insert("id".into(), own_id(action, id)?.into());
+        body.extend(properties);
+        self.write(action, body, Some(id)).await
     }
 
-    async fn custom_field_definitions(&self, module: ModuleId) -> Result<Vec<FieldDefinition>, RemoteError> {
-        let action = actions(module)?.definitions;
-        let answer = self.client.call(&action, &json!({})).await?;
-        custom::definitions(&answer.json).ok_or_else(|| malformed(&action, "the answer is not a list of fields"))
+    async fn write(
+        &self,
+        action: &Action,
+        body: Map<String, Json>,
+        asked: Option<&RecordId>,
+    ) -> Result<WriteAck, RemoteError> {
+        let answer = self.client.call(action, &Json::Object(body)).await?;
+        answer::acknowledgement(action, &answer.json, asked)
+    }
+
+    async fn custom_field_definitions(&self, action: &Action) -> Result<Vec<FieldDefinition>, RemoteError> {
+        let answer = self.client.call(action, &json!({})).await?;
+        custom::definitions(&answer.json).ok_or_else(|| malformed(action, "the answer is not a list of fields"))
+    }
+}
+
+/// The answer to a read of `id`.
+fn the_record(action: &Action, id: &RecordId, record: Option<Record>) -> Result<Read, RemoteError> {
+    match record {
+        Some(record) if record.id == *id => Ok(Read::Found(Box::new(record))),
+        // iVvy knows no merging, so this is an answer to some other question.
+        Some(_) => Err(malformed(action, "the answer is about another record")),
+        None => Err(malformed(action, "the answer is not a record with an id")),
     }
 }
 
 /// `externalId`, as iVvy spells [`EXTERNAL_ID`].
 const EXTERNAL_ID_PROPERTY: &str = "externalId";
-
-fn actions(module: ModuleId) -> Result<ModuleActions, RemoteError> {
-    match module {
-        ModuleId::Contacts => Ok(action::CONTACTS),
-        ModuleId::Companies => Ok(action::COMPANIES),
-        _ => Err(answer::failure(&action::PING, Class::Unsupported, Sent::No, "the module is not supported")),
-    }
-}
 
 fn malformed(action: &Action, message: &str) -> RemoteError {
     answer::failure(action, Class::Malformed, Sent::No, message)
@@ -247,13 +253,13 @@ impl Remote for Ivvy {
         SYSTEM
     }
 
-    fn capabilities(&self, _module: ModuleId) -> Capabilities {
+    fn capabilities(&self, module: ModuleId) -> Capabilities {
         Capabilities {
             conditional_write: ConditionalWrite::VerifiedAfter,
             idempotent_create: IdempotentCreate::LookupFirst,
             listing: Listing::Offset,
             deletes: DeleteEvidence::SetDifference,
-            stamp_key: true,
+            stamp_key: module::of(module).stamps_key(),
             page_size: listing::PER_PAGE,
             stamp_resolution: Duration::from_secs(1),
             min_overlap: Duration::from_secs(60),
@@ -263,9 +269,6 @@ impl Remote for Ivvy {
     }
 
     fn fields(&self, module: ModuleId) -> Vec<String> {
-        if actions(module).is_err() {
-            return Vec::new();
-        }
         // Every field of the catalogue except the one that lives on the CRM.
         let catalogue = module.def().fields.into_iter().filter(|field| field.name != IVVY_KEY);
         let custom = self.custom_fields(module).iter().cloned();
@@ -277,15 +280,15 @@ impl Remote for Ivvy {
     }
 
     fn definitions(&self, module: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>> {
-        Box::pin(self.custom_field_definitions(module))
+        module::of(module).definitions(self)
     }
 
     fn list<'a>(&'a self, module: ModuleId, request: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
-        Box::pin(self.list_page(module, request))
+        module::of(module).list(self, request)
     }
 
     fn get<'a>(&'a self, module: ModuleId, id: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
-        Box::pin(self.get_record(module, id))
+        module::of(module).get(self, id)
     }
 
     fn find_by_key<'a>(
@@ -293,10 +296,7 @@ impl Remote for Ivvy {
         module: ModuleId,
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
-        match module {
-            ModuleId::Contacts => Box::pin(self.contacts_by_key(key)),
-            _ => Box::pin(std::future::ready(Ok(None))),
-        }
+        module::of(module).find_by_key(self, key)
     }
 
     fn create<'a>(
@@ -305,7 +305,7 @@ impl Remote for Ivvy {
         key: &'a str,
         fields: &'a Fields,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
-        Box::pin(self.create_record(module, key, fields))
+        module::of(module).create(self, key, fields)
     }
 
     fn update<'a>(
@@ -315,6 +315,18 @@ impl Remote for Ivvy {
         patch: &'a Fields,
         _expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
-        Box::pin(self.update_record(module, id, patch))
+        module::of(module).update(self, id, patch)
+    }
+
+    fn match_support(&self, kind: MatchKind) -> MatchSupport {
+        staff::support(kind)
+    }
+
+    fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(staff::entries(self, kind))
+    }
+
+    fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {
+        Box::pin(staff::create_lead_source(self, name))
     }
 }
