@@ -54,6 +54,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nucleo_matcher", &["tui"]),
     ("ratatui", &["tui"]),
     ("tui_textarea", &["tui"]),
+    ("html2text", &["text"]),
     ("similar", &["text"]),
     ("unicode_normalization", &["text", "merge"]),
     ("unicode_segmentation", &["text"]),

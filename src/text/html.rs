@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use html2text::render::TrivialDecorator;
+
 /// Bytes of input looked at; the rest is left out.
 const MOST_INPUT: usize = 1024 * 1024;
 /// Tags a page may have, and how many of them may be open at a time, to be laid out: the layout recurses,
@@ -26,7 +28,8 @@ pub fn html_to_text(html: &str, most: usize) -> String {
     let html = &html[..end];
     let laid_out = is_harmless(html).then(|| {
         // In raw mode tables, which lay out most e-mails, are just text.
-        html2text::config::plain_no_decorate().raw_mode(true).string_from_read(html.as_bytes(), COLUMNS).ok()
+        let layout = html2text::config::with_decorator(TrivialDecorator::new()).raw_mode(true);
+        layout.string_from_read(html.as_bytes(), COLUMNS).ok()
     });
     let text = laid_out.flatten().unwrap_or_else(|| without_tags(html));
     let text = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
@@ -138,6 +141,10 @@ mod tests {
             assert!(!is_harmless(&hostile));
             assert_eq!(html_to_text(&hostile, 100), "words");
         }
+        // As much as is still laid out: formatting that every paragraph begins anew.
+        let formats: String = (0..DEEPEST).map(|serial| format!("<b id={serial}>")).collect();
+        let most = format!("{formats}{}", "<p>x".repeat(MOST_TAGS - DEEPEST - 1));
+        assert!(is_harmless(&most) && html_to_text(&most, 100).starts_with("x"));
         for odd in ["<", "</", "<>", "<!--", "<p", "&#27;[31m", "<td colspan=4294967295>x", "<li value=99999999999>x"] {
             html_to_text(&odd.repeat(99), 100);
         }
