@@ -1,11 +1,19 @@
-//! The adapter against scripted answers. Every request that reaches the script is checked like iVvy
-//! checks it: method, digest, signature.
+//! The adapter against scripted answers, and (`account`) against the simulated account. Every request that
+//! reaches the script is checked like iVvy checks it: method, digest, signature.
 
+mod account;
 mod answers;
+mod attendees;
+mod bookings;
 mod clocks;
+mod emails;
+mod events;
 mod hostile;
+mod leads;
+mod match_tables;
 mod paging;
 mod reads;
+mod registrations;
 mod writes;
 
 use std::collections::VecDeque;
@@ -14,7 +22,7 @@ use std::sync::Mutex;
 use bytes::Bytes;
 
 use super::*;
-use crate::model::{FieldKind, Timestamp};
+use crate::model::{FieldKind, Timestamp, Value};
 use crate::remote::TransportError;
 use crate::seam::TokioClock;
 
