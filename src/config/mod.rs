@@ -24,7 +24,7 @@ pub use schema::{
 pub use secret::{SecretSource, Secrets, fingerprint};
 
 use crate::error::{Error, Result};
-use crate::model::{Drift, Fingerprint, ModuleDef, ModuleId, Role};
+use crate::model::{Drift, FieldKind, Fingerprint, ModuleDef, ModuleId, Role};
 
 /// Version of the file format.
 pub const VERSION: u32 = 1;
@@ -183,6 +183,15 @@ impl Config {
         if file.ivvy.key.trim().is_empty() {
             return Err(wrong("ivvy.key is empty".to_owned(), "the API key from iVvy's integration settings"));
         }
+        if file.modules.enabled(ModuleId::Leads) && file.ivvy.leads.is_none() {
+            return Err(wrong(
+                "modules.leads is enabled, but ivvy.leads does not say what a new lead gets in iVvy".to_owned(),
+                "add [ivvy.leads] with source, type and stage: iVvy takes no lead without them",
+            ));
+        }
+        for module in ModuleId::ALL.into_iter().filter(|module| file.modules.enabled(*module)) {
+            check_needs(module, &file.modules).map_err(|(message, hint)| wrong(message, hint))?;
+        }
         if file.sync.rate == 0 {
             return Err(wrong("sync.rate is zero".to_owned(), "calls per second to each remote, at least 1"));
         }
@@ -285,6 +294,29 @@ fn mapping_version(built_in: u32, custom: &[CustomField]) -> u32 {
 }
 
 type Wrong = (String, &'static str);
+
+/// A module whose records cannot exist without those of another one needs that one switched on, and one
+/// that obeys another's switch has none of its own (V-61).
+fn check_needs(module: ModuleId, modules: &Modules) -> Result<(), Wrong> {
+    if let (Some(switch), Some(_)) = (module.follows(), modules.of(module).enabled) {
+        return Err((
+            format!("modules.{module}.enabled: {module} is part of {switch} and has no switch of its own"),
+            "remove the key",
+        ));
+    }
+    let def = module.def();
+    let needed = def.fields.iter().find_map(|field| match field.kind {
+        FieldKind::Reference(other) if field.required_on.is_some() && !modules.enabled(other) => Some(other),
+        _ => None,
+    });
+    match needed {
+        None => Ok(()),
+        Some(other) => Err((
+            format!("modules.{module} is enabled, but its records belong to {other}, which is not"),
+            "enable that module too, or switch this one off",
+        )),
+    }
+}
 
 fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
     let kind = table.kind;

@@ -51,6 +51,23 @@ pub struct Ivvy {
     pub secret: SecretSource,
     /// Calls a day (UTC) at most; no limit when absent.
     pub daily_calls: Option<u64>,
+    /// What new leads get there; needed when the module is on.
+    pub leads: Option<LeadDefaults>,
+}
+
+/// `[ivvy.leads]`: what iVvy wants to know of a new lead and no CRM tells (C-24). All are iVvy's ids.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeadDefaults {
+    /// The source of leads whose own is unmatched.
+    pub source: u64,
+    /// The type.
+    #[serde(rename = "type")]
+    pub kind: u64,
+    /// The subtype, where the type has subtypes.
+    pub subtype: Option<u64>,
+    /// The stage a lead begins in.
+    pub stage: u64,
 }
 
 /// `[crm]` before it is known which system it is.

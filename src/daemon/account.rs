@@ -120,7 +120,12 @@ fn ivvy(
         key: config.ivvy.key.clone(),
         secret: secrets.ivvy.clone(),
         custom_fields: custom(config, |field| field.def()),
-        lead_defaults: None,
+        lead_defaults: config.ivvy.leads.as_ref().map(|defaults| ivvy::LeadDefaults {
+            source: defaults.source,
+            type_id: defaults.kind,
+            subtype_id: defaults.subtype,
+            stage: defaults.stage,
+        }),
         settle: config.sync.settle.unwrap_or(Duration::from_secs(10)),
         limits: Limits::default(),
     };

@@ -11,7 +11,7 @@ use crate::model::{FieldKind, Fields, ModuleId, Value};
 /// The folded identity of a record, equal for spellings that differ only in case, accents and
 /// spacing; `None` when a part that identifies is missing, or nothing does.
 ///
-/// Contacts: whole name and e-mail. First and last name are joined, so that systems which keep one
+/// Contacts and leads: whole name and e-mail. First and last name are joined, so that systems which keep one
 /// name field and split it differently still meet. Companies: the business name.
 pub fn identity(module: ModuleId, fields: &Fields) -> Option<String> {
     let text = |name: &str| fields.get(name).and_then(Value::as_text).unwrap_or_default();
@@ -22,9 +22,10 @@ pub fn identity(module: ModuleId, fields: &Fields) -> Option<String> {
         (!name.is_empty()).then(|| format!("{name}\u{1f}{email}"))
     };
     match module {
-        ModuleId::Contacts => with_email(fold(&format!("{} {}", text("first_name"), text("last_name")))),
+        ModuleId::Contacts | ModuleId::Leads => {
+            with_email(fold(&format!("{} {}", text("first_name"), text("last_name"))))
+        }
         ModuleId::Companies => Some(fold(text("name"))).filter(|name| !name.is_empty()),
-        ModuleId::Leads => with_email(fold(text("name"))),
         ModuleId::Events
         | ModuleId::Attendees
         | ModuleId::Registrations

@@ -55,6 +55,7 @@ mod guards;
 mod hand;
 mod merges;
 mod merging;
+mod modules;
 mod odoo;
 mod population;
 mod staleness;

@@ -57,6 +57,8 @@ pub struct Setup {
     pub bulk: Option<u64>,
     /// `[sync] keep_done`, instead of the default.
     pub keep_done: Option<Duration>,
+    /// Modules that are on, parents first.
+    pub modules: Vec<ModuleId>,
 }
 
 impl Setup {
@@ -71,7 +73,15 @@ impl Setup {
             second_person: SecondPerson::default(),
             bulk: None,
             keep_done: None,
+            modules: ModuleId::PEOPLE.to_vec(),
         }
+    }
+
+    /// With these modules on beside companies and contacts.
+    pub fn also(mut self, modules: &[ModuleId]) -> Self {
+        self.modules.extend_from_slice(modules);
+        self.modules.sort_unstable();
+        self
     }
 }
 
@@ -235,7 +245,7 @@ impl World {
     /// One complete sweep of everything that begins after now.
     pub async fn sweep(&self, full: bool) {
         let pollers: Vec<_> =
-            ModuleId::PEOPLE.into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side))).collect();
+            self.modules().flat_map(|module| module.swept_sides().iter().map(move |side| (module, *side))).collect();
         let sweeps = |(module, side)| self.engine.store().read(|view| view.cursor(module, side)).unwrap().sweeps;
         let running = |(module, side)| self.engine.polling(module, side).progress.is_some();
         // A sweep that is under way may have passed the record of interest: only the one after counts.
@@ -258,7 +268,7 @@ impl World {
         self.until("the first plan", async || {
             let store = self.engine.store();
             let read = |module, side| store.read(|view| Ok(view.cursor(module, side)?.last_full.is_some())).unwrap();
-            ModuleId::PEOPLE.into_iter().all(|module| Side::BOTH.into_iter().all(|side| read(module, side)))
+            self.modules().all(|module| module.swept_sides().iter().all(|side| read(module, *side)))
         })
         .await;
         self.idle().await;
@@ -266,15 +276,15 @@ impl World {
 
     /// Releases the first sync as an operator does: companies, and the people once those are in step.
     pub async fn release(&self) {
-        for module in ModuleId::PEOPLE {
+        for module in self.modules() {
             self.engine.guard_release(module, None, operator("ada")).await.unwrap();
             self.idle().await;
         }
     }
 
-    fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         let mut text = String::new();
-        for module in ModuleId::PEOPLE {
+        for module in self.modules() {
             let counts = self.engine.store().read(|view| view.counts(module)).unwrap();
             let error = self.engine.last_error(module).or(self.engine.stopped(module));
             writeln!(text, "{module}: {counts:?} {error:?}").unwrap();
@@ -288,6 +298,11 @@ impl World {
     }
 
     // --- looking --------------------------------------------------------------------------------
+
+    /// Modules that are on, parents first.
+    pub fn modules(&self) -> impl Iterator<Item = ModuleId> {
+        self.engine.modules().into_iter().map(|def| def.id)
+    }
 
     /// Items of a module in one state.
     pub fn items(&self, module: ModuleId, state: State) -> Vec<Item> {
@@ -542,16 +557,23 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
     if let Some(day) = &setup.first_sync {
         sync["first_sync"] = json!(day);
     }
+    let mut modules = json!({"contacts": {"fields": fields}});
+    for module in setup.modules.iter().filter(|module| module.follows().is_none()) {
+        modules[module.to_string()]["enabled"] = json!(true);
+    }
     let text = toml::to_string(&json!({
         "version": tandem::config::VERSION,
         "account": "acceptance",
         "data_dir": place,
         "socket": place.join("tandem.sock"),
-        "ivvy": {"url": ivvy, "key": ivvy::Settings::default().key, "secret": secret},
+        "ivvy": {
+            "url": ivvy, "key": ivvy::Settings::default().key, "secret": secret,
+            "leads": {"source": 2, "type": 1, "subtype": 11, "stage": 1},
+        },
         "crm": system,
         "sync": sync,
         "guard": {"conflicts": {"count": setup.conflicts, "percent": 5}},
-        "modules": {"companies": {"enabled": true}, "contacts": {"fields": fields}},
+        "modules": modules,
     }));
     Config::parse(&text.unwrap(), &place.join("tandem.toml")).unwrap()
 }

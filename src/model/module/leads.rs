@@ -8,7 +8,7 @@
 use super::{Facts, FieldDef, FieldKind, Group, IVVY_KEY, MatchKind, Side};
 
 pub(super) const FACTS: Facts = Facts {
-    identity: &["name", "email"],
+    identity: &["first_name", "last_name", "email"],
     titled_by: &["name"],
     ..Facts::two_way("Leads", "lead", Group::Common, fields)
 };

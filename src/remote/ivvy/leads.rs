@@ -112,6 +112,13 @@ fn new(fields: &Fields, defaults: &LeadDefaults) -> Result<Map<String, Json>, Re
     if !people.contains_key("contact") {
         return Err(Refused::because("a new lead needs the name and e-mail of a person"));
     }
+    // A CRM lead may be nothing but a person; iVvy wants it to have a name of its own.
+    if !body.contains_key("name")
+        && let Some(contact) = people.get("contact")
+    {
+        let part = |name: &str| contact.get(name).and_then(Json::as_str).unwrap_or_default().trim();
+        body.insert("name".into(), format!("{} {}", part("firstName"), part("lastName")).trim().into());
+    }
     for (_, person) in &mut people {
         person["updateIfExists"] = true.into();
     }

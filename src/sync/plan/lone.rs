@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::item::{Draft, supersede, upsert};
 use super::pair::link_records;
-use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent};
+use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent, wake_children};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::plan::Candidate;
 use crate::model::{
     Base, FieldDef, FieldKind, FieldPlan, Fingerprint, ItemError, Kind, ModuleDef, ModuleId, Observation, PairKey,
-    Plan, Reason, Reasons, RecordId, Side, State, Value, Verdict,
+    Plan, Reason, Reasons, RecordId, Side, State, Value, Verdict, Why,
 };
 use crate::store::{Reads, StoreError, Tx};
 use crate::sync::core::Core;
@@ -75,9 +75,10 @@ pub(super) fn plan(
             super::pair::plan(core, tx, module, link, Cause::Seen)
         }
         Counterpart::Choose(candidates, why) => {
+            let is_new = open.is_none();
             let drafts = open.map(|item| item.plan.fields).unwrap_or_default();
-            ask_which(&context, tx, &seen, pair, &candidates, why, &drafts)?;
-            Ok(Planned::Settled)
+            ask_which(&context, tx, &seen, pair.clone(), &candidates, why, &drafts)?;
+            turned_up(tx, module, &pair, is_new)
         }
         Counterpart::UnderWay => Ok(Planned::Deferred),
         // Entered in both systems at once, the twin is there but not read yet.
@@ -88,11 +89,20 @@ pub(super) fn plan(
             Ok(Planned::Deferred)
         }
         Counterpart::None => {
+            let is_new = open.is_none();
             let drafts = open.map(|item| item.plan.fields).unwrap_or_default();
-            create(&context, tx, &seen, pair, &drafts)?;
-            Ok(Planned::Settled)
+            create(&context, tx, &seen, pair.clone(), &drafts)?;
+            turned_up(tx, module, &pair, is_new)
         }
     }
+}
+
+/// Whoever was read before this record that it belongs to knows now what it waits for.
+fn turned_up(tx: &mut Tx<'_>, module: ModuleId, pair: &PairKey, is_new: bool) -> Result<Planned, StoreError> {
+    if is_new {
+        wake_children(tx, module, std::slice::from_ref(pair))?;
+    }
+    Ok(Planned::Settled)
 }
 
 /// Why a record is not carried over at all: it is on the wrong side of a one-way module, its values keep it
@@ -309,6 +319,10 @@ fn missing_fields(context: &Context<'_>, target: Side, plan: &Plan) -> Vec<Strin
         .filter(|field| field.required_on == Some(target))
         .filter(|field| {
             plan.field(&field.name).is_none_or(|row| {
+                // A record it belongs to that has no counterpart yet is waited for, not missing.
+                if row.why == Why::ReferenceUnlinked && row.choice.is_none() {
+                    return false;
+                }
                 let given = row.verdict != Verdict::Same || row.choice.is_some();
                 !given || row.result().is_none_or(Value::is_empty)
             })
