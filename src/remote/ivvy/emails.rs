@@ -43,7 +43,7 @@ impl Module for Emails {
     }
 
     fn list<'a>(&'a self, ivvy: &'a Ivvy, request: &'a PageRequest) -> Answered<'a, Page> {
-        let query = log().from_to("sentTime__GREATERTHAN", "sentTime__LESSTHAN", request).inferred();
+        let query = log().bounded("sentTime__GREATERTHAN", "sentTime__LESSTHAN", request).inferred();
         Box::pin(async move { ivvy.narrowed_page(&query, request, record).await })
     }
 
