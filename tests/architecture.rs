@@ -54,6 +54,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("nucleo_matcher", &["tui"]),
     ("ratatui", &["tui"]),
     ("tui_textarea", &["tui"]),
+    ("html2text", &["text"]),
     ("similar", &["text"]),
     ("unicode_normalization", &["text", "merge"]),
     ("unicode_segmentation", &["text"]),
@@ -86,7 +87,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("etcetera", &["config"]),
-    ("strsim", &["config", "cli"]),
+    ("strsim", &["merge", "config", "cli"]),
     ("toml", &["config", "cli", "tui", "app"]),
     ("tracing_subscriber", &["cli"]),
 ];

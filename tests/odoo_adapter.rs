@@ -55,6 +55,7 @@ impl Server {
             kind,
             flow: Flow::Both,
             required_on: None,
+            at_creation: false,
         };
         let mut settings = Settings::new(&self.url, &self.database, SecretString::from(self.key.clone()));
         settings.custom = BTreeMap::from([(

@@ -34,6 +34,7 @@ fn settings() -> Settings {
         kind,
         flow: Flow::Both,
         required_on: None,
+        at_creation: false,
     };
     settings.custom = BTreeMap::from([(
         ModuleId::Contacts,

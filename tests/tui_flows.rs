@@ -13,7 +13,7 @@ use std::time::Duration;
 use crossterm::event::Event;
 use tandem::model::{Choice, ItemId, Role, Side, State, Timestamp, Value, Verb};
 use tandem::tui::BackendEvent;
-use tandem::wire::Request;
+use tandem::wire::{MatchVerb, Request};
 // The fixture is shared with the library's unit tests and speaks of `crate::…`.
 #[allow(unused_imports)]
 use tandem::{error, model, wire};
@@ -436,4 +436,36 @@ async fn pausing_a_module_asks_first() {
     assert!(!paused(&console), "the trigger key and Enter do nothing: the dialog starts on Cancel");
     console.press("P y").await;
     assert!(paused(&console));
+}
+
+/// C-10, C-12: staff without a match are paired by hand, and a stray Enter pairs nobody.
+#[tokio::test]
+async fn a_person_is_paired_by_key_and_never_by_accident_c12() {
+    let world = tui_support::World {
+        status: tui_support::status(0),
+        matches: tui_support::staff(1_000),
+        ..tui_support::World::default()
+    };
+    let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+    console.press("5 j j j").await;
+    assert!(console.shows("no e-mail address"), "{}", console.text());
+    console.press("Enter").await;
+    assert!(console.shows("12 records were sent without it"), "{}", console.text());
+    console.press("Enter").await;
+    let decided = |console: &Console| {
+        let asked = &console.fake.world.lock().unwrap().asked;
+        asked.iter().filter(|request| matches!(request, Request::MatchDecide { .. })).cloned().collect::<Vec<_>>()
+    };
+    assert!(decided(&console).is_empty() && console.shows("Counterpart in CRM"), "nothing was chosen");
+    console.press("Down Down Enter").await;
+    let [Request::MatchDecide { entry, verb: MatchVerb::Pair, other }] = &decided(&console)[..] else {
+        panic!("{:?}", decided(&console));
+    };
+    assert_eq!((entry.side, entry.id.as_str(), other.as_ref().unwrap().as_str()), (Side::Ivvy, "3", "0051"));
+    console.press("+").await;
+    assert!(console.shows("staff are never created"), "{}", console.text());
+    console.press("G").await;
+    assert!(console.shows("Person 0199") || console.shows("Person 0399"), "{}", console.text());
+    console.press("G G G G").await;
+    assert!(console.shows("Person 0999"), "{}", console.text());
 }

@@ -135,10 +135,24 @@ async fn log() {
 }
 
 #[tokio::test]
+async fn match_tables() {
+    let fake = || {
+        let matches = tui_support::staff(40);
+        Fake::new(fixture::hello(), World { status: tui_support::status(0), matches, ..World::default() })
+    };
+    let mut all = at_all_sizes(fake, "5 j j").await;
+    all += &at_all_sizes(fake, "5 j j j e Down Down").await;
+    for presses in ["5 m", "5 l l", "5 w j j +"] {
+        all += &format!("=== {presses}\n{}", picture(&play(&fake(), (100, 16), keys(presses)).await));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
 async fn nothing_to_do() {
     let empty = || Fake::new(fixture::hello(), World { status: tui_support::status(0), ..World::default() });
     let mut all = String::new();
-    for tab in ["1", "2", "3", "4"] {
+    for tab in ["1", "2", "3", "4", "5"] {
         all += &format!("=== tab {tab}\n{}", picture(&play(&empty(), (80, 24), keys(tab)).await));
     }
     insta::assert_snapshot!(all);

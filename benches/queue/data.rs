@@ -165,7 +165,7 @@ impl Recipe {
                 ];
                 (format!("{first} {last}"), rows.map(field).into())
             }
-            ModuleId::Companies => {
+            _ => {
                 let company = &self.population.companies[pick(3, self.population.companies.len())];
                 let rows: [Sides<'_>; 8] = [
                     ("name", &company.name, &company.name, &company.name),

@@ -16,7 +16,7 @@ use super::host::Hosted;
 use crate::cli::RunDemo;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::model::{Actor, ModuleId, Role, Side};
+use crate::model::{Actor, Role};
 use crate::seam::{Clock, SystemClock};
 use crate::sim::demo::World;
 use crate::sim::{Served, serve};
@@ -64,12 +64,12 @@ pub(super) async fn run(run: RunDemo) -> Result<()> {
 /// module have been read and its records planned.
 async fn release_first_sync(engine: Engine, clock: Arc<dyn Clock>) {
     let operator = Actor { name: "demo".to_owned(), uid: None, role: Role::Admin };
-    for module in ModuleId::ALL {
+    for module in engine.modules().into_iter().map(|def| def.id) {
         loop {
             let planned = engine.store().read(|view| {
                 let mut read = true;
-                for side in Side::BOTH {
-                    read &= view.cursor(module, side)?.last_full.is_some();
+                for side in module.swept_sides() {
+                    read &= view.cursor(module, *side)?.last_full.is_some();
                 }
                 Ok(read && view.dirty(module, 1)?.is_empty())
             });

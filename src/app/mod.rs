@@ -15,6 +15,7 @@ use crate::cli::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSi
 use crate::config::{Config, Secrets};
 use crate::daemon::{account, report};
 use crate::error::{Error, Result};
+use crate::model::ModuleId;
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::seam::{Clock, Entropy, SystemClock};
 use crate::sim::command::{SimOptions, run_ivvy, run_salesforce};
@@ -59,7 +60,10 @@ impl Hooks for Parts {
         Box::pin(async move {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let connected = account::connect(config, secrets.clone(), &clock, &Entropy::from_system())?;
-            Ok(report::check(&connected.remotes, None).await)
+            // A fresh configuration has everything off: what is tested then is the main job.
+            let on: Vec<ModuleId> = config.catalogue().iter().map(|def| def.id).collect();
+            let modules = if on.is_empty() { ModuleId::PEOPLE.as_slice() } else { &on };
+            Ok(report::check(&connected.remotes, modules, None).await)
         })
     }
 

@@ -111,7 +111,7 @@ impl Answers {
                 date => Some(date),
             },
             interval: ask.value("--interval", "Time between sweeps", args.interval, Some("15m"))?,
-            modules: if args.modules.is_empty() { ModuleId::ALL.to_vec() } else { args.modules },
+            modules: if args.modules.is_empty() { ModuleId::PEOPLE.to_vec() } else { args.modules },
         })
     }
 
@@ -142,7 +142,7 @@ impl Answers {
         if let Some(date) = &self.first_sync {
             let _ = writeln!(text, "first_sync = {}", quote(date));
         }
-        for module in ModuleId::ALL {
+        for module in ModuleId::ALL.into_iter().filter(|module| module.follows().is_none()) {
             let enabled = enable && self.modules.contains(&module);
             let _ = write!(text, "\n[modules.{module}]\nenabled = {enabled}\n");
         }

@@ -9,6 +9,7 @@ mod audit;
 mod hooks;
 mod init;
 mod logging;
+mod matching;
 mod operate;
 pub mod output;
 mod queue;
@@ -120,6 +121,7 @@ async fn dispatch(context: &mut Context, hooks: &dyn Hooks, command: Command) ->
             operate::for_modules(context, &modules, |module| Request::Resume { module }).await
         }
         Command::Guard(command) => operate::guard(context, command).await,
+        Command::Match(command) => matching::run(context, command).await,
         Command::Check => operate::check(context, hooks).await,
         Command::Doctor { rebuild } => operate::doctor(context, hooks, rebuild).await,
         Command::Init(args) => init::run(context, hooks, args).await,

@@ -34,7 +34,7 @@ fn the_annotated_example_is_accepted_and_complete() {
     let config = parse(text).unwrap();
     assert_eq!(config.sync, Sync { first_sync: Some(parse_day("2026-01-01").unwrap()), ..Sync::default() });
     assert_eq!(config.guard, GuardLimits::default(), "the example shows the defaults");
-    assert_eq!(config.modules.contacts.fields.len(), 1);
+    assert_eq!(config.modules.of(ModuleId::Contacts).fields.len(), 1);
     assert_eq!(config.operators.len(), 2);
     for key in [
         "account",

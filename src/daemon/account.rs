@@ -39,6 +39,7 @@ impl Account {
     /// The store is locked, newer, damaged or full; an address or option is wrong.
     pub fn open(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entropy: &Entropy) -> Result<Self> {
         let connected = connect(config, secrets, clock, entropy)?;
+        check_places(config, &connected.remotes)?;
         let options = store::Options { instance: config.account.clone(), ..store::Options::default() };
         let store = Store::open(&store_path(config), options)?;
         for (side, gate) in &connected.gates {
@@ -91,6 +92,21 @@ pub fn connect(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entrop
         remotes: Remotes::new(|side, lane| Arc::clone(&handles[&(side, lane)])),
         gates: [(Side::Ivvy, ivvy_gate), (Side::Crm, crm_gate)].into(),
     })
+}
+
+/// A module that a system has no place for cannot be switched on, and says so at once.
+fn check_places(config: &Config, remotes: &Remotes) -> Result<()> {
+    for def in config.catalogue() {
+        for side in Side::BOTH {
+            let remote = remotes.declared(side);
+            if remote.fields(def.id).is_empty() {
+                let switch = def.id.follows().unwrap_or(def.id);
+                return Err(Error::config(format!("{} has no place for {}", remote.system(), def.id.title()))
+                    .hint(format!("switch it off: [modules.{switch}] enabled = false in {}", config.path.display())));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn ivvy(

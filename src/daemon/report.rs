@@ -32,6 +32,7 @@ pub(super) fn status(account: &Account, name: &str, started_at: Timestamp) -> Re
         },
         modules: modules.iter().map(|def| module(engine, def)).collect::<Result<_, _>>()?,
         remotes: account.gates.values().map(|gate| remote(&gate.status())).collect(),
+        matches: Vec::new(),
         seq: engine.store().read(|view| view.seq())?,
     })
 }
@@ -55,8 +56,8 @@ fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> 
     let now = engine.now();
     let (counts, reasons, guard, swept) = engine.store().read(|view| {
         let mut slowest = Some(now);
-        for side in Side::BOTH {
-            slowest = slowest.zip(view.cursor(id, side)?.last_sweep).map(|(one, other)| one.min(other));
+        for side in id.swept_sides() {
+            slowest = slowest.zip(view.cursor(id, *side)?.last_sweep).map(|(one, other)| one.min(other));
         }
         Ok((view.counts(id)?, view.reason_counts(id)?, view.guard(id)?, slowest))
     })?;
@@ -160,10 +161,10 @@ fn refusal(actor: &Actor, item: &Item, verb: Verb) -> Option<String> {
 }
 
 /// Tests both remotes and, with an engine, the store.
-pub(crate) async fn check(remotes: &Remotes, engine: Option<&Engine>) -> Vec<CheckRow> {
+pub(crate) async fn check(remotes: &Remotes, modules: &[ModuleId], engine: Option<&Engine>) -> Vec<CheckRow> {
     let mut rows = Vec::new();
     for side in Side::BOTH {
-        rows.extend(check_remote(remotes, side).await);
+        rows.extend(check_remote(remotes, modules, side).await);
     }
     if let Some(engine) = engine {
         let broken = engine.store().latched_error();
@@ -177,7 +178,7 @@ pub(crate) async fn check(remotes: &Remotes, engine: Option<&Engine>) -> Vec<Che
     rows
 }
 
-async fn check_remote(remotes: &Remotes, side: Side) -> Vec<CheckRow> {
+async fn check_remote(remotes: &Remotes, modules: &[ModuleId], side: Side) -> Vec<CheckRow> {
     let remote = remotes.on(side, Lane::Operator);
     let name = remote.system();
     let mut rows = vec![];
@@ -209,7 +210,7 @@ async fn check_remote(remotes: &Remotes, side: Side) -> Vec<CheckRow> {
             return rows;
         }
     }
-    for module in ModuleId::ALL {
+    for module in modules.iter().copied().filter(|module| module.swept_sides().contains(&side)) {
         let request = PageRequest {
             from: Some(Timestamp::MAX.minus(std::time::Duration::from_secs(86_400))),
             ..PageRequest::default()

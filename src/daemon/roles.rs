@@ -15,9 +15,15 @@ pub fn least_role(request: &Request) -> Role {
         | Request::Audit(_)
         | Request::AuditVerify
         | Request::GuardPlan { .. }
+        | Request::Matches(_)
+        | Request::MatchOptions { .. }
         | Request::Watch => Role::Viewer,
         // These cost calls to the remotes or a walk through the whole store.
-        Request::Sync { .. } | Request::Check | Request::Doctor { rebuild: false } => Role::Triage,
+        Request::MatchDecide { .. }
+        | Request::MatchRefresh { .. }
+        | Request::Sync { .. }
+        | Request::Check
+        | Request::Doctor { rebuild: false } => Role::Triage,
         Request::Decide(decide) => least_role_for(decide.verb),
         Request::DecideMany { decisions } => {
             decisions.iter().map(|decide| least_role_for(decide.verb)).max().unwrap_or(Role::Triage)

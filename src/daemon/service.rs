@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Actor, Decision, Fingerprint, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
 use crate::store::{Changes, Reads as _, StoreError, doctor};
 use crate::sync::{Ask, Engine, Refusal, Release};
-use crate::wire::{self, Answer, AuditQuery, Decide, DecideResult, Event, Hello, ItemView, Request};
+use crate::wire::{self, Answer, AuditQuery, CheckRow, Decide, DecideResult, Event, Hello, ItemView, Request};
 
 /// History rows that come with an item.
 const HISTORY: u32 = 50;
@@ -157,7 +157,11 @@ impl AccountService {
                 let moved = engine.guard_discard(module, actor.clone()).await.map_err(store_error)?;
                 Ok(done(format!("{moved} items set aside; each comes back when its records change")))
             }
-            Request::Check => Ok(Answer::Check { rows: report::check(engine.remotes(), Some(engine)).await }),
+            Request::Matches(_)
+            | Request::MatchOptions { .. }
+            | Request::MatchDecide { .. }
+            | Request::MatchRefresh { .. } => Err(Error::internal("TEMP").into()),
+            Request::Check => Ok(Answer::Check { rows: check(engine).await }),
             Request::Doctor { rebuild } => {
                 let store = engine.store().clone();
                 let findings = blocking(move || {
@@ -340,4 +344,9 @@ pub(super) fn applies(verb: Verb, item: &Item) -> Result<(), String> {
         return Err("a write is under way".to_owned());
     }
     if verb.accepts(item.state) { Ok(()) } else { Err(format!("not while it is {}", item.state)) }
+}
+
+async fn check(engine: &Engine) -> Vec<CheckRow> {
+    let modules: Vec<ModuleId> = engine.modules().iter().map(|def| def.id).collect();
+    report::check(engine.remotes(), &modules, Some(engine)).await
 }

@@ -4,12 +4,15 @@
 use std::collections::BTreeSet;
 
 use super::canonical::{canonical, same};
-use crate::model::{BaseField, FieldDef, FieldKind, Flow, ModuleId, Side, Value, Verdict, Why};
+use crate::model::{BaseField, Drift, FieldDef, FieldKind, Flow, MatchKind, ModuleId, Side, Value, Verdict, Why};
 
-/// What the comparison must know about links.
+/// What the comparison must know about links and match tables.
 pub trait References {
     /// The counterpart, on the other side, of record `id` of `module` on `from`.
     fn counterpart(&self, module: ModuleId, from: Side, id: &str) -> Option<String>;
+
+    /// The match, on the other side, of entry `id` of a match table on `from`.
+    fn matched(&self, kind: MatchKind, from: Side, id: &str) -> Option<String>;
 }
 
 /// No links at all: for modules without references, and for tests.
@@ -18,6 +21,10 @@ pub struct NoReferences;
 
 impl References for NoReferences {
     fn counterpart(&self, _: ModuleId, _: Side, _: &str) -> Option<String> {
+        None
+    }
+
+    fn matched(&self, _: MatchKind, _: Side, _: &str) -> Option<String> {
         None
     }
 }
@@ -29,20 +36,21 @@ pub enum Translated {
     Value(Value),
     /// It refers to a record that has no counterpart.
     Unlinked,
+    /// It names a person or lead source without a match: left out, never guessed (E2).
+    Unmatched,
 }
 
 /// Carries `value` of `field` from one side to the other: references through their links, everything
 /// else as it is.
 pub fn translate(field: &FieldDef, from: Side, value: &Value, references: &dyn References) -> Translated {
-    let FieldKind::Reference(module) = field.kind else {
-        return Translated::Value(value.clone());
-    };
-    match canonical(field.kind, value) {
-        Value::Text(id) => match references.counterpart(module, from, &id) {
-            Some(there) => Translated::Value(Value::Text(there)),
-            None => Translated::Unlinked,
-        },
+    let look_up = |find: &dyn Fn(&str) -> Option<String>, missing: Translated| match canonical(field.kind, value) {
+        Value::Text(id) => find(&id).map_or(missing, |there| Translated::Value(Value::Text(there))),
         _ => Translated::Value(Value::Null),
+    };
+    match field.kind {
+        FieldKind::Reference(module) => look_up(&|id| references.counterpart(module, from, id), Translated::Unlinked),
+        FieldKind::Match(kind) => look_up(&|id| references.matched(kind, from, id), Translated::Unmatched),
+        _ => Translated::Value(value.clone()),
     }
 }
 
@@ -56,7 +64,7 @@ pub fn equal_across(field: &FieldDef, ivvy: &Value, crm: &Value, references: &dy
             // A CRM reference that is not linked is certainly not this one.
             Some(same(field.kind, &there, crm))
         }
-        Translated::Unlinked => None,
+        Translated::Unlinked | Translated::Unmatched => None,
     }
 }
 
@@ -108,6 +116,8 @@ pub fn compare(
     match equal_across(field, ivvy, crm, references) {
         Some(true) => return Compared::of(Verdict::Agree, Why::Equal),
         Some(false) => {}
+        // Both keep what they have: that is agreed, so that a match made later is offered, not carried out.
+        None if matches!(field.kind, FieldKind::Match(_)) => return Compared::of(Verdict::Agree, Why::Unmatched),
         // Only a write towards the CRM needs the missing counterpart.
         None if ivvy_moved => return Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
         None => {}
@@ -127,13 +137,43 @@ pub fn compare(
     Compared::of(Verdict::Conflict, Why::BothChanged)
 }
 
+/// What becomes of a difference that the CRM made in a field iVvy owns: nobody is asked, unless the policy
+/// says so (V-43, V-50). iVvy's own change always goes over; it is what the CRM's copy is there for.
+pub fn settle_drift(
+    found: Compared,
+    base: &BaseField,
+    ivvy: Option<&Value>,
+    kind: FieldKind,
+    policy: Drift,
+) -> Compared {
+    if found.verdict != Verdict::Conflict || policy == Drift::Hold {
+        return found;
+    }
+    match found.why {
+        Why::NotOwner if policy == Drift::Revert => Compared::of(Verdict::ToCrm, Why::Reverted),
+        Why::NotOwner => Compared::of(Verdict::Same, Why::Drift),
+        Why::BothChanged => Compared::of(Verdict::ToCrm, Why::IvvyChanged),
+        Why::NeverAgreed => {
+            let known = base.ivvy.as_ref().zip(ivvy).is_some_and(|(then, now)| same(kind, then, now));
+            if policy == Drift::Ignore && known {
+                Compared::of(Verdict::Same, Why::Drift)
+            } else {
+                Compared::of(Verdict::ToCrm, Why::IvvyChanged)
+            }
+        }
+        _ => found,
+    }
+}
+
 /// Only `side` moved: its value goes over, if the other side may be written.
 fn one_moved(field: &FieldDef, side: Side, value: &Value, references: &dyn References) -> Compared {
     if !field.flow.may_write(side.other()) {
         return Compared::of(Verdict::Conflict, Why::NotOwner);
     }
-    if translate(field, side, value, references) == Translated::Unlinked {
-        return Compared::of(Verdict::Conflict, Why::ReferenceUnlinked);
+    match translate(field, side, value, references) {
+        Translated::Value(_) => {}
+        Translated::Unlinked => return Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
+        Translated::Unmatched => return Compared::of(Verdict::Agree, Why::Unmatched),
     }
     match side {
         Side::Ivvy => Compared::of(Verdict::ToCrm, Why::IvvyChanged),
@@ -146,11 +186,13 @@ fn never_agreed(field: &FieldDef, ivvy: &Value, crm: &Value, references: &dyn Re
     let fill = |from: Side, value: &Value| {
         if !field.flow.may_write(from.other()) {
             // The owner's side is empty on purpose or not: never erase the other unasked.
-            Compared::of(Verdict::Agree, Why::NotOwner)
-        } else if translate(field, from, value, references) == Translated::Unlinked {
-            Compared::of(Verdict::Conflict, Why::ReferenceUnlinked)
-        } else {
-            Compared::of(if from == Side::Ivvy { Verdict::ToCrm } else { Verdict::ToIvvy }, Why::Fill)
+            return Compared::of(Verdict::Agree, Why::NotOwner);
+        }
+        match translate(field, from, value, references) {
+            Translated::Value(_) if from == Side::Ivvy => Compared::of(Verdict::ToCrm, Why::Fill),
+            Translated::Value(_) => Compared::of(Verdict::ToIvvy, Why::Fill),
+            Translated::Unlinked => Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
+            Translated::Unmatched => Compared::of(Verdict::Agree, Why::Unmatched),
         }
     };
     match (ivvy.is_empty(), crm.is_empty()) {
@@ -220,6 +262,10 @@ mod tests {
                 "one" => Some("1".to_owned()),
                 _ => None,
             }
+        }
+
+        fn matched(&self, _: MatchKind, from: Side, id: &str) -> Option<String> {
+            self.counterpart(ModuleId::Contacts, from, id)
         }
     }
 

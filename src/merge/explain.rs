@@ -20,6 +20,9 @@ pub fn sentence(row: &FieldPlan) -> &'static str {
         Why::ReferenceUnlinked => "It refers to a record that has no counterpart yet.",
         Why::Absent => "One side does not report this field; nothing is done.",
         Why::SetsJoined => "Both sides changed the set; additions and removals of both are kept.",
+        Why::Drift => "The CRM changed what iVvy owns; it stands until iVvy's own value changes.",
+        Why::Reverted => "The CRM changed what iVvy owns; iVvy's value is put back.",
+        Why::Unmatched => "It has no match on the other side; the record goes without it.",
         Why::Anonymised => "The person was anonymised in iVvy; nothing is written back.",
     }
 }

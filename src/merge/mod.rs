@@ -8,6 +8,7 @@ pub mod compare;
 pub mod explain;
 pub mod flap;
 pub mod matching;
+pub mod people;
 pub mod plan;
 
 pub use canonical::same;

@@ -2,9 +2,9 @@
 //! what must be written where.
 
 use super::canonical::same;
-use super::compare::{References, Translated, compare, translate};
+use super::compare::{References, Translated, compare, settle_drift, translate};
 use crate::model::{
-    Base, BaseField, Choice, FieldDef, FieldPlan, Fields, ModuleDef, Plan, Record, Side, Value, Verdict, Why,
+    Base, BaseField, Choice, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value, Verdict, Why,
 };
 
 /// The plan of a linked pair. `drafts` are the rows of the plan before: a choice made there survives
@@ -22,7 +22,10 @@ pub fn of_pair(
     let fields = def.fields.iter().map(|field| {
         let agreed = base.fields.get(field.name.as_ref()).unwrap_or(&none);
         let (x, y) = (ivvy.fields.get(field.name.as_ref()), crm.fields.get(field.name.as_ref()));
-        let found = compare(field, agreed, x, y, references);
+        let mut found = compare(field, agreed, x, y, references);
+        if def.flow == Flow::ToCrm || field.at_creation {
+            found = settle_drift(found, agreed, x, field.kind, def.drift);
+        }
         let mut row = FieldPlan {
             field: field.name.clone().into_owned(),
             base_ivvy: agreed.ivvy.clone(),
@@ -78,11 +81,12 @@ pub fn of_create(
     let target = source_side.other();
     let fields = def.fields.iter().filter(|field| field.kind != crate::model::FieldKind::ConstantId).map(|field| {
         let value = source.fields.get(field.name.as_ref()).cloned();
-        let held = target_fields.iter().any(|name| *name == field.name) && field.flow.may_write(target);
+        let held = target_fields.iter().any(|name| *name == field.name) && given(field, target);
         let (verdict, why) = match &value {
             Some(value) if held && !value.is_empty() => match translate(field, source_side, value, references) {
                 Translated::Value(_) => (toward(target), Why::Create),
                 Translated::Unlinked => (Verdict::Conflict, Why::ReferenceUnlinked),
+                Translated::Unmatched => (Verdict::Same, Why::Unmatched),
             },
             _ => (Verdict::Same, Why::Absent),
         };
@@ -111,6 +115,11 @@ pub fn of_create(
     }
     plan.summary = format!("create in {}", target.title());
     plan
+}
+
+/// Whether a new record on `side` gets the field.
+fn given(field: &FieldDef, side: Side) -> bool {
+    field.flow.may_write(side) || field.at_creation
 }
 
 fn toward(side: Side) -> Verdict {
@@ -156,7 +165,8 @@ pub fn patch(def: &ModuleDef, plan: &Plan, side: Side, references: &dyn Referenc
 
 /// The value to write for one row on `side`, if any.
 fn written(field: &FieldDef, row: &FieldPlan, side: Side, references: &dyn References) -> Option<Value> {
-    if !field.flow.may_write(side) {
+    let creates = row.why == Why::Create && given(field, side);
+    if !creates && !field.flow.may_write(side) {
         return None;
     }
     let value = match (&row.choice, row.verdict) {
@@ -178,7 +188,7 @@ fn written(field: &FieldDef, row: &FieldPlan, side: Side, references: &dyn Refer
 fn carried(field: &FieldDef, row: &FieldPlan, side: Side, references: &dyn References) -> Option<Value> {
     match translate(field, side.other(), row.on(side.other())?, references) {
         Translated::Value(value) => Some(value),
-        Translated::Unlinked => None,
+        Translated::Unlinked | Translated::Unmatched => None,
     }
 }
 
@@ -218,7 +228,7 @@ pub fn settle_choices(base: &mut Base, def: &ModuleDef, plan: &Plan, references:
 mod tests {
     use super::super::compare::NoReferences;
     use super::*;
-    use crate::model::ModuleId;
+    use crate::model::{Drift, ModuleId};
 
     fn record(id: &str, fields: &[(&str, &str)]) -> Record {
         Record {
@@ -249,6 +259,57 @@ mod tests {
         assert_eq!(patch(&def, &plan, Side::Crm, &NoReferences), [("first_name".to_owned(), "Anna".into())].into());
         assert_eq!(patch(&def, &plan, Side::Ivvy, &NoReferences), [("phone".to_owned(), "2".into())].into());
         assert_eq!(plan.summary, "to CRM: First name; to iVvy: Phone");
+    }
+
+    fn drifting(drift: Drift, was: &str, ivvy: &str, crm: &str) -> (Verdict, Why) {
+        let def = ModuleDef { drift, ..ModuleId::Registrations.def() };
+        let (ivvy, crm) = (record("1", &[("amount", ivvy)]), record("c", &[("amount", crm)]));
+        let before = if was.is_empty() { Base::default() } else { base(&[("amount", was)]) };
+        let plan = of_pair(&def, &ivvy, &crm, &before, &NoReferences, &[]);
+        assert!(patch(&def, &plan, Side::Ivvy, &NoReferences).is_empty(), "never to iVvy, whatever the policy");
+        let row = plan.field("amount").unwrap();
+        (row.verdict, row.why)
+    }
+
+    #[test]
+    fn a_crm_edit_of_a_one_way_module_is_drift_by_policy_and_never_flows_back_v43() {
+        assert_eq!(drifting(Drift::Ignore, "10", "10", "12"), (Verdict::Same, Why::Drift));
+        assert_eq!(drifting(Drift::Revert, "10", "10", "12"), (Verdict::ToCrm, Why::Reverted));
+        assert_eq!(drifting(Drift::Hold, "10", "10", "12"), (Verdict::Conflict, Why::NotOwner));
+        assert_eq!(drifting(Drift::Ignore, "10", "11", "12"), (Verdict::ToCrm, Why::IvvyChanged), "iVvy moved on");
+        assert_eq!(drifting(Drift::Hold, "10", "11", "12"), (Verdict::Conflict, Why::BothChanged));
+        assert_eq!(drifting(Drift::Ignore, "", "10", "12"), (Verdict::ToCrm, Why::IvvyChanged), "our key is on it");
+        assert_eq!(drifting(Drift::Ignore, "10", "10.00", "10.0"), (Verdict::Same, Why::Unchanged), "one amount");
+    }
+
+    #[test]
+    fn the_person_behind_a_lead_is_given_once_and_never_changed_through_it() {
+        let def = ModuleId::Leads.def();
+        let crm = record("c", &[("name", "Wedding"), ("email", "a@b.example"), ("last_name", "Lee")]);
+        let targets: Vec<String> = def.fields.iter().map(|field| field.name.to_string()).collect();
+        let plan = of_create(&def, Side::Crm, &crm, &targets, &NoReferences, &[]);
+        let given = patch(&def, &plan, Side::Ivvy, &NoReferences);
+        assert_eq!(given.get("email"), Some(&"a@b.example".into()));
+        let changed = record("c", &[("email", "new@b.example")]);
+        let ivvy = record("1", &[("email", "a@b.example")]);
+        let plan = of_pair(&def, &ivvy, &changed, &base(&[("email", "a@b.example")]), &NoReferences, &[]);
+        assert!(Side::BOTH.into_iter().all(|side| patch(&def, &plan, side, &NoReferences).is_empty()));
+    }
+
+    #[test]
+    fn an_owner_without_a_match_is_left_out_and_holds_nothing_up_c13() {
+        let def = ModuleId::Leads.def();
+        let ivvy = record("1", &[("name", "Wedding"), ("owner", "7"), ("source", "3")]);
+        let targets: Vec<String> = def.fields.iter().map(|field| field.name.to_string()).collect();
+        let plan = of_create(&def, Side::Ivvy, &ivvy, &targets, &NoReferences, &[]);
+        assert_eq!(plan.unsolved(), 0);
+        assert_eq!(plan.field("owner").unwrap().why, Why::Unmatched);
+        assert_eq!(patch(&def, &plan, Side::Crm, &NoReferences), [("name".to_owned(), "Wedding".into())].into());
+        let crm = record("c", &[("name", "Wedding"), ("owner", ""), ("source", "")]);
+        let pair = of_pair(&def, &ivvy, &crm, &Base::default(), &NoReferences, &[]);
+        assert_eq!((pair.unsolved(), pair.field("owner").unwrap().why), (0, Why::Unmatched));
+        let mut agreed = Base::default();
+        assert!(settle_agreements(&mut agreed, &pair), "a match made later is offered, not carried out (C-15)");
     }
 
     #[test]

@@ -242,9 +242,9 @@ impl ModuleId {
         self.facts().appends
     }
 
-    /// Whether the records of `side` are swept: not those of a side that is only ever appended to.
-    pub fn sweeps(self, side: Side) -> bool {
-        side == Side::Ivvy || !self.appends()
+    /// The sides whose records are swept: not one that is only ever appended to.
+    pub fn swept_sides(self) -> &'static [Side] {
+        if self.appends() { &[Side::Ivvy] } else { &Side::BOTH }
     }
 
     /// Fields whose values name a record in the queue.

@@ -57,6 +57,12 @@ pub enum Why {
     SetsJoined,
     /// The person was anonymised; personal data stays out (V-21).
     Anonymised,
+    /// The CRM changed a field that iVvy owns, and by policy that stands until iVvy's own value changes (V-43).
+    Drift,
+    /// The CRM changed a field that iVvy owns, and by policy iVvy's value is put back (V-43).
+    Reverted,
+    /// The person or lead source has no counterpart in the match tables: left out, never guessed (C-13, C-24).
+    Unmatched,
 }
 
 /// One row of the diff pane.

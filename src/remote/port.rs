@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::matching::Entry;
 use crate::model::{FieldKind, Fields, MatchKind, ModuleId, Record, RecordId, Timestamp};
 
 /// How a remote refuses a write over a version we have not seen.
@@ -172,19 +173,6 @@ pub struct MatchSupport {
     pub list: bool,
     /// Entries can be created. Never true for staff (P-07).
     pub create: bool,
-}
-
-/// One person or lead source of a system.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The system's id, as leads carry it.
-    pub id: RecordId,
-    /// Name (remote text).
-    pub name: String,
-    /// E-mail address, for staff; `None` or blank is unmatchable.
-    pub email: Option<String>,
-    /// Whether it can be given to new leads: inactive ones stay known, and match nothing.
-    pub active: bool,
 }
 
 /// Whether a failed call may have had an effect.

@@ -104,7 +104,7 @@ impl Core {
         let poll = settings
             .modules
             .keys()
-            .flat_map(|module| Side::BOTH.map(|side| ((*module, side), Notify::new())))
+            .flat_map(|module| module.swept_sides().iter().map(|side| ((*module, *side), Notify::new())))
             .collect();
         Self {
             store,
@@ -139,7 +139,12 @@ impl Core {
     pub fn mapping(&self, module: ModuleId) -> Fingerprint {
         let fields: Vec<_> =
             self.def(module).into_iter().flat_map(|def| &def.fields).map(|f| (&f.name, f.kind, f.flow)).collect();
-        Fingerprint::of(&(fields, self.settings.first_sync, &self.settings.key_scope))
+        let only = self.def(module).map(|def| &def.only).filter(|only| !only.is_empty());
+        match only {
+            // As it was before modules had filters, so that an upgrade is not taken for a change.
+            None => Fingerprint::of(&(fields, self.settings.first_sync, &self.settings.key_scope)),
+            Some(only) => Fingerprint::of(&(fields, self.settings.first_sync, &self.settings.key_scope, only)),
+        }
     }
 
     pub fn capabilities(&self, module: ModuleId, side: Side) -> Capabilities {

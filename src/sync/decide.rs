@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::core::Core;
 use super::plan::{self, Cause, link_records, put, supersede};
 use crate::model::{
-    Actor, AuditEvent, Choice, Decision, FieldKind, FieldPlan, Fingerprint, Item, Kind, LinkState, PairKey, Reason,
-    Reasons, Side, State, Timestamp, Value, Verb, Verdict, item::Assignment,
+    Actor, AuditEvent, Choice, Decision, FieldKind, FieldPlan, Fingerprint, Item, Kind, LinkState, ModuleDef, PairKey,
+    Reason, Reasons, Side, State, Timestamp, Value, Verb, Verdict, item::Assignment,
 };
 use crate::store::{Note, Reads as _, StoreError, Tx};
 
@@ -165,8 +165,8 @@ impl Step<'_, '_> {
         let Some(def) = self.core.def(item.module) else {
             return Ok(Err("the module is switched off".to_owned()));
         };
-        if !def.flow.may_write(side.other()) {
-            return Ok(Err(format!("{} is never written by this module", side.other().title())));
+        if let Some(why) = never_written(def, side.other()) {
+            return Ok(Err(why));
         }
         let mut choices = BTreeMap::new();
         let mut overwritten = 0;
@@ -348,6 +348,9 @@ impl Step<'_, '_> {
             return Err("the module is switched off".to_owned());
         };
         if let Some(side) = self.decision.side {
+            if let Some(why) = never_written(def, side.other()) {
+                return Err(why);
+            }
             for row in item.plan.fields.iter_mut().filter(|row| differs(row)) {
                 // A constant id is not part of anybody's record: taking the side that does not carry it
                 // yet would leave the pair without it for good (V-12).
@@ -470,6 +473,13 @@ fn overridden(item: &Item) -> Vec<(String, Side, Fingerprint)> {
         }
     }
     lost
+}
+
+/// Why nothing of a module is ever written on `side`: a direction is a property of the module, whoever asks
+/// (V-30, V-43, V-50, V-81).
+fn never_written(def: &ModuleDef, side: Side) -> Option<String> {
+    let why = def.id.one_way().map(|why| format!(": {why}")).unwrap_or_default();
+    (!def.flow.may_write(side)).then(|| format!("{} are never written to {}{why}", def.id.title(), side.title()))
 }
 
 /// Type check of a value typed by an operator (V-19).

@@ -76,7 +76,7 @@ impl Engine {
             guard::finish_release(core, module).await?;
             guard::watch_mapping(core, module).await?;
         }
-        let polls = core.modules().flat_map(|module| Side::BOTH.map(|side| (module, side))).collect::<Vec<_>>();
+        let polls = core.signals.poll.keys().copied().collect::<Vec<_>>();
         let polling = join_all(polls.into_iter().map(|(module, side)| poll::run(core, module, side, &shutdown)));
         tokio::try_join!(
             async {

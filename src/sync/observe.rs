@@ -10,7 +10,7 @@ use super::core::Core;
 use crate::merge::matching;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
 use crate::model::record::Source;
-use crate::model::{ModuleId, Observation, Record, RecordId, Side, Timestamp, Value};
+use crate::model::{Flow, ModuleId, Observation, Record, RecordId, Side, Timestamp, Value};
 use crate::store::{Reads, StoreError, Tx};
 
 /// What became of a row.
@@ -54,6 +54,9 @@ pub(super) fn observe(
     source: Source,
     asked_at: Timestamp,
 ) -> Result<Seen, StoreError> {
+    if foreign(core, module, side, record) {
+        return Ok(Seen::Unchanged);
+    }
     let known = tx.observation(module, side, &record.id)?;
     let seen = weigh(known.as_ref(), record, source, asked_at);
     match seen {
@@ -67,6 +70,13 @@ pub(super) fn observe(
         Seen::Recheck => {}
     }
     Ok(seen)
+}
+
+/// Whether a CRM record of a one-way module is not one of ours: the CRM's own campaigns and opportunities
+/// are none of Tandem's business, and several modules share one object there.
+fn foreign(core: &Core, module: ModuleId, side: Side, record: &Record) -> bool {
+    let key = record.fields.get(IVVY_KEY).and_then(Value::as_text).map(str::trim);
+    side == Side::Crm && module.flow() == Flow::ToCrm && key.is_none_or(|key| core.ivvy_id_in(module, key).is_none())
 }
 
 /// A remote may move stamp and version without changing anything; the next conditional write and the

@@ -16,7 +16,8 @@ use super::wait::{self, Outcome};
 use crate::merge::References;
 use crate::merge::canonical::canonical;
 use crate::model::{
-    FieldKind, LinkId, LinkState, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State, Timestamp, Value,
+    FieldKind, LinkId, LinkState, MatchKind, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State, Timestamp,
+    Value,
 };
 use crate::store::{Reads, StoreError, Tx};
 
@@ -145,8 +146,8 @@ fn baselines_stand(core: &Core, view: &impl Reads, module: ModuleId) -> Result<b
         }));
     }
     for module in needed {
-        for side in Side::BOTH {
-            if view.cursor(module, side)?.last_full.is_none() {
+        for side in module.swept_sides() {
+            if view.cursor(module, *side)?.last_full.is_none() {
                 return Ok(false);
             }
         }
@@ -156,7 +157,10 @@ fn baselines_stand(core: &Core, view: &impl Reads, module: ModuleId) -> Result<b
 
 /// The counterparts of everything a pair of records refers to, looked up before the pure merge.
 #[derive(Debug, Default)]
-pub(super) struct Counterparts(BTreeMap<(ModuleId, Side, String), String>);
+pub(super) struct Counterparts {
+    links: BTreeMap<(ModuleId, Side, String), String>,
+    matches: BTreeMap<(MatchKind, Side, String), String>,
+}
 
 impl Counterparts {
     /// Looks up every reference of the given records.
@@ -166,28 +170,42 @@ impl Counterparts {
         ivvy: Option<&Record>,
         crm: Option<&Record>,
     ) -> Result<Self, StoreError> {
-        let mut found = BTreeMap::new();
+        let mut found = Self::default();
         for field in &def.fields {
-            let FieldKind::Reference(parent) = field.kind else {
+            if !matches!(field.kind, FieldKind::Reference(_) | FieldKind::Match(_)) {
                 continue;
-            };
+            }
             for (side, record) in [(Side::Ivvy, ivvy), (Side::Crm, crm)] {
                 let value = record.and_then(|record| record.fields.get(field.name.as_ref()));
                 let Some(Value::Text(id)) = value.map(|value| canonical(field.kind, value)) else {
                     continue;
                 };
-                if let Some(there) = linked(reads, parent, side, &RecordId::from(id.as_str()))? {
-                    found.insert((parent, side, id), there.0);
+                let here = RecordId::from(id.as_str());
+                match field.kind {
+                    FieldKind::Reference(parent) => {
+                        let there = linked(reads, parent, side, &here)?;
+                        found.links.extend(there.map(|there| ((parent, side, id), there.0)));
+                    }
+                    FieldKind::Match(kind) => {
+                        let there: Option<RecordId> = None;
+                        let _ = (&here, kind);
+                        found.matches.extend(there.map(|there| ((kind, side, id), there.0)));
+                    }
+                    _ => {}
                 }
             }
         }
-        Ok(Self(found))
+        Ok(found)
     }
 }
 
 impl References for Counterparts {
     fn counterpart(&self, module: ModuleId, from: Side, id: &str) -> Option<String> {
-        self.0.get(&(module, from, id.to_owned())).cloned()
+        self.links.get(&(module, from, id.to_owned())).cloned()
+    }
+
+    fn matched(&self, kind: MatchKind, from: Side, id: &str) -> Option<String> {
+        self.matches.get(&(kind, from, id.to_owned())).cloned()
     }
 }
 

@@ -46,6 +46,8 @@ pub enum Scope {
     Diff,
     /// Tab 4.
     Log,
+    /// Tab 5.
+    Match,
     /// The guard dialog.
     Guard,
 }
@@ -64,6 +66,7 @@ pub enum ActionId {
     Queue,
     Diff,
     Log,
+    Match,
     NextPane,
     PreviousPane,
     Freeze,
@@ -119,6 +122,15 @@ pub enum ActionId {
     Check,
     VerifyAudit,
     Doctor,
+    MatchTable,
+    MatchSide,
+    MatchFilter,
+    MatchPair,
+    MatchUnpair,
+    MatchIgnore,
+    MatchCreate,
+    MatchResend,
+    MatchAgain,
     GuardRelease,
     GuardSample,
     GuardDiscard,
@@ -193,6 +205,7 @@ const QUEUE: &[Scope] = &[Scope::Queue];
 const DIFF: &[Scope] = &[Scope::Diff];
 const ITEMS: &[Scope] = &[Scope::Queue, Scope::Diff];
 const GUARD: &[Scope] = &[Scope::Guard];
+const MATCH: &[Scope] = &[Scope::Match];
 
 /// Every action, in the order of help and documentation: within a scope, what the footer should
 /// show first comes first.
@@ -208,6 +221,9 @@ pub const CATALOGUE: &[Action] = &[
     action(ActionId::Queue, "queue", GLOBAL, &["2"]).cli("tandem queue list").help("Show the queue."),
     action(ActionId::Diff, "diff", GLOBAL, &["3"]).cli("tandem queue show ID").help("Show the record under triage."),
     action(ActionId::Log, "log", GLOBAL, &["4"]).cli("tandem audit list").help("Show the audit log, newest first."),
+    action(ActionId::Match, "match tables", GLOBAL, &["5"])
+        .cli("tandem match list")
+        .help("Show which person and which lead source of one system is which of the other."),
     action(ActionId::NextPane, "next pane", GLOBAL, &["Tab"])
         .help("Go to the next pane, or tab where there is one pane."),
     action(ActionId::PreviousPane, "previous pane", GLOBAL, &["BackTab"]).help("Go to the previous pane or tab."),
@@ -354,6 +370,39 @@ pub const CATALOGUE: &[Action] = &[
     action(ActionId::History, "history", &[Scope::Queue, Scope::Diff, Scope::Log], &["g h"])
         .cli("tandem audit list --item ID")
         .help("Show the log of this item only, or of everything again."),
+    action(ActionId::MatchTable, "table", MATCH, &["m"])
+        .cli("tandem match list --kind K")
+        .help("Go to the other table: staff, or lead sources."),
+    action(ActionId::MatchSide, "side", MATCH, &["w"])
+        .cli("tandem match list --side S")
+        .help("Show the entries of the other system."),
+    action(ActionId::MatchFilter, "filter", MATCH, &["/"])
+        .cli("tandem match list --filter TEXT")
+        .help("Keep only names and addresses that contain a text."),
+    action(ActionId::MatchPair, "pair", MATCH, &["e"])
+        .cli("tandem match pair KIND SIDE:ID OTHER")
+        .tier(Tier::T1, Role::Triage)
+        .help("Choose the counterpart by hand; suggestions are never applied by themselves."),
+    action(ActionId::MatchUnpair, "unpair", MATCH, &["-"])
+        .cli("tandem match unpair KIND SIDE:ID")
+        .tier(Tier::T1, Role::Triage)
+        .help("Part the entry from its counterpart; the two are never matched again unasked."),
+    action(ActionId::MatchIgnore, "set aside", MATCH, &["s"])
+        .cli("tandem match ignore KIND SIDE:ID")
+        .tier(Tier::T1, Role::Triage)
+        .help("Take the entry out of the matching, or let it take part again."),
+    action(ActionId::MatchCreate, "create there", MATCH, &["+"])
+        .cli("tandem match create KIND SIDE:ID")
+        .tier(Tier::T2, Role::Triage)
+        .help("Create the lead source in the other system. Staff are never created."),
+    action(ActionId::MatchResend, "send again", MATCH, &["R"])
+        .cli("tandem match resend KIND SIDE:ID")
+        .tier(Tier::T2, Role::Triage)
+        .help("Look again at the records that were sent without this entry."),
+    action(ActionId::MatchAgain, "match again", MATCH, &["y"])
+        .cli("tandem match refresh")
+        .tier(Tier::T1, Role::Triage)
+        .help("List both systems again and match anew."),
     action(ActionId::GuardRelease, "release all", GUARD, &["R"])
         .cli("tandem guard release MODULE")
         .tier(Tier::T3, Role::Admin)

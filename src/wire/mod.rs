@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
 use crate::model::{
-    AuditRow, Choice, Fingerprint, Item, ItemId, ModuleDef, ModuleId, Reason, RecordId, Role, Seq, Side, State,
-    Timestamp, Verb,
+    AuditRow, Choice, Fingerprint, Item, ItemId, MatchKind, MatchRow, MatchState, ModuleDef, ModuleId, Reason,
+    RecordId, Role, Seq, Side, State, Timestamp, Verb,
 };
 
 /// Version of this protocol. Client and daemon must have the same one.
@@ -148,6 +148,30 @@ pub enum Request {
         /// How many items the operator saw as held.
         expect: u64,
     },
+    /// A window of a match table.
+    Matches(MatchQuery),
+    /// What one entry of a match table could be paired with, and what depends on it.
+    MatchOptions {
+        /// Which.
+        entry: MatchEntry,
+        /// Only names or addresses that contain this; the most similar ones when empty.
+        text: String,
+    },
+    /// A decision about one entry of a match table.
+    MatchDecide {
+        /// About which.
+        entry: MatchEntry,
+        /// What to do.
+        verb: MatchVerb,
+        /// The entry of the other side, for `pair`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other: Option<RecordId>,
+    },
+    /// List both sides again and match anew.
+    MatchRefresh {
+        /// Which table; both when absent.
+        kind: Option<MatchKind>,
+    },
     /// Connection, permissions, skew, store health.
     Check,
     /// Compare every index and counter with the items; optionally rebuild.
@@ -159,6 +183,86 @@ pub enum Request {
     Watch,
     /// Ask the daemon to stop cleanly (admin).
     Shutdown,
+}
+
+/// One entry of a match table. Its id is not called `id` on the wire: that is the call's own number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchEntry {
+    /// Which table.
+    pub kind: MatchKind,
+    /// Whose entry.
+    pub side: Side,
+    /// Its id there.
+    #[serde(rename = "entry")]
+    pub id: RecordId,
+}
+
+/// What can be decided about an entry of a match table.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::EnumString, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum MatchVerb {
+    /// Pair it by hand with an entry of the other side.
+    Pair,
+    /// Part it from its counterpart.
+    Unpair,
+    /// Set it aside: it takes part in no matching.
+    Ignore,
+    /// Let it take part again.
+    Include,
+    /// Create its counterpart on the other side (lead sources only).
+    Create,
+    /// Send the records again that went without it.
+    Resend,
+}
+
+/// Which rows of a match table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchQuery {
+    /// Which table.
+    pub kind: MatchKind,
+    /// Whose entries.
+    pub side: Side,
+    /// Only rows in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<MatchState>,
+    /// Only names and addresses that contain this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// After this row: [`MatchPage::more`] of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// One row of a match table as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchLine {
+    /// The row. Remote text and personal data.
+    pub row: MatchRow,
+    /// Name of its counterpart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
+    /// Why it stands as it does; empty when there is nothing to explain.
+    pub because: String,
+}
+
+/// A window of a match table, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchPage {
+    /// The rows.
+    pub rows: Vec<MatchLine>,
+    /// Where it goes on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<String>,
+    /// Rows of the side by state, whatever the filter.
+    pub counts: BTreeMap<MatchState, u64>,
+    /// Why the table is not in use, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off: Option<String>,
 }
 
 /// A decision as a client sends it.
@@ -221,6 +325,15 @@ pub enum Answer {
     },
     /// To `GuardPlan`.
     Guard(GuardPlan),
+    /// To `Matches`.
+    Matches(MatchPage),
+    /// To `MatchOptions`.
+    MatchOptions {
+        /// Entries of the other side, the most similar first.
+        options: Vec<MatchLine>,
+        /// Records that went, or wait to go, without this entry.
+        without: u64,
+    },
     /// To `Check`.
     Check {
         /// One row per thing checked.
@@ -278,8 +391,25 @@ pub struct Status {
     pub modules: Vec<ModuleStatus>,
     /// One row per remote.
     pub remotes: Vec<RemoteStatus>,
+    /// One row per side of each match table that is in use.
+    #[serde(default)]
+    pub matches: Vec<MatchStatus>,
     /// Audit position this reflects.
     pub seq: Seq,
+}
+
+/// One side of a match table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MatchStatus {
+    /// Which table.
+    pub kind: MatchKind,
+    /// Whose entries.
+    pub side: Side,
+    /// Rows by state.
+    pub counts: BTreeMap<MatchState, u64>,
+    /// Why the table is not in use, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off: Option<String>,
 }
 
 /// The daemon itself.

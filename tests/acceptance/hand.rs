@@ -134,7 +134,7 @@ impl IvvyHand {
                     (contact.id.to_string(), row)
                 })
                 .collect(),
-            ModuleId::Companies => self
+            _ => self
                 .0
                 .companies()
                 .into_iter()
@@ -248,7 +248,7 @@ impl CrmHand {
 fn object(module: ModuleId) -> &'static str {
     match module {
         ModuleId::Contacts => "Contact",
-        ModuleId::Companies => "Account",
+        _ => "Account",
     }
 }
 
@@ -262,7 +262,7 @@ fn salesforce_fields(module: ModuleId) -> Vec<(&'static str, &'static str)> {
             ("company", "AccountId"),
             ("ivvy_key", "Ivvy_Id__c"),
         ],
-        ModuleId::Companies => vec![
+        _ => vec![
             ("name", "Name"),
             ("phone", "Phone"),
             ("website", "Website"),
@@ -303,7 +303,7 @@ fn odoo_fields(module: ModuleId) -> Vec<(&'static str, &'static str)> {
             fields.extend(CUSTOM.iter().filter_map(|(name, _, _, field)| Some((*name, (*field)?))));
             fields
         }
-        ModuleId::Companies => vec![("name", "name"), ("phone", "phone"), ("website", "website"), ("city", "city")],
+        _ => vec![("name", "name"), ("phone", "phone"), ("website", "website"), ("city", "city")],
     }
 }
 
@@ -370,7 +370,7 @@ impl OdooHand {
     /// Partners, archived ones left out as Odoo's own screens do.
     async fn rows(&self, domain: Json) -> Vec<Json> {
         let mut fields = vec!["name", "write_date"];
-        for module in ModuleId::ALL {
+        for module in ModuleId::PEOPLE {
             fields.extend(odoo_fields(module).into_iter().map(|(_, field)| field));
         }
         fields.sort_unstable();

@@ -235,7 +235,7 @@ impl World {
     /// One complete sweep of everything that begins after now.
     pub async fn sweep(&self, full: bool) {
         let pollers: Vec<_> =
-            ModuleId::ALL.into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side))).collect();
+            ModuleId::PEOPLE.into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side))).collect();
         let sweeps = |(module, side)| self.engine.store().read(|view| view.cursor(module, side)).unwrap().sweeps;
         let running = |(module, side)| self.engine.polling(module, side).progress.is_some();
         // A sweep that is under way may have passed the record of interest: only the one after counts.
@@ -258,7 +258,7 @@ impl World {
         self.until("the first plan", async || {
             let store = self.engine.store();
             let read = |module, side| store.read(|view| Ok(view.cursor(module, side)?.last_full.is_some())).unwrap();
-            ModuleId::ALL.into_iter().all(|module| Side::BOTH.into_iter().all(|side| read(module, side)))
+            ModuleId::PEOPLE.into_iter().all(|module| Side::BOTH.into_iter().all(|side| read(module, side)))
         })
         .await;
         self.idle().await;
@@ -266,7 +266,7 @@ impl World {
 
     /// Releases the first sync as an operator does: companies, and the people once those are in step.
     pub async fn release(&self) {
-        for module in ModuleId::ALL {
+        for module in ModuleId::PEOPLE {
             self.engine.guard_release(module, None, operator("ada")).await.unwrap();
             self.idle().await;
         }
@@ -274,7 +274,7 @@ impl World {
 
     fn describe(&self) -> String {
         let mut text = String::new();
-        for module in ModuleId::ALL {
+        for module in ModuleId::PEOPLE {
             let counts = self.engine.store().read(|view| view.counts(module)).unwrap();
             let error = self.engine.last_error(module).or(self.engine.stopped(module));
             writeln!(text, "{module}: {counts:?} {error:?}").unwrap();
@@ -352,7 +352,7 @@ impl World {
     /// What is in both systems now.
     pub async fn everything(&self) -> Everything {
         let mut all = Everything::new();
-        for module in ModuleId::ALL {
+        for module in ModuleId::PEOPLE {
             all.extend(self.ivvy.all(module).into_iter().map(|(id, row)| ((Side::Ivvy, module, id), row)));
             all.extend(self.crm.all(module).await.into_iter().map(|(id, row)| ((Side::Crm, module, id), row)));
         }

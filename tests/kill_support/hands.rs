@@ -154,6 +154,6 @@ impl Hands {
 pub fn object(module: ModuleId) -> &'static str {
     match module {
         ModuleId::Contacts => "Contact",
-        ModuleId::Companies => "Account",
+        _ => "Account",
     }
 }

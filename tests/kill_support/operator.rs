@@ -146,7 +146,7 @@ impl Operator {
     /// Returns whether there was anything.
     pub async fn help(&mut self, client: &Client, edits: u64) -> bool {
         let mut helped = false;
-        for module in ModuleId::ALL {
+        for module in ModuleId::PEOPLE {
             let Ok(Answer::Guard(plan)) = client.call(Request::GuardPlan { module }).await else { continue };
             if plan.tripped.is_some() {
                 // Somebody may have been faster than our look; the next round looks again.

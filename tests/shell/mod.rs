@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use tandem::config::Operator;
 use tandem::daemon::{self, DaemonHandle, Limits, Options, Roster, Service, ServiceError};
 use tandem::error::{Error, ErrorKind};
+use tandem::model::matching::Entry;
 use tandem::model::*;
 use tandem::seam::{Clock as _, SystemClock};
 use tandem::wire::*;
@@ -75,11 +76,11 @@ impl Fake {
     }
 
     fn status(&self) -> Status {
-        let modules = ModuleId::ALL.map(|module| ModuleStatus {
+        let modules = ModuleId::PEOPLE.map(|module| ModuleStatus {
             name: module,
             state: match module {
                 ModuleId::Contacts => self.module_state.lock().unwrap().clone(),
-                ModuleId::Companies => "running".to_owned(),
+                _ => "running".to_owned(),
             },
             direction: "both".to_owned(),
             cursor_lag_s: Some(if self.syncs.load(std::sync::atomic::Ordering::SeqCst) > 0 { 0 } else { 60 }),
@@ -97,6 +98,7 @@ impl Fake {
             account: "acme".to_owned(),
             daemon: DaemonStatus { version: "0.1.0".to_owned(), pid: 1, now: SystemClock.now(), ..Default::default() },
             modules: modules.to_vec(),
+            matches: Vec::new(),
             remotes: vec![RemoteStatus { name: "ivvy".to_owned(), breaker: "closed".to_owned(), ..Default::default() }],
             seq: Seq(9),
         }
@@ -130,7 +132,7 @@ impl Service for Fake {
             role: Role::Admin,
             crm: "odoo".to_owned(),
             guarantees: BTreeMap::from([(Side::Crm, "verified afterwards".to_owned())]),
-            modules: ModuleId::ALL.map(ModuleId::def).to_vec(),
+            modules: ModuleId::PEOPLE.map(ModuleId::def).to_vec(),
         }
     }
 
@@ -194,7 +196,17 @@ impl Service for Fake {
                     self.syncs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                     Answer::Done { message: "started".to_owned() }
                 }
-                Request::Pause { .. }
+                Request::Matches(query) => {
+                    let entry = Entry { id: "7".into(), name: "Ada".into(), email: None, active: true };
+                    let row = MatchRow::new(query.kind, query.side, &entry, SystemClock.now());
+                    let because = row.because().to_owned();
+                    let rows = vec![MatchLine { row, other: None, because }];
+                    Answer::Matches(MatchPage { rows, ..MatchPage::default() })
+                }
+                Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: 3 },
+                Request::MatchDecide { .. }
+                | Request::MatchRefresh { .. }
+                | Request::Pause { .. }
                 | Request::Resume { .. }
                 | Request::GuardRelease { .. }
                 | Request::GuardDiscard { .. } => Answer::Done { message: "done".to_owned() },

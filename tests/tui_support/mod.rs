@@ -18,7 +18,10 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Size;
 use tandem::error::{Error, ErrorKind, Result};
-use tandem::model::{AuditRow, Fingerprint, ItemId, ModuleId, Seq, Side, State, Timestamp};
+use tandem::model::matching::Entry;
+use tandem::model::{
+    AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, MatchState, ModuleId, RecordId, Seq, Side, State, Timestamp,
+};
 use tandem::seam::Clock;
 use tandem::tui::keys::parse_sequence;
 use tandem::tui::run::{Idle, Parts, drive};
@@ -26,7 +29,7 @@ use tandem::tui::terminal::Tty;
 use tandem::tui::{App, Backend, BackendEvent, CallError, Settings, Theme};
 use tandem::wire::{
     Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, HeldLane, Hello, ItemView,
-    ModuleStatus, PageQuery, Quota, Rate, RemoteStatus, Request, Row, Rows, Status,
+    MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Quota, Rate, RemoteStatus, Request, Row, Rows, Status,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -39,6 +42,7 @@ pub struct World {
     pub views: BTreeMap<ItemId, ItemView>,
     pub audit: Vec<AuditRow>,
     pub status: Status,
+    pub matches: Vec<MatchRow>,
     pub asked: Vec<Request>,
     /// Answers the next decision with "stale", and who was faster.
     pub faster: Option<String>,
@@ -137,8 +141,39 @@ pub fn status(held: u64) -> Status {
                 ..remote("odoo", "open", Some("503 Service Unavailable"))
             },
         ],
+        matches: Vec::new(),
         seq: Seq(1),
     }
+}
+
+/// Staff of either side, of which some match; every tenth name attacks the terminal.
+pub fn staff(count: usize) -> Vec<MatchRow> {
+    let mut rows = Vec::new();
+    for side in Side::BOTH {
+        for number in 0..count {
+            let name = match number % 10 {
+                7 => format!("Eve\u{202e}live \x1b]0;owned\x07 {number:04}"),
+                _ => format!("Person {number:04}"),
+            };
+            let entry = Entry {
+                id: RecordId(format!("{}{number}", if side == Side::Ivvy { "" } else { "005" })),
+                name,
+                email: (number % 5 != 3).then(|| format!("person{number}@example.org")),
+                active: number % 11 != 5,
+            };
+            let mut row = MatchRow::new(MatchKind::Staff, side, &entry, fixture::now());
+            row.state = match number % 5 {
+                0 | 1 => MatchState::Matched,
+                2 => MatchState::Ambiguous,
+                3 => MatchState::Unmatched,
+                _ => MatchState::Ignored,
+            };
+            let other = if side == Side::Ivvy { format!("005{number}") } else { number.to_string() };
+            row.other = row.state.is_paired().then_some(RecordId(other));
+            rows.push(row);
+        }
+    }
+    rows
 }
 
 impl Backend for Fake {
@@ -220,6 +255,12 @@ impl World {
                 samples: (1..6).map(fixture::row).collect(),
                 hash: Fingerprint(0x1234_5678_9abc_def0_1234_5678_9abc_def0),
             })),
+            Request::Matches(query) => Ok(Answer::Matches(self.match_page(&query))),
+            Request::MatchOptions { entry, text } => {
+                let others = self.matches.iter().filter(|row| row.kind == entry.kind && row.side != entry.side);
+                let options = others.filter(|row| row.name.contains(&text)).take(5).map(|row| self.line(row)).collect();
+                Ok(Answer::MatchOptions { options, without: 12 })
+            }
             Request::Check => Ok(Answer::Check {
                 rows: vec![CheckRow {
                     what: "ivvy clock".into(),
@@ -235,6 +276,27 @@ impl World {
             Request::GuardRelease { .. } => done("released"),
             _ => done("ok"),
         }
+    }
+
+    fn line(&self, row: &MatchRow) -> MatchLine {
+        let other = self.matches.iter().find(|other| other.side != row.side && Some(&other.id) == row.other.as_ref());
+        MatchLine { row: row.clone(), other: other.map(|other| other.name.clone()), because: row.because().to_owned() }
+    }
+
+    fn match_page(&self, query: &MatchQuery) -> MatchPage {
+        let mut counts = BTreeMap::new();
+        let of_side = || self.matches.iter().filter(|row| row.kind == query.kind && row.side == query.side);
+        of_side().for_each(|row| *counts.entry(row.state).or_default() += 1);
+        let from: usize = query.after.as_ref().map_or(0, |token| token.parse().unwrap());
+        let rows: Vec<MatchLine> = of_side()
+            .filter(|row| query.state.is_none_or(|state| row.state == state))
+            .filter(|row| query.text.as_ref().is_none_or(|text| row.name.to_lowercase().contains(&text.to_lowercase())))
+            .map(|row| self.line(row))
+            .collect();
+        let to = (from + query.limit as usize).min(rows.len());
+        let more = (to < rows.len()).then(|| to.to_string());
+        let off = (query.kind == MatchKind::LeadSource).then(|| "odoo does not list its lead sources".to_owned());
+        MatchPage { rows: rows[from..to].to_vec(), more, counts, off }
     }
 
     fn page(&self, query: &PageQuery) -> Rows {

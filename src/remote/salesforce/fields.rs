@@ -1,100 +1,112 @@
-//! Catalogue fields ↔ fields of Contact and Account, and how values look on each side.
+//! Catalogue fields ↔ fields of Salesforce's objects: rows read, bodies written, names in refusals.
+//!
+//! Which fields there are stands in [`modules`], how their values look in [`Shape`].
 
 use std::collections::BTreeSet;
 
-use chrono::DateTime;
 use serde_json::{Map, Value as Json, json};
 
-use super::{SYSTEM, Settings};
-use crate::model::module::{FieldKind, IVVY_KEY};
-use crate::model::{Fields, ModuleId, Record, RecordId, Timestamp, Value};
+use super::modules::{self, Mapped, Place};
+use super::shape::{Shape, instant};
+use super::{SYSTEM, Settings, soql};
+use crate::model::module::{FieldKind, Flow, IVVY_KEY};
+use crate::model::{Fields, ModuleId, Record, RecordId, Timestamp};
 use crate::remote::exchange::failure;
 use crate::remote::{Class, FieldDefinition, RemoteError, Sent};
 
 /// Read with every record, whatever is mapped.
-const ALWAYS_READ: [&str; 6] =
-    ["Id", "IsDeleted", "MasterRecordId", "SystemModstamp", "LastModifiedDate", "LastModifiedBy.Name"];
+const ALWAYS_READ: [&str; 5] = ["Id", "IsDeleted", "SystemModstamp", "LastModifiedDate", "LastModifiedBy.Name"];
 
-/// How a value is kept there.
+/// What a body is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    Text,
-    Integer,
-    Boolean,
-    /// A multi-select picklist: values joined by semicolons.
-    Several,
-}
-
-#[derive(Clone, Debug)]
-struct Mapped {
-    name: String,
-    field: String,
-    shape: Shape,
+pub(super) enum Purpose {
+    /// An upsert by key that is expected to create: the key stands in the path.
+    Create,
+    /// The same upsert on a record that turned out to be there: without what is given only once.
+    Again,
+    /// A change of a record by its id.
+    Change,
 }
 
 /// The field map of one module.
 #[derive(Clone, Debug)]
 pub(super) struct FieldMap {
-    /// `Contact` or `Account`.
+    /// The object.
     pub(super) object: &'static str,
+    /// Whether only records that carry our key are ours to see: the module writes to Salesforce only.
+    pub(super) keyed_only: bool,
+    key_field: String,
+    place: Place,
     mapped: Vec<Mapped>,
 }
 
 impl FieldMap {
     pub(super) fn new(module: ModuleId, settings: &Settings) -> Self {
-        let text =
-            |name: &str, field: &str| Mapped { name: name.to_owned(), field: field.to_owned(), shape: Shape::Text };
-        let (object, mut mapped) = match module {
-            ModuleId::Contacts => (
-                "Contact",
-                vec![
-                    text("first_name", "FirstName"),
-                    text("last_name", "LastName"),
-                    text("email", "Email"),
-                    text("phone", "Phone"),
-                    text("company", "AccountId"),
-                ],
-            ),
-            ModuleId::Companies => (
-                "Account",
-                vec![
-                    text("name", "Name"),
-                    text("phone", "Phone"),
-                    text("website", "Website"),
-                    text("street", "BillingStreet"),
-                    text("city", "BillingCity"),
-                    text("postal_code", "BillingPostalCode"),
-                    text("country", &settings.country_field),
-                ],
-            ),
-            _ => return Self { object: "", mapped: Vec::new() },
-        };
-        if let (ModuleId::Companies, Some(field)) = (module, &settings.email_field) {
-            mapped.push(text("email", field));
+        let place = modules::place(module, settings);
+        let mut mapped = place.fields.clone();
+        for (name, shape) in &place.optional {
+            if let Some(field) = settings.extra_fields.get(&(module, (*name).to_owned())) {
+                mapped.push(Mapped::new(name, field, shape.clone()));
+                let days = place.days.iter().filter(|(of, _)| of == name);
+                mapped.extend(days.map(|(of, day)| Mapped::new(of, day, Shape::DayOf)));
+            }
         }
-        mapped.push(text(IVVY_KEY, &settings.key_field));
-        mapped.extend(settings.custom.get(&module).into_iter().flatten().map(|(def, field)| Mapped {
-            name: def.name.to_string(),
-            field: field.clone(),
-            shape: match def.kind {
+        mapped.push(Mapped::text(IVVY_KEY, &settings.key_field));
+        mapped.extend(settings.custom.get(&module).into_iter().flatten().map(|(def, field)| {
+            let shape = match def.kind {
                 FieldKind::Int => Shape::Integer,
                 FieldKind::Bool => Shape::Boolean,
                 FieldKind::Choices => Shape::Several,
+                FieldKind::Money => Shape::Decimal,
+                FieldKind::Date => Shape::Day,
+                FieldKind::DateTime => Shape::Instant,
+                FieldKind::Html => Shape::Page,
                 _ => Shape::Text,
-            },
+            };
+            Mapped::new(&def.name, field, shape)
         }));
-        Self { object, mapped }
+        Self {
+            object: place.object,
+            keyed_only: module.flow() == Flow::ToCrm,
+            key_field: settings.key_field.clone(),
+            place,
+            mapped,
+        }
     }
 
     /// The catalogue names, for the port.
     pub(super) fn names(&self) -> Vec<String> {
-        self.mapped.iter().map(|mapped| mapped.name.clone()).collect()
+        let mut names: Vec<String> = Vec::with_capacity(self.mapped.len());
+        for mapped in &self.mapped {
+            if !names.contains(&mapped.name) {
+                names.push(mapped.name.clone());
+            }
+        }
+        names
+    }
+
+    /// Whether a record has fields that are given once, so that an upsert onto it may be refused for them.
+    pub(super) fn has_once(&self) -> bool {
+        !self.place.initial.is_empty() || self.mapped.iter().any(|mapped| mapped.once)
+    }
+
+    /// The condition for the record that has the same values where no two may, and the catalogue fields
+    /// concerned. `None` where the module has no such rule.
+    pub(super) fn twin_of(&self, fields: &Fields) -> Option<String> {
+        let value = |name: &&str| {
+            let mapped = self.mapped.iter().find(|mapped| mapped.name == *name)?;
+            let text = fields.get(*name)?.as_text()?;
+            Some(format!("{} = {}", mapped.field, soql::string(text)))
+        };
+        let conditions = self.place.unique.iter().map(value).collect::<Option<Vec<_>>>()?;
+        (!conditions.is_empty()).then(|| conditions.join(" AND "))
     }
 
     /// The field list of a `SELECT`.
     pub(super) fn selection(&self) -> String {
+        let merged = self.place.mergeable.then_some("MasterRecordId");
         let mapped = self.mapped.iter().map(|mapped| mapped.field.as_str());
-        ALWAYS_READ.into_iter().chain(mapped).collect::<Vec<_>>().join(", ")
+        ALWAYS_READ.into_iter().chain(merged).chain(mapped).collect::<Vec<_>>().join(", ")
     }
 
     /// One row of a query. A value of another type than expected stays absent: absent never means a
@@ -106,7 +118,7 @@ impl FieldMap {
         let stamp = text("SystemModstamp").and_then(parse_stamp);
         let mut fields = Fields::new();
         for mapped in &self.mapped {
-            if let Some(value) = row.get(&mapped.field).and_then(|raw| decode_value(mapped.shape, raw)) {
+            if let Some(value) = row.get(&mapped.field).and_then(|raw| mapped.shape.decode(raw)) {
                 fields.insert(mapped.name.clone(), value);
             }
         }
@@ -121,29 +133,53 @@ impl FieldMap {
         })
     }
 
-    /// The body that writes `fields`. `by_key`: for an upsert, whose body must not hold the key.
-    pub(super) fn encode(&self, action: &str, fields: &Fields, by_key: bool) -> Result<Json, RemoteError> {
+    /// The body that writes `fields`.
+    ///
+    /// # Errors
+    /// [`Class::Unsupported`] for a field without a place, [`Class::Rejected`] for a value that cannot be
+    /// held and for a change of what is given only once.
+    pub(super) fn encode(&self, action: &str, fields: &Fields, purpose: Purpose) -> Result<Json, RemoteError> {
         let mut body = Map::new();
         for (name, value) in fields {
-            if by_key && name == IVVY_KEY {
+            if purpose != Purpose::Change && name == IVVY_KEY {
                 continue;
             }
-            let mapped = self.mapped.iter().find(|mapped| mapped.name == *name).ok_or_else(|| {
-                failure(
-                    SYSTEM,
-                    action,
-                    Class::Unsupported,
-                    Sent::No,
-                    &format!("no Salesforce field is mapped to {name}"),
-                )
-            })?;
-            let value = encode_value(mapped.shape, value).map_err(|why| RemoteError {
+            let refused = |why: &str| RemoteError {
                 details: vec![format!("{name}: {why}")],
                 ..failure(SYSTEM, action, Class::Rejected, Sent::No, &format!("{name}: {why}"))
-            })?;
-            body.insert(mapped.field.clone(), value);
+            };
+            let mut known = false;
+            for mapped in self.mapped.iter().filter(|mapped| mapped.name == *name) {
+                known = true;
+                match purpose {
+                    Purpose::Again if mapped.once => continue,
+                    Purpose::Change if mapped.once => {
+                        let object = self.object;
+                        return Err(refused(&format!("Salesforce sets this only when it creates the {object}")));
+                    }
+                    // Nobody is named, so nobody is invented: Salesforce takes the one who writes.
+                    Purpose::Create | Purpose::Again if mapped.shape == Shape::Owner && value.is_empty() => continue,
+                    _ => {}
+                }
+                body.insert(mapped.field.clone(), mapped.shape.encode(value).map_err(refused)?);
+            }
+            if !known {
+                let why = format!("no Salesforce field is mapped to {name}");
+                return Err(failure(SYSTEM, action, Class::Unsupported, Sent::No, &why));
+            }
+        }
+        if purpose == Purpose::Create {
+            for (field, value) in &self.place.initial {
+                body.entry(*field).or_insert_with(|| value.clone());
+            }
         }
         Ok(Json::Object(body))
+    }
+
+    /// The body that gives a record our key.
+    pub(super) fn with_key(&self, mut body: Json, key: &str) -> Json {
+        body[&self.key_field] = json!(key);
+        body
     }
 
     /// `error` with our field names where Salesforce used its own.
@@ -160,7 +196,8 @@ impl FieldMap {
 
     /// What a `describe` says about the fields that could be mapped.
     pub(super) fn definitions(&self, description: &Json) -> Option<Vec<FieldDefinition>> {
-        let taken: BTreeSet<&str> = self.mapped.iter().map(|mapped| mapped.field.as_str()).chain(ALWAYS_READ).collect();
+        let mapped = self.mapped.iter().map(|mapped| mapped.field.as_str());
+        let taken: BTreeSet<&str> = mapped.chain(ALWAYS_READ).chain(["MasterRecordId"]).collect();
         let fields = description.get("fields")?.as_array()?.iter();
         Some(
             fields
@@ -175,47 +212,6 @@ impl FieldMap {
     }
 }
 
-fn decode_value(shape: Shape, raw: &Json) -> Option<Value> {
-    match (shape, raw) {
-        (_, Json::Null) => Some(Value::Null),
-        (Shape::Text, Json::String(text)) => Some(Value::text(text)),
-        (Shape::Boolean, Json::Bool(flag)) => Some(Value::Bool(*flag)),
-        (Shape::Several, Json::String(text)) => {
-            Some(Value::Set(text.split(';').filter(|member| !member.is_empty()).map(str::to_owned).collect()))
-        }
-        (Shape::Integer, number) => number.as_i64().or_else(|| whole(number.as_f64()?)).map(Value::Int),
-        _ => None,
-    }
-}
-
-/// Salesforce tells some whole numbers as `5.0`.
-fn whole(number: f64) -> Option<i64> {
-    // Up to 2^53 every whole double is exact, so the conversion loses nothing.
-    let exact = number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0;
-    exact.then_some(number as i64)
-}
-
-fn encode_value(shape: Shape, value: &Value) -> Result<Json, &'static str> {
-    match (shape, value) {
-        (Shape::Boolean, Value::Bool(flag)) => Ok(json!(flag)),
-        (Shape::Boolean, empty) if empty.is_empty() => Ok(json!(false)),
-        (_, empty) if empty.is_empty() => Ok(Json::Null),
-        (Shape::Integer, Value::Int(number)) => Ok(json!(number)),
-        (Shape::Integer, Value::Text(text)) => {
-            text.trim().parse::<i64>().map(|number| json!(number)).map_err(|_| "not a whole number")
-        }
-        (Shape::Text, Value::Text(text)) => Ok(json!(text)),
-        (Shape::Text, Value::Int(number)) => Ok(json!(number.to_string())),
-        (Shape::Several, Value::Set(members)) if members.iter().any(|member| member.contains(';')) => {
-            Err("a value with a semicolon cannot be one of several")
-        }
-        (Shape::Several, Value::Set(members)) => {
-            Ok(json!(members.iter().map(String::as_str).collect::<Vec<_>>().join(";")))
-        }
-        _ => Err("Salesforce cannot hold a value of this type"),
-    }
-}
-
 fn definition(name: &str, field: &Json) -> FieldDefinition {
     let kind = match field["type"].as_str().unwrap_or_default() {
         "string" => Some(FieldKind::Text),
@@ -226,6 +222,8 @@ fn definition(name: &str, field: &Json) -> FieldDefinition {
         "boolean" => Some(FieldKind::Bool),
         "int" => Some(FieldKind::Int),
         "date" => Some(FieldKind::Date),
+        "datetime" => Some(FieldKind::DateTime),
+        "currency" => Some(FieldKind::Money),
         "picklist" => Some(FieldKind::Choice),
         "multipicklist" => Some(FieldKind::Choices),
         _ => None,
@@ -246,10 +244,9 @@ fn definition(name: &str, field: &Json) -> FieldDefinition {
     }
 }
 
-/// `2026-11-21T09:13:55.000+0000`, or RFC 3339.
+/// An instant as Salesforce writes it.
 pub(super) fn parse_stamp(text: &str) -> Option<Timestamp> {
-    let at = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z").or_else(|_| DateTime::parse_from_rfc3339(text));
-    Some(Timestamp::from(at.ok()?.to_utc()))
+    instant(text).map(Timestamp::from)
 }
 
 #[cfg(test)]
@@ -263,23 +260,5 @@ mod tests {
         assert_eq!(parse_stamp("2026-11-21T19:13:55.000+10:00"), Some(at));
         assert_eq!(parse_stamp("2026-11-21T09:13:55Z"), Some(at));
         assert_eq!(parse_stamp("yesterday"), None);
-    }
-
-    #[test]
-    fn values_keep_their_type_both_ways() {
-        let several = Value::Set(["a".to_owned(), "b c".to_owned()].into());
-        for (shape, value, raw) in [
-            (Shape::Text, Value::text("x"), json!("x")),
-            (Shape::Integer, Value::Int(-4), json!(-4)),
-            (Shape::Boolean, Value::Bool(false), json!(false)),
-            (Shape::Several, several, json!("a;b c")),
-            (Shape::Text, Value::Null, Json::Null),
-        ] {
-            assert_eq!(encode_value(shape, &value), Ok(raw.clone()));
-            assert_eq!(decode_value(shape, &raw), Some(value));
-        }
-        assert_eq!(decode_value(Shape::Integer, &json!(5.0)), Some(Value::Int(5)));
-        assert_eq!(decode_value(Shape::Integer, &json!(5.5)), None);
-        assert_eq!(encode_value(Shape::Text, &Value::text(" ")), Ok(Json::Null));
     }
 }

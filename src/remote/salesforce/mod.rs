@@ -1,9 +1,10 @@
-//! Salesforce as a CRM: contacts are `Contact`, companies `Account` (`contracts/crm.md` 3).
+//! Salesforce as a CRM (`contracts/crm.md` 3). Which object a module is kept in stands in [`modules`].
 //!
 //! What is particular about it:
 //!
 //! * Updates carry `If-Unmodified-Since`, which Salesforce compares to the second.
-//! * Creates are upserts by our key field, so the same create twice is one record.
+//! * Creates are upserts by our key field, so the same create twice is one record. Some fields can be
+//!   given only then; a change of one is refused before it is sent.
 //! * Listings walk (`SystemModstamp`, `Id`) over `queryAll`: records in the recycle bin come along,
 //!   marked [`Record::archived`](crate::model::Record); a direct read calls them missing, or names
 //!   the record they were merged into.
@@ -13,11 +14,14 @@
 
 #![allow(clippy::result_large_err, reason = "RemoteError is the port's type, and an error ends a network call anyway")]
 
+mod directory;
 mod fields;
+mod modules;
 mod records;
 mod refusal;
 mod session;
 mod settings;
+mod shape;
 mod soql;
 mod usage;
 
@@ -34,11 +38,11 @@ pub use self::usage::usage;
 use super::exchange::without_values;
 use super::transport::Transport;
 use super::{
-    Capabilities, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page, PageRequest,
-    Probe, Read, Remote, RemoteError, WriteAck,
+    Capabilities, ConditionalWrite, DeleteEvidence, Entry, FieldDefinition, IdempotentCreate, Listing, MatchSupport,
+    Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
 };
 use crate::error::Error;
-use crate::model::{Fields, ModuleId, Record, RecordId};
+use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId};
 use crate::seam::Clock;
 
 const SYSTEM: &str = "salesforce";
@@ -144,5 +148,21 @@ impl Remote for Salesforce {
         Box::pin(
             async move { self.patch(module, id, patch, expected).await.map_err(|error| without_values(error, patch)) },
         )
+    }
+
+    fn match_support(&self, kind: MatchKind) -> MatchSupport {
+        match kind {
+            // Lead sources are a picklist: only an administrator adds to it.
+            MatchKind::Staff | MatchKind::LeadSource => MatchSupport { list: true, create: false },
+        }
+    }
+
+    fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(async move {
+            match kind {
+                MatchKind::Staff => self.users().await,
+                MatchKind::LeadSource => self.lead_sources().await,
+            }
+        })
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value as Json;
 use url::form_urlencoded;
 
-use super::fields::{FieldMap, parse_stamp};
+use super::fields::{FieldMap, Purpose, parse_stamp};
 use super::session::{Answer, Call};
 use super::soql::{self, Position};
 use super::{PAGE_SIZE, SYSTEM, Salesforce, refusal};
@@ -21,7 +21,7 @@ impl Salesforce {
     }
 
     /// Runs a query: `resource` is `query`, or `queryAll` to see the recycle bin too.
-    async fn query(&self, action: &str, resource: &str, soql: &str) -> Result<Answer, RemoteError> {
+    pub(super) async fn query(&self, action: &str, resource: &str, soql: &str) -> Result<Answer, RemoteError> {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("q", soql).finish();
         self.session.call(&Call::get(action, format!("/{resource}?{query}"))).await
     }
@@ -32,6 +32,9 @@ impl Salesforce {
         let action = "queryAll";
         let malformed = |what: &str| failure(SYSTEM, action, Class::Malformed, Sent::No, what);
         let mut conditions = Vec::new();
+        if map.keyed_only {
+            conditions.push(format!("{} != null", self.key_field));
+        }
         if let Some(from) = request.from {
             // Stamps are whole seconds, so the second that has begun is asked for as a whole.
             conditions.push(format!("SystemModstamp >= {}", soql::datetime(from.floor_second())));
@@ -102,9 +105,22 @@ impl Salesforce {
         let map = self.map(module);
         let action = "upsert";
         exchange::check_key(SYSTEM, action, key)?;
-        let body = map.encode(action, fields, true)?;
+        let body = map.encode(action, fields, Purpose::Create)?;
         let path = format!("/sobjects/{}/{}/{key}", map.object, self.key_field);
-        let answer = self.session.call(&Call::patch(action, path, &body)).await.map_err(|error| match error.class {
+        let mut answer = self.session.call(&Call::patch(action, path.clone(), &body)).await;
+        let refused = answer.as_ref().err().cloned();
+        match refused.as_ref().and_then(|error| error.code.as_deref()) {
+            Some(refusal::GIVEN_ONCE) if map.has_once() => {
+                answer = self.write_again(map, path, fields).await.unwrap_or(answer);
+            }
+            Some(refusal::DUPLICATE_VALUE) => {
+                if let (Some(condition), Some(refused)) = (map.twin_of(fields), refused) {
+                    return self.adopt(map, &condition, key, fields, refused).await;
+                }
+            }
+            _ => {}
+        }
+        let answer = answer.map_err(|error| match error.class {
             // An upsert cannot miss a record; it is the key's field that is not there.
             Class::Missing => RemoteError { class: Class::Unsupported, ..error },
             _ => map.translate(error),
@@ -123,6 +139,52 @@ impl Salesforce {
         }
     }
 
+    /// The upsert was refused for fields that are given only once: perhaps because the record is there.
+    /// `None` if it is not, and the refusal stands.
+    async fn write_again(&self, map: &FieldMap, path: String, fields: &Fields) -> Option<Result<Answer, RemoteError>> {
+        let body = map.encode("upsert", fields, Purpose::Again).ok()?;
+        let call = Call::patch("upsert", format!("{path}?updateOnly=true"), &body);
+        match self.session.call(&call).await {
+            Err(error) if error.class == Class::Missing => None,
+            other => Some(other),
+        }
+    }
+
+    /// Another record has the values that no two may share. If somebody made it by hand, it is the record we
+    /// were to create, and gets our key; if it carries another key, a person must look.
+    async fn adopt(
+        &self,
+        map: &FieldMap,
+        condition: &str,
+        key: &str,
+        fields: &Fields,
+        refused: RemoteError,
+    ) -> Result<WriteAck, RemoteError> {
+        let action = "upsert";
+        let key_field = &self.key_field;
+        let soql = format!("SELECT Id, LastModifiedDate, {key_field} FROM {} WHERE {condition} LIMIT 2", map.object);
+        let answer = self.query("query", "query", &soql).await?;
+        let [row] = answer.body["records"].as_array().map(Vec::as_slice).unwrap_or_default() else {
+            return Err(refused);
+        };
+        let id = RecordId::from(row["Id"].as_str().unwrap_or_default());
+        check_id(action, &id)?;
+        match row[key_field].as_str() {
+            // Ours, and not yet found by its key: to be proved, as any lost race.
+            Some(held) if held.eq_ignore_ascii_case(key) => return Err(refused.clone()),
+            Some(_) => {
+                let details = vec![format!("possible match: {id}")];
+                return Err(RemoteError { class: Class::Rejected, sent: Sent::No, details, ..refused });
+            }
+            None => {}
+        }
+        let body = map.with_key(map.encode(action, fields, Purpose::Again)?, key);
+        let mut call = Call::patch(action, format!("/sobjects/{}/{id}", map.object), &body);
+        call.unmodified_since = row["LastModifiedDate"].as_str().map(|seen| http_date(action, seen)).transpose()?;
+        self.session.call(&call).await.map_err(|error| map.translate(error))?;
+        Ok(WriteAck { id, created: Some(false) })
+    }
+
     /// Writes `patch` onto a record, if it has not moved since `expected`.
     pub(super) async fn patch(
         &self,
@@ -134,7 +196,7 @@ impl Salesforce {
         let map = self.map(module);
         let action = "update";
         check_id(action, id)?;
-        let body = map.encode(action, patch, false)?;
+        let body = map.encode(action, patch, Purpose::Change)?;
         let mut call = Call::patch(action, format!("/sobjects/{}/{id}", map.object), &body);
         call.unmodified_since = expected.map(|version| http_date(action, version)).transpose()?;
         self.session.call(&call).await.map_err(|error| match error.code.as_deref() {

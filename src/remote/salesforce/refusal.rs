@@ -13,6 +13,8 @@ use crate::remote::{Class, RemoteError, Sent};
 
 /// A unique field's value is taken.
 pub(super) const DUPLICATE_VALUE: &str = "DUPLICATE_VALUE";
+/// A field may not be written, at all or no longer.
+pub(super) const GIVEN_ONCE: &str = "INVALID_FIELD_FOR_INSERT_UPDATE";
 
 /// Whether the session behind the token has ended. Nothing was done.
 pub(super) fn is_expired_session(response: &Response<Bytes>) -> bool {
@@ -75,11 +77,9 @@ fn by_code(code: &str, effect: Effect) -> Option<(Class, Sent)> {
         "ENTITY_IS_DELETED" => Class::Missing,
         "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => Class::Unauthorized,
         "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" | "FORBIDDEN" => Class::Forbidden,
-        "INVALID_FIELD"
-        | "INVALID_TYPE"
-        | "MALFORMED_QUERY"
-        | "UNSUPPORTED_API_VERSION"
-        | "INVALID_FIELD_FOR_INSERT_UPDATE" => Class::Unsupported,
+        "INVALID_FIELD" | "INVALID_TYPE" | "MALFORMED_QUERY" | "UNSUPPORTED_API_VERSION" | GIVEN_ONCE => {
+            Class::Unsupported
+        }
         "DUPLICATES_DETECTED"
         | "REQUIRED_FIELD_MISSING"
         | "FIELD_CUSTOM_VALIDATION_EXCEPTION"
@@ -87,6 +87,9 @@ fn by_code(code: &str, effect: Effect) -> Option<(Class, Sent)> {
         | "STRING_TOO_LONG"
         | "INVALID_EMAIL_ADDRESS"
         | "INVALID_CROSS_REFERENCE_KEY"
+        | "CANNOT_UPDATE_CONVERTED_LEAD"
+        | "INACTIVE_OWNER_OR_USER"
+        | "NUMBER_OUTSIDE_VALID_RANGE"
         | "INSUFFICIENT_ACCESS_OR_READONLY"
         | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"
         | "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" => Class::Rejected,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::error::{Reason, Refusal};
 use super::id::SfId;
 use super::org::Org;
-use super::schema::{Field, Kind, Object};
+use super::schema::{Access, Field, Kind, Object};
 use super::stamp;
 use crate::model::Timestamp;
 
@@ -49,8 +49,11 @@ pub fn accept(
             return Err(Refusal::of_fields("INVALID_FIELD", text, &[&field.name]));
         }
     }
-    let locked: Vec<&str> =
-        written.values().filter(|(field, _)| !field.writable).map(|(f, _)| f.name.as_str()).collect();
+    let open = |field: &Field| match purpose {
+        Purpose::Create => field.access != Access::Read,
+        Purpose::Update => field.access == Access::Write,
+    };
+    let locked: Vec<&str> = written.values().filter(|(field, _)| !open(field)).map(|(f, _)| f.name.as_str()).collect();
     if !locked.is_empty() {
         let text = format!(
             "Unable to create/update fields: {}. Please check the security settings of this field and verify that it \
@@ -70,7 +73,8 @@ pub fn accept(
 fn missing(object: &Object, written: &BTreeMap<String, (&Field, Value)>, purpose: Purpose) -> Option<Reason> {
     let absent = |field: &&Field| match written.get(&field.name) {
         Some((_, value)) => value.is_null(),
-        None => purpose == Purpose::Create,
+        // What has a default is never missing; a new record's owner is its creator.
+        None => purpose == Purpose::Create && field.default.is_none() && field.name != "OwnerId",
     };
     let names: Vec<&str> =
         object.fields.iter().filter(|field| field.required).filter(absent).map(|field| field.name.as_str()).collect();
@@ -96,14 +100,16 @@ fn typed(field: &Field, value: &Value) -> Result<Value, Refusal> {
         (Kind::Boolean, Value::Bool(_)) => Ok(value.clone()),
         (Kind::Boolean, _) => Err(misfit("boolean")),
         (_, Value::Null) => Ok(Value::Null),
-        (Kind::Double, Value::Number(_)) => Ok(value.clone()),
-        (Kind::Double, _) => Err(misfit("double")),
+        (Kind::Double | Kind::Currency, Value::Number(_)) => Ok(value.clone()),
+        (Kind::Double | Kind::Currency, _) => Err(misfit("double")),
+        (Kind::Date, Value::String(text)) if stamp::day(text).is_some() => Ok(value.clone()),
+        (Kind::Date, _) => Err(misfit("date")),
         (Kind::DateTime, Value::String(text)) => {
             stamp::from_text(text).map(|at| json!(stamp::to_json(at))).ok_or_else(|| misfit("datetime"))
         }
         (Kind::DateTime, _) => Err(misfit("datetime")),
         (Kind::MultiPicklist { values, .. }, Value::String(text)) => Ok(chosen(values, text)),
-        (Kind::Reference { .. }, Value::String(text)) if !text.trim().is_empty() => {
+        (Kind::Reference { .. } | Kind::Polymorphic(_), Value::String(text)) if !text.trim().is_empty() => {
             Ok(json!(SfId::parse(text).map_or_else(|| text.clone(), |id| id.to_string())))
         }
         // Surrounding white space is not kept, and empty text is no value.
@@ -156,8 +162,12 @@ fn parent(org: &Org, name: &str, to: &'static str, value: &Value, now: Timestamp
 
 /// Why a value of the right type still cannot be stored.
 fn wrong(org: &Org, field: &Field, value: &Value) -> Option<Reason> {
-    let text = value.as_str()?;
     let name = field.name.as_str();
+    if field.kind == Kind::Currency && value.as_f64().is_some_and(|amount| amount.abs() >= 1e16) {
+        let text = format!("{name}: value outside of valid range on numeric field: {value}");
+        return Some(Reason::new("NUMBER_OUTSIDE_VALID_RANGE", text, &[name]));
+    }
+    let text = value.as_str()?;
     if let Some(length) = field.kind.length().filter(|length| text.chars().count() > *length) {
         let shown: String = text.chars().take(255).collect();
         let text = format!("{name}: data value too large: {shown} (max length={length})");
@@ -167,21 +177,33 @@ fn wrong(org: &Org, field: &Field, value: &Value) -> Option<Reason> {
         Kind::Email if !is_address(text) => {
             Some(Reason::new("INVALID_EMAIL_ADDRESS", format!("{name}: invalid email address: {text}"), &[name]))
         }
+        // An inactive value is as unknown to a restricted list as one that never was.
         Kind::Picklist { values, restricted: true } | Kind::MultiPicklist { values, restricted: true } => {
             let bad = text.split(';').find(|one| !values.iter().any(|known| known == one))?;
             let text = format!("{name}: bad value for restricted picklist field: {bad}");
             Some(Reason::new("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", text, &[name]))
         }
-        Kind::Reference { to, .. } => {
-            let target = org.schema.object(to)?;
-            let Some(id) = SfId::parse(text).filter(|id| id.prefix() == target.prefix) else {
-                let text = format!("{name}: id value of incorrect type: {text}");
-                return Some(Reason::new("MALFORMED_ID", text, &[name]));
-            };
-            let alive = org.committed(to, &id).is_some_and(|version| !version.deleted);
-            (!alive).then(|| Reason::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &[name]))
-        }
+        Kind::Reference { to, .. } => dangling(org, name, std::slice::from_ref(to), text),
+        Kind::Polymorphic(to) => dangling(org, name, to, text),
         _ => None,
+    }
+}
+
+/// Why `text` is not the id of a living record of one of the objects `to`; owners must work there still.
+fn dangling(org: &Org, name: &str, to: &[&'static str], text: &str) -> Option<Reason> {
+    let id = SfId::parse(text);
+    let target = id.as_ref().and_then(|id| org.object_of(id)).filter(|object| to.contains(&object.name));
+    let (Some(id), Some(target)) = (&id, target) else {
+        let text = format!("{name}: id value of incorrect type: {text}");
+        return Some(Reason::new("MALFORMED_ID", text, &[name]));
+    };
+    match org.committed(target.name, id).filter(|version| !version.deleted) {
+        None => Some(Reason::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &[name])),
+        Some(user) if name == "OwnerId" && user.fields.get("IsActive") != Some(&Value::Bool(true)) => {
+            let text = format!("operation performed with inactive user [{id}] as owner of the record");
+            Some(Reason::new("INACTIVE_OWNER_OR_USER", text, &[name]))
+        }
+        Some(_) => None,
     }
 }
 

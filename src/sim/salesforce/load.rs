@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::SalesforceSim;
 use super::id::SfId;
 use super::org::{Author, Org};
+use super::rules;
 use crate::model::Timestamp;
+use crate::sim::control::EditError;
 use crate::sim::ledger::By;
 use crate::sim::people::{Company, Person, Population};
 
@@ -45,7 +47,71 @@ pub(super) fn users(org: &mut Org, integration: &str, now: Timestamp) -> (SfId, 
     (integration, colleagues)
 }
 
+/// The records a lead became.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// Its company.
+    pub account: String,
+    /// The person.
+    pub contact: String,
+    /// What might be sold, if it was asked for.
+    pub opportunity: Option<String>,
+}
+
 impl SalesforceSim {
+    /// Converts a lead as another user would: account, contact and, if asked for, an opportunity come into
+    /// being, and the lead takes no more changes.
+    ///
+    /// # Errors
+    /// When there is no such living lead, or it is converted already.
+    pub fn convert_lead(&self, lead: &str, with_opportunity: bool) -> Result<Converted, EditError> {
+        let writer = self.colleague();
+        let unknown = || EditError::UnknownRecord(lead.to_owned());
+        let id = SfId::parse(lead).ok_or_else(unknown)?;
+        let mut inside = self.lock();
+        let org = &mut inside.org;
+        let fields = org.committed("Lead", &id).filter(|lead| !lead.deleted).ok_or_else(unknown)?.fields.clone();
+        if fields.contains_key("IsConverted") {
+            return Err(unknown());
+        }
+        let of = |names: &[(&str, &str)]| -> BTreeMap<String, Value> {
+            names.iter().filter_map(|(from, to)| Some(((*to).to_owned(), fields.get(*from)?.clone()))).collect()
+        };
+        let (by, now) = (&writer.author, writer.now);
+        let account = org.insert("Account", of(&[("Company", "Name")]), by, now);
+        let person = [("FirstName", "FirstName"), ("LastName", "LastName"), ("Email", "Email"), ("Phone", "Phone")];
+        let mut contact = of(&person);
+        contact.insert("AccountId".to_owned(), json!(account.as_str()));
+        let contact = org.insert("Contact", contact, by, now);
+        let opportunity = with_opportunity.then(|| {
+            let mut fields = of(&[("Company", "Name"), ("OwnerId", "OwnerId")]);
+            let close = now.plus(Duration::from_secs(90 * 24 * 60 * 60)).to_datetime().date_naive();
+            for (name, value) in [
+                ("StageName", json!("Prospecting")),
+                ("CloseDate", json!(close.to_string())),
+                ("AccountId", json!(account.as_str())),
+                ("ContactId", json!(contact.as_str())),
+            ] {
+                fields.insert(name.to_owned(), value);
+            }
+            let id = org.insert("Opportunity", fields, by, now);
+            rules::after_creation(org, "Opportunity", &id, by, now);
+            id
+        });
+        let mut converted = BTreeMap::from([
+            ("IsConverted".to_owned(), json!(true)),
+            ("ConvertedDate".to_owned(), json!(now.to_datetime().date_naive().to_string())),
+            ("ConvertedAccountId".to_owned(), json!(account.as_str())),
+            ("ConvertedContactId".to_owned(), json!(contact.as_str())),
+            ("Status".to_owned(), json!("Closed - Converted")),
+        ]);
+        converted.extend(opportunity.as_ref().map(|id| ("ConvertedOpportunityId".to_owned(), json!(id.as_str()))));
+        org.change("Lead", &id, converted, by, now);
+        org.commit(&self.ledger, now);
+        let opportunity = opportunity.map(|id| id.to_string());
+        Ok(Converted { account: account.to_string(), contact: contact.to_string(), opportunity })
+    }
+
     /// Fills the org with `population`, dated over the past year, without a trace in the ledger.
     /// Values too long for Salesforce are cut as its import would have made people cut them. Returns
     /// the ids of the contacts, in the population's order.

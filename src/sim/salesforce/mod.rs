@@ -14,6 +14,7 @@ mod id;
 mod load;
 mod org;
 mod rest;
+mod rules;
 mod schema;
 mod soql;
 mod stamp;
@@ -35,8 +36,9 @@ use serde_json::Value;
 
 pub use command::run_salesforce;
 pub use editor::Editor;
+pub use load::Converted;
 pub use org::{DuplicateRule, Knobs};
-pub use schema::{Field, Kind};
+pub use schema::{Access, Field, Kind};
 
 use auth::{Issuer, Sessions, invalid_session};
 use call::{Call, Reply, respond};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::id::SfId;
-use super::schema::{Kind, Object, Schema};
+use super::schema::{Access, Kind, Object, Schema};
 use crate::model::Timestamp;
 use crate::sim::ledger::{By, Ledger, NewEffect, Op};
 
@@ -112,6 +112,8 @@ struct Change {
     by: By,
     fields: Vec<String>,
     before: Option<Row>,
+    /// Part of another change, and no effect of its own.
+    derived: bool,
 }
 
 /// All records.
@@ -306,7 +308,7 @@ impl Org {
         row.drain(..oldest);
         row.push(version);
         self.store(object, id, Some(row));
-        self.journal.push(Change { object, id: id.clone(), op, by, fields, before });
+        self.journal.push(Change { object, id: id.clone(), op, by, fields, before, derived: false });
     }
 
     /// Replaces a record's states and keeps the external id index in step.
@@ -345,6 +347,13 @@ impl Org {
         self.journal.len()
     }
 
+    /// Says that everything since `mark` belongs to what came before it: the ledger will not show it.
+    pub fn derive_from(&mut self, mark: usize) {
+        for change in self.journal.iter_mut().skip(mark) {
+            change.derived = true;
+        }
+    }
+
     /// Takes back everything since `mark`.
     pub fn roll_back(&mut self, mark: usize) {
         while self.journal.len() > mark {
@@ -356,7 +365,7 @@ impl Org {
 
     /// Makes the call's changes final and writes them into `ledger`.
     pub fn commit(&mut self, ledger: &Ledger, now: Timestamp) {
-        for change in std::mem::take(&mut self.journal) {
+        for change in std::mem::take(&mut self.journal).into_iter().filter(|change| !change.derived) {
             let version = self.committed(change.object, &change.id);
             let content: Map<String, Value> = version.iter().flat_map(|version| version.fields.clone()).collect();
             let external_id = content.get("Ivvy_Id__c").and_then(Value::as_str).map(str::to_owned);
@@ -398,7 +407,11 @@ impl Org {
     /// Living records of `object` that point at `parent` through an own reference field.
     pub fn children(&self, object: &str, parent: &SfId) -> Vec<SfId> {
         let Some(table) = self.tables.get(object) else { return Vec::new() };
-        let points = |field: &&super::schema::Field| matches!(field.kind, Kind::Reference { .. }) && field.writable;
+        let points = |field: &&super::schema::Field| {
+            matches!(field.kind, Kind::Reference { .. } | Kind::Polymorphic(_))
+                && field.access != Access::Read
+                && field.name != "OwnerId"
+        };
         let fields: Vec<&str> = self
             .schema
             .object(object)

@@ -1,6 +1,12 @@
 //! Which objects and fields the simulated org has: the standard ones Tandem works with, the custom
 //! fields an administrator adds for it, and any further custom fields a test asks for.
 
+mod campaigns;
+mod people;
+mod sales;
+
+pub use campaigns::MEMBER_STATUSES;
+
 use serde_json::{Value, json};
 
 /// What a field holds.
@@ -15,6 +21,11 @@ pub enum Kind {
         /// The name of the way there, such as `Account` for `AccountId`.
         relationship: &'static str,
     },
+    /// The id of a record of one of several objects (`WhoId`). Queries cannot go through it.
+    Polymorphic(
+        /// The objects pointed at.
+        &'static [&'static str],
+    ),
     /// A line of text of at most this many characters.
     Text(usize),
     /// Several lines.
@@ -29,8 +40,12 @@ pub enum Kind {
     Boolean,
     /// An instant.
     DateTime,
+    /// A calendar day.
+    Date,
     /// A number.
     Double,
+    /// An amount of money: a number of at most 16 digits before the point and two behind it.
+    Currency,
     /// One of these values; anything else is refused when restricted.
     Picklist {
         /// The values in their defined order.
@@ -65,15 +80,18 @@ impl Kind {
             Self::Email => Some(80),
             Self::Phone => Some(40),
             Self::Url => Some(255),
-            Self::Id | Self::Reference { .. } => Some(18),
-            Self::Boolean | Self::DateTime | Self::Double | Self::Picklist { .. } | Self::MultiPicklist { .. } => None,
+            Self::Id | Self::Reference { .. } | Self::Polymorphic(_) => Some(18),
+            // What real picklists hold of values nobody defined.
+            Self::Picklist { restricted: false, .. } => Some(255),
+            Self::Boolean | Self::DateTime | Self::Date | Self::Double | Self::Currency => None,
+            Self::Picklist { .. } | Self::MultiPicklist { .. } => None,
         }
     }
 
     fn describe_type(&self) -> &'static str {
         match self {
             Self::Id => "id",
-            Self::Reference { .. } => "reference",
+            Self::Reference { .. } | Self::Polymorphic(_) => "reference",
             Self::Text(_) => "string",
             Self::TextArea(_) => "textarea",
             Self::Email => "email",
@@ -81,11 +99,24 @@ impl Kind {
             Self::Url => "url",
             Self::Boolean => "boolean",
             Self::DateTime => "datetime",
+            Self::Date => "date",
             Self::Double => "double",
+            Self::Currency => "currency",
             Self::Picklist { .. } => "picklist",
             Self::MultiPicklist { .. } => "multipicklist",
         }
     }
+}
+
+/// What callers may do with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The org sets it.
+    Read,
+    /// Given with a new record or never.
+    Create,
+    /// At any time.
+    Write,
 }
 
 /// One field of an object.
@@ -95,24 +126,45 @@ pub struct Field {
     pub name: String,
     /// What it holds.
     pub kind: Kind,
-    /// Whether callers may write it.
-    pub writable: bool,
+    /// Whether and when callers may write it.
+    pub access: Access,
     /// Whether a record must have it.
     pub required: bool,
     /// Whether upserts may address records by it.
     pub external_id: bool,
     /// Whether no two living records may share a value, ignoring case.
     pub unique: bool,
+    /// What a new record gets when its creator says nothing.
+    pub default: Option<Value>,
+    /// Picklist values that records may still have and new ones cannot be given.
+    pub inactive: Vec<String>,
 }
 
 impl Field {
     /// An ordinary writable field.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { name: name.into(), kind, writable: true, required: false, external_id: false, unique: false }
+        Self {
+            name: name.into(),
+            kind,
+            access: Access::Write,
+            required: false,
+            external_id: false,
+            unique: false,
+            default: None,
+            inactive: Vec::new(),
+        }
     }
 
     fn system(name: &str, kind: Kind) -> Self {
-        Self { writable: false, ..Self::new(name, kind) }
+        Self { access: Access::Read, ..Self::new(name, kind) }
+    }
+
+    fn at_creation(self) -> Self {
+        Self { access: Access::Create, ..self }
+    }
+
+    fn or(self, default: impl Into<Value>) -> Self {
+        Self { default: Some(default.into()), ..self }
     }
 
     fn required(self) -> Self {
@@ -127,12 +179,15 @@ impl Field {
             }
             _ => (&[][..], false),
         };
-        let picklist: Vec<Value> = values
-            .iter()
-            .map(|value| json!({ "active": true, "defaultValue": false, "label": value, "validFor": null, "value": value }))
-            .collect();
+        let entry = |value: &String, active: bool| {
+            let default = self.default.as_ref().is_some_and(|default| default == value.as_str());
+            json!({ "active": active, "defaultValue": default, "label": value, "validFor": null, "value": value })
+        };
+        let active = values.iter().map(|value| entry(value, true));
+        let picklist: Vec<Value> = active.chain(self.inactive.iter().map(|value| entry(value, false))).collect();
         let (reference_to, relationship) = match &self.kind {
             Kind::Reference { to, relationship } => (vec![*to], Some(*relationship)),
+            Kind::Polymorphic(to) => (to.to_vec(), None),
             _ => (Vec::new(), None),
         };
         let multi = matches!(self.kind, Kind::MultiPicklist { .. });
@@ -141,10 +196,10 @@ impl Field {
             "label": self.name.trim_end_matches("__c").replace('_', " "),
             "type": self.kind.describe_type(),
             "length": self.kind.length().unwrap_or(0),
-            "createable": self.writable,
-            "updateable": self.writable,
+            "createable": self.access != Access::Read,
+            "updateable": self.access == Access::Write,
             "nillable": !self.required && !matches!(self.kind, Kind::Id | Kind::Boolean),
-            "defaultedOnCreate": !self.writable || self.kind == Kind::Boolean,
+            "defaultedOnCreate": self.access == Access::Read || self.kind == Kind::Boolean || self.default.is_some(),
             "custom": custom,
             "externalId": self.external_id,
             "idLookup": self.external_id || matches!(self.kind, Kind::Id | Kind::Email),
@@ -170,6 +225,8 @@ pub struct Object {
     plural: &'static str,
     /// The first three characters of its ids.
     pub prefix: &'static str,
+    /// Whether it is set up by an administrator and closed to API writes.
+    pub read_only: bool,
     /// Its fields in describe order.
     pub fields: Vec<Field>,
 }
@@ -211,9 +268,9 @@ impl Object {
             "labelPlural": self.plural,
             "keyPrefix": self.prefix,
             "custom": false,
-            "createable": self.name != "User",
-            "updateable": self.name != "User",
-            "deletable": self.name != "User",
+            "createable": !self.read_only,
+            "updateable": !self.read_only,
+            "deletable": !self.read_only,
             "queryable": true,
             "replicateable": true,
             "retrieveable": true,
@@ -236,7 +293,9 @@ impl Schema {
     /// The standard objects, with `custom` fields added to the object named beside each.
     /// `unique_key` says whether `Ivvy_Id__c` was ticked "Unique", as it must be for upserts to be safe.
     pub fn new(custom: &[(String, Field)], unique_key: bool) -> Self {
-        let mut objects = vec![account(), contact(), user()];
+        let mut objects = vec![people::account(), people::contact(), people::lead(), people::user()];
+        objects.extend([campaigns::campaign(), campaigns::member(), campaigns::member_status()]);
+        objects.extend([sales::opportunity(), sales::contact_role(), sales::task()]);
         for object in &mut objects {
             for (owner, field) in custom {
                 if owner == object.name {
@@ -267,8 +326,19 @@ impl Schema {
     }
 }
 
+/// The field for Tandem's key, on every object it writes.
 fn ivvy_key() -> Field {
     Field { external_id: true, unique: true, ..Field::new("Ivvy_Id__c", Kind::Text(64)) }
+}
+
+/// Who owns a record. Its creator, unless he says otherwise; never nobody.
+fn owner() -> Field {
+    Field::new("OwnerId", Kind::Reference { to: "User", relationship: "Owner" }).required()
+}
+
+/// A picklist that defines these and accepts anything.
+fn suggestions(values: &[&str]) -> Kind {
+    Kind::Picklist { values: values.iter().map(|value| (*value).to_owned()).collect(), restricted: false }
 }
 
 fn system_fields() -> Vec<Field> {
@@ -281,86 +351,6 @@ fn system_fields() -> Vec<Field> {
         Field::system("SystemModstamp", Kind::DateTime),
         Field::system("IsDeleted", Kind::Boolean),
     ]
-}
-
-fn account() -> Object {
-    let mut fields = vec![
-        Field::system("Id", Kind::Id),
-        Field::system("MasterRecordId", Kind::Reference { to: "Account", relationship: "MasterRecord" }),
-        Field::new("Name", Kind::Text(255)).required(),
-        Field::new("Phone", Kind::Phone),
-        Field::new("Website", Kind::Url),
-        Field::new("Description", Kind::TextArea(32_000)),
-        Field::new("BillingStreet", Kind::TextArea(255)),
-        Field::new("BillingCity", Kind::Text(40)),
-        Field::new("BillingState", Kind::Text(80)),
-        Field::new("BillingPostalCode", Kind::Text(20)),
-        Field::new("BillingCountry", Kind::Text(80)),
-        Field::new("NumberOfEmployees", Kind::Double),
-        Field::new("Email__c", Kind::Email),
-        ivvy_key(),
-    ];
-    fields.extend(system_fields());
-    Object { name: "Account", plural: "Accounts", prefix: "001", fields }
-}
-
-fn contact() -> Object {
-    let mut fields = vec![
-        Field::system("Id", Kind::Id),
-        Field::system("MasterRecordId", Kind::Reference { to: "Contact", relationship: "MasterRecord" }),
-        Field::new("AccountId", Kind::Reference { to: "Account", relationship: "Account" }),
-        Field::new("LastName", Kind::Text(80)).required(),
-        Field::new("FirstName", Kind::Text(40)),
-        Field::system("Name", Kind::Text(121)),
-        Field::new("Title", Kind::Text(128)),
-        Field::new("Email", Kind::Email),
-        Field::new("Phone", Kind::Phone),
-        Field::new("MobilePhone", Kind::Phone),
-        Field::new("Description", Kind::TextArea(32_000)),
-        Field::new("MailingStreet", Kind::TextArea(255)),
-        Field::new("MailingCity", Kind::Text(40)),
-        Field::new("MailingState", Kind::Text(80)),
-        Field::new("MailingPostalCode", Kind::Text(20)),
-        Field::new("MailingCountry", Kind::Text(80)),
-        Field::new("HasOptedOutOfEmail", Kind::Boolean),
-        Field::new(
-            "LeadSource",
-            Kind::Picklist {
-                values: [
-                    "Web",
-                    "Website",
-                    "Trade Show",
-                    "Phone Inquiry",
-                    "Partner Referral",
-                    "Purchased List",
-                    "Other",
-                ]
-                .map(str::to_owned)
-                .to_vec(),
-                restricted: false,
-            },
-        ),
-        Field::new("Diet__c", Kind::picklist(&["None", "Vegetarian", "Vegan", "Gluten free", "Halal", "Kosher"])),
-        Field::new("Tags__c", Kind::multi_picklist(&["VIP", "Speaker", "Sponsor", "Press", "Alumni", "Newsletter"])),
-        ivvy_key(),
-    ];
-    fields.extend(system_fields());
-    Object { name: "Contact", plural: "Contacts", prefix: "003", fields }
-}
-
-fn user() -> Object {
-    let mut fields = vec![
-        Field::system("Id", Kind::Id),
-        Field::system("Username", Kind::Text(80)),
-        Field::system("LastName", Kind::Text(80)),
-        Field::system("FirstName", Kind::Text(40)),
-        Field::system("Name", Kind::Text(121)),
-        Field::system("Email", Kind::Email),
-        Field::system("IsActive", Kind::Boolean),
-    ];
-    // A User is never deleted, only deactivated, so it has no IsDeleted.
-    fields.extend(system_fields().into_iter().filter(|field| field.name != "IsDeleted"));
-    Object { name: "User", plural: "Users", prefix: "005", fields }
 }
 
 #[cfg(test)]
@@ -380,5 +370,23 @@ mod tests {
         assert_eq!(field("Diet__c")["picklistValues"][1]["value"], "Vegetarian");
         assert_eq!(field("Name")["updateable"], false);
         assert_eq!(field("AccountId")["referenceTo"][0], "Account");
+    }
+
+    #[test]
+    fn describe_tells_what_is_given_once_what_has_a_default_and_what_is_retired() {
+        let schema = Schema::new(&[], true);
+        let field = |object: &str, name: &str| schema.object(object).unwrap().field(name).unwrap().describe();
+        let campaign = field("CampaignMember", "CampaignId");
+        assert_eq!((&campaign["createable"], &campaign["updateable"]), (&json!(true), &json!(false)));
+        assert_eq!(field("CampaignMember", "HasResponded")["createable"], false);
+        assert_eq!(field("Task", "WhoId")["referenceTo"], json!(["Contact", "Lead"]));
+        assert_eq!(field("Opportunity", "CloseDate")["type"], "date");
+        assert_eq!(field("Opportunity", "Amount")["type"], "currency");
+        let sources = field("Lead", "LeadSource");
+        assert_eq!(sources["restrictedPicklist"], false);
+        let sources = sources["picklistValues"].as_array().unwrap();
+        assert!(sources.iter().any(|source| source["active"] == false) && sources[0]["active"] == true);
+        let keyed = |object: &&Object| !object.read_only && object.name != "OpportunityContactRole";
+        assert!(schema.objects().iter().filter(keyed).all(|object| object.field("Ivvy_Id__c").is_some()));
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::id::SfId;
 use super::org::{Org, Version};
+use super::rules;
 use super::schema::Kind;
 use super::soql::{Cell, Column, Rows};
 use super::stamp;
@@ -39,7 +40,8 @@ impl<'a> View<'a> {
             "LastModifiedById" => id(&version.modified_by),
             "IsDeleted" => Cell::Bool(version.deleted),
             "MasterRecordId" => version.master.as_ref().map_or(Cell::Null, id),
-            "Name" if self.object != "Account" => full_name(version),
+            "Name" if matches!(self.object, "Contact" | "Lead" | "User") => full_name(version),
+            "HasResponded" if self.object == "CampaignMember" => Cell::Bool(rules::has_responded(self.org, version)),
             _ => match version.fields.get(name) {
                 Some(Value::Bool(flag)) => Cell::Bool(*flag),
                 Some(Value::Number(number)) => number.as_f64().map_or(Cell::Null, Cell::Number),

@@ -9,8 +9,10 @@ use super::body::{Purpose, accept};
 use super::error::Refusal;
 use super::id::SfId;
 use super::org::{Author, DuplicateRule, Org};
+use super::rules;
 use super::schema::Object;
 use crate::model::Timestamp;
+use crate::sim::ledger::By;
 
 /// One writing call.
 #[derive(Clone, Debug)]
@@ -53,17 +55,21 @@ impl Writer {
     /// # Errors
     /// In Salesforce's codes.
     pub fn create(&self, org: &mut Org, object: &str, body: &Map<String, Value>) -> Result<SfId, Refusal> {
-        let object = writable(org, object)?;
+        let object = writable(org, object, &self.author)?;
         if body.contains_key("Id") || body.contains_key("id") {
             let text = "cannot specify Id in an insert call";
             return Err(Refusal::of_fields("INVALID_FIELD_FOR_INSERT_UPDATE", text, &["Id"]));
         }
-        let fields = accept(org, object, body, Purpose::Create, self.now)?;
+        let mut fields = accept(org, object, body, Purpose::Create, self.now)?;
         let name = object.name;
+        rules::complete(org, object, &mut fields, &self.author.user);
+        rules::check_new(org, name, &fields)?;
         unique(org, object, None, &fields)?;
         self.check_duplicates(org, name, &fields)?;
         let fields = fields.into_iter().filter(|(_, value)| !value.is_null()).collect();
-        Ok(org.insert(name, fields, &self.author, self.now))
+        let id = org.insert(name, fields, &self.author, self.now);
+        rules::after_creation(org, name, &id, &self.author, self.now);
+        Ok(id)
     }
 
     /// Changes the fields of `body` on a living record.
@@ -71,14 +77,16 @@ impl Writer {
     /// # Errors
     /// In Salesforce's codes.
     pub fn update(&self, org: &mut Org, object: &str, id: &SfId, body: &Map<String, Value>) -> Result<(), Refusal> {
-        let object = writable(org, object)?;
+        let object = writable(org, object, &self.author)?;
         alive(org, object.name, id)?;
         if body.contains_key("Id") || body.contains_key("id") {
             let text = "The Id field should not be specified in the sobject data.";
             return Err(Refusal::of_fields("INVALID_FIELD", text, &["Id"]));
         }
-        let fields = accept(org, object, body, Purpose::Update, self.now)?;
         let name = object.name;
+        rules::check_open(org, name, id)?;
+        let fields = accept(org, object, body, Purpose::Update, self.now)?;
+        rules::check_change(org, name, id, &fields)?;
         unique(org, object, Some(id), &fields)?;
         org.change(name, id, fields, &self.author, self.now);
         Ok(())
@@ -95,7 +103,7 @@ impl Writer {
         key: Key<'_>,
         body: &Map<String, Value>,
     ) -> Result<Upserted, Refusal> {
-        let name = writable(org, object)?.name;
+        let name = writable(org, object, &self.author)?.name;
         external_id_field(org, name, key.field)?;
         if body.contains_key(key.field) {
             let text = format!("The {} field should not be specified in the sobject data.", key.field);
@@ -129,20 +137,24 @@ impl Writer {
         }
     }
 
-    /// Deletes a living record, and an account's contacts with it.
+    /// Deletes a living record, and what cannot be without it.
     ///
     /// # Errors
     /// In Salesforce's codes.
     pub fn delete(&self, org: &mut Org, object: &str, id: &SfId) -> Result<(), Refusal> {
-        let name = writable(org, object)?.name;
+        let name = writable(org, object, &self.author)?.name;
         alive(org, name, id)?;
-        if name == "Account" {
-            for child in org.children("Contact", id) {
-                org.remove("Contact", &child, None, &self.author, self.now);
+        self.remove_whole(org, name, id);
+        Ok(())
+    }
+
+    fn remove_whole(&self, org: &mut Org, name: &'static str, id: &SfId) {
+        for part in rules::parts(name) {
+            for child in org.children(part, id) {
+                self.remove_whole(org, part, &child);
             }
         }
         org.remove(name, id, None, &self.author, self.now);
-        Ok(())
     }
 
     /// Merges `loser` into `master`: the loser is deleted and names the survivor, its children move.
@@ -150,15 +162,10 @@ impl Writer {
     /// # Errors
     /// When either is missing or deleted.
     pub fn merge(&self, org: &mut Org, object: &str, master: &SfId, loser: &SfId) -> Result<(), Refusal> {
-        let name = writable(org, object)?.name;
+        let name = writable(org, object, &self.author)?.name;
         alive(org, name, master)?;
         alive(org, name, loser)?;
-        if name == "Account" {
-            for child in org.children("Contact", loser) {
-                let moved = BTreeMap::from([("AccountId".to_owned(), json!(master.as_str()))]);
-                org.change("Contact", &child, moved, &self.author, self.now);
-            }
-        }
+        rules::move_children(org, loser, master, &self.author, self.now);
         org.remove(name, loser, Some(master.clone()), &self.author, self.now);
         org.change(name, master, BTreeMap::new(), &self.author, self.now);
         Ok(())
@@ -224,9 +231,10 @@ fn duplicates(object: &str, rule: DuplicateRule, alike: &[&SfId]) -> Refusal {
 }
 
 /// The object, if it exists and callers may write it.
-fn writable<'a>(org: &'a Org, object: &str) -> Result<&'a Object, Refusal> {
+fn writable<'a>(org: &'a Org, object: &str, author: &Author) -> Result<&'a Object, Refusal> {
     let object = org.schema.object(object).ok_or_else(Refusal::not_found)?;
-    if object.name == "User" {
+    // An administrator prepares lists by hand; nobody writes users here.
+    if object.read_only && (author.by == By::Api || object.name == "User") {
         return Err(Refusal::new("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object")
             .status(StatusCode::FORBIDDEN));
     }

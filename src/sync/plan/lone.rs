@@ -9,8 +9,8 @@ use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::plan::Candidate;
 use crate::model::{
-    Base, FieldPlan, Fingerprint, ItemError, Kind, ModuleId, Observation, PairKey, Plan, Reason, Reasons, RecordId,
-    Side, State, Verdict,
+    Base, FieldDef, FieldKind, FieldPlan, Fingerprint, ItemError, Kind, ModuleDef, ModuleId, Observation, PairKey,
+    Plan, Reason, Reasons, RecordId, Side, State, Value, Verdict,
 };
 use crate::store::{Reads, StoreError, Tx};
 use crate::sync::core::Core;
@@ -59,7 +59,16 @@ pub(super) fn plan(
         super::merged::remember(tx, module, side, id)?;
         return Ok(Planned::Settled);
     }
-    match counterpart(core, tx, &seen)? {
+    let found = counterpart(core, tx, &seen)?;
+    if !matches!(found, Counterpart::One(..) | Counterpart::UnderWay)
+        && let Some(why) = kept_out(context.def, &seen)
+    {
+        if let Some(item) = open {
+            supersede(tx, item, context.now, why)?;
+        }
+        return Ok(Planned::Settled);
+    }
+    match found {
         Counterpart::One(other, reason) => {
             let (ivvy, crm) = if side == Side::Ivvy { (id, &other) } else { (&other, id) };
             let link = link_records(tx, module, ivvy, crm, reason, context.now)?;
@@ -72,7 +81,7 @@ pub(super) fn plan(
         }
         Counterpart::UnderWay => Ok(Planned::Deferred),
         // Entered in both systems at once, the twin is there but not read yet.
-        Counterpart::None if open.is_none() && cause == Cause::Seen && !read_since(tx, &seen)? => {
+        Counterpart::None if open.is_none() && cause == Cause::Seen && !module.appends() && !read_since(tx, &seen)? => {
             if let Some(poll) = core.signals.poll.get(&(module, side.other())) {
                 poll.notify_one();
             }
@@ -84,6 +93,23 @@ pub(super) fn plan(
             Ok(Planned::Settled)
         }
     }
+}
+
+/// Why a record is not carried over at all: it is on the wrong side of a one-way module, its values keep it
+/// out for now (V-45, V-47, V-52), or it is history of nobody we keep.
+fn kept_out(def: &ModuleDef, seen: &Observation) -> Option<&'static str> {
+    if !def.flow.may_write(seen.side.other()) {
+        return Some("the module never writes to the other side");
+    }
+    if seen.side == Side::Ivvy && def.admits(&seen.record.fields).is_err() {
+        return Some("its values keep it out, as configured");
+    }
+    let nobody = |field: &FieldDef| {
+        field.required_on == Some(Side::Crm)
+            && matches!(field.kind, FieldKind::Reference(_))
+            && seen.record.fields.get(field.name.as_ref()).is_none_or(Value::is_empty)
+    };
+    (def.id.appends() && def.fields.iter().any(nobody)).then_some("it belongs to nobody who is kept in step")
 }
 
 /// Whether the other side has been swept, from start to end, since this record was seen. Only then does
@@ -284,7 +310,7 @@ fn missing_fields(context: &Context<'_>, target: Side, plan: &Plan) -> Vec<Strin
         .filter(|field| {
             plan.field(&field.name).is_none_or(|row| {
                 let given = row.verdict != Verdict::Same || row.choice.is_some();
-                !given || row.result().is_none_or(crate::model::Value::is_empty)
+                !given || row.result().is_none_or(Value::is_empty)
             })
         })
         .map(|field| field.title.clone().into_owned())

@@ -23,6 +23,9 @@ pub(super) fn plan(
         return Ok(Planned::Settled);
     };
     let pair = PairKey::Link(link);
+    if module.appends() {
+        return close_history(&context, tx, &pair);
+    }
     let standing = standing(tx, module, &pair)?;
     // A write is under way: its confirmation plans again with whatever was observed meanwhile.
     if cause != Cause::Confirmed && standing.as_ref().is_some_and(|item| item.state.has_intent()) {
@@ -75,6 +78,22 @@ pub(super) fn plan(
         waits_for: parent.map(|(Parent::Coming(module, key) | Parent::Unmatched(module, key))| (module, key)),
     };
     upsert(&context, tx, draft)?;
+    Ok(Planned::Settled)
+}
+
+/// History is written once: whatever becomes of either record, nothing is left to do (V-31).
+fn close_history(context: &Context<'_>, tx: &mut Tx<'_>, pair: &PairKey) -> Result<Planned, StoreError> {
+    if let Some(open) = tx.open_item(context.module, pair)?
+        && let Some(mut item) = tx.item(open)?
+        && !item.state.has_intent()
+    {
+        item.state = State::Done;
+        item.reasons = Reasons::NONE;
+        item.ver += 1;
+        item.updated_at = context.now;
+        let what = AuditEvent::Moved { state: State::Done, cause: "written to the CRM's history".to_owned() };
+        super::put(tx, &item, Actor::engine(), context.now, what)?;
+    }
     Ok(Planned::Settled)
 }
 

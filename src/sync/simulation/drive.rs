@@ -171,7 +171,7 @@ impl Drive {
             (ModuleId::Companies, _) => "phone",
             (ModuleId::Contacts, 0) => "first_name",
             (ModuleId::Contacts, 1) => "email",
-            (ModuleId::Contacts, _) => "phone",
+            (_, _) => "phone",
         };
         let value = match field {
             "phone" => self.token("0"),
@@ -259,7 +259,7 @@ impl Drive {
 
     /// An operator releases a guard or decides something, sometimes on an outdated view.
     async fn operate(&mut self, engine: &Engine, store: &Store) {
-        for module in ModuleId::ALL {
+        for module in ModuleId::PEOPLE {
             let tripped = store.read(|view| Ok(view.guard(module)?.is_some_and(|guard| guard.tripped.is_some())));
             if tripped.unwrap_or(false) {
                 let _ = engine.guard_release(module, None, Self::actor()).await;
@@ -390,7 +390,7 @@ impl Drive {
 
     /// Dead items and tripped guards are an operator's work; conflicts may stay open.
     async fn settle_dead(&mut self, engine: &Engine, store: &Store) {
-        for module in ModuleId::ALL {
+        for module in ModuleId::PEOPLE {
             let tripped = store.read(|view| Ok(view.guard(module)?.is_some_and(|guard| guard.tripped.is_some())));
             if tripped.unwrap_or(false) {
                 let _ = engine.guard_release(module, None, Self::actor()).await;
@@ -404,7 +404,7 @@ impl Drive {
 
 /// What has not been read whole since `began`.
 fn unread(store: &Store, began: Timestamp) -> Vec<(ModuleId, Side)> {
-    let all = ModuleId::ALL.into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side)));
+    let all = ModuleId::PEOPLE.into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side)));
     let read =
         |(module, side)| store.read(|view| view.cursor(module, side)).is_ok_and(|at| at.last_full >= Some(began));
     all.filter(|poller| !read(*poller)).collect()

@@ -240,7 +240,7 @@ impl Scene {
     }
 
     async fn release(&self) {
-        for module in ModuleId::ALL {
+        for module in ModuleId::PEOPLE {
             self.engine.guard_release(module, None, Self::actor()).await.unwrap();
         }
     }

@@ -81,9 +81,15 @@ impl App {
                 }
             }
             A::TakeAllIvvy | A::TakeAllCrm => match self.triage.view() {
+                Some(view) if id == A::TakeAllCrm && view.item.module.one_way().is_some() => {
+                    view.item.module.one_way().map(str::to_owned)
+                }
                 Some(view) => Self::edit_refusal(view.item.state),
                 None => no("no item is open"),
             },
+            A::MatchPair | A::MatchUnpair | A::MatchIgnore | A::MatchCreate | A::MatchResend | A::MatchAgain => {
+                self.match_refusal(id)
+            }
             A::ClearMarks if self.queue.marks.is_empty() => no("nothing is marked"),
             A::Mark | A::Range | A::MarkAll if self.queue.rows().is_empty() => no("the queue is empty here"),
             A::Sync | A::SyncFull | A::PauseModule if self.current_module().is_none() => no("no module is chosen"),

@@ -218,6 +218,11 @@ impl App {
                 self.queue.filter.text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
                 self.refilter();
             }
+            Purpose::MatchFilter => {
+                let text = form.first_text();
+                self.matching.text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+                self.rematch_filter();
+            }
             Purpose::Goto => {
                 if let Ok(id) = form.first_text().trim().parse() {
                     self.open_item(id);

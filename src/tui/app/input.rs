@@ -38,6 +38,10 @@ impl App {
                     self.try_perform(id, effects);
                 }
             },
+            Some(Dialog::Pairing(pairing)) => {
+                let chosen = pairing.key(key);
+                self.chosen(chosen, effects);
+            }
             Some(Dialog::Guard(_) | Dialog::Report(_)) | None => self.command_key(key, effects),
         }
     }
@@ -63,10 +67,14 @@ impl App {
     }
 
     /// Pasted text goes into inputs only: a paste must never run keys.
-    pub(super) fn paste(&mut self, text: &str) {
+    pub(super) fn paste(&mut self, text: &str, effects: &mut Vec<Effect>) {
         match self.dialogs.last_mut() {
             Some(Dialog::Form(form)) => form.paste(text),
             Some(Dialog::Picker(picker)) => picker.paste(text),
+            Some(Dialog::Pairing(pairing)) => {
+                let chosen = pairing.paste(text);
+                self.chosen(chosen, effects);
+            }
             _ => self.toast(Severity::Info, "pasted text was ignored: there is nothing to type into here"),
         }
     }

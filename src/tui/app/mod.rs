@@ -6,6 +6,7 @@
 mod available;
 mod decide;
 mod input;
+mod matching;
 mod operate;
 mod perform;
 mod refresh;
@@ -22,13 +23,14 @@ use super::backend::{BackendEvent, CallError};
 use super::dialog::{Dialog, Guard};
 use super::keys::{Chord, Keymap};
 use super::log::Log;
+use super::matching::Matching;
 use super::queue::{Load, Queue};
 use super::toast::{Severity, Toasts};
 use super::triage::Triage;
 use super::view::layout;
 use crate::error::Result;
 use crate::model::{Fingerprint, ItemId, ModuleId, Seq, Timestamp, Verb};
-use crate::wire::{Answer, Hello, Request, Status};
+use crate::wire::{Answer, Hello, MatchEntry, Request, Status};
 
 pub use decide::Bulk;
 pub(super) use perform::STATE_FILTERS;
@@ -46,6 +48,8 @@ pub enum Tab {
     Diff,
     /// The audit log.
     Log,
+    /// The match tables.
+    Match,
 }
 
 impl Tab {
@@ -56,6 +60,7 @@ impl Tab {
             Self::Queue => "Queue",
             Self::Diff => "Diff",
             Self::Log => "Log",
+            Self::Match => "Match",
         }
     }
 
@@ -66,6 +71,7 @@ impl Tab {
             Self::Queue => Scope::Queue,
             Self::Diff => Scope::Diff,
             Self::Log => Scope::Log,
+            Self::Match => Scope::Match,
         }
     }
 }
@@ -152,6 +158,15 @@ pub enum Tag {
         /// Older than this; the newest when absent.
         before: Option<Seq>,
     },
+    /// Rows of a match table.
+    Matches {
+        /// Of which query.
+        generation: u64,
+        /// Further rows, not the first.
+        further: bool,
+    },
+    /// What an entry could be paired with.
+    MatchOptions(MatchEntry),
     /// A decision.
     Decide {
         /// What.
@@ -203,6 +218,7 @@ pub struct App {
     pub(super) queue: Queue,
     pub(super) triage: Triage,
     pub(super) log: Log,
+    pub(super) matching: Matching,
     pub(super) dialogs: Vec<Dialog>,
     pub(super) toasts: Toasts,
     pub(super) pressed: Vec<Chord>,
@@ -239,6 +255,7 @@ impl App {
             queue: Queue::default(),
             triage: Triage::default(),
             log: Log::default(),
+            matching: Matching::default(),
             dialogs: Vec::new(),
             toasts: Toasts::default(),
             pressed: Vec::new(),
@@ -259,12 +276,13 @@ impl App {
         match msg {
             Msg::Start => self.start(&mut effects),
             Msg::Key(key) => self.key(key, &mut effects),
-            Msg::Paste(text) => self.paste(&text),
+            Msg::Paste(text) => self.paste(&text, &mut effects),
             Msg::Resize(size) => {
                 self.size = size;
                 let height = self.list_height();
                 self.queue.scroll_into_view(height);
                 self.log.scroll_into_view(height);
+                self.matching.scroll_into_view(height);
                 effects.push(Effect::Repaint);
             }
             Msg::Reply(tag, reply) => {

@@ -42,6 +42,7 @@ impl App {
             A::Queue => self.go(Tab::Queue),
             A::Diff => self.go_diff(),
             A::Log => self.go(Tab::Log),
+            A::Match => self.go(Tab::Match),
             A::NextPane => self.next_pane(1),
             A::PreviousPane => self.next_pane(-1),
             A::Freeze => self.frozen = !self.frozen,
@@ -107,6 +108,15 @@ impl App {
             | A::Claim
             | A::Arrived
             | A::Resend => self.decide_action(id, effects),
+            A::MatchTable
+            | A::MatchSide
+            | A::MatchFilter
+            | A::MatchPair
+            | A::MatchUnpair
+            | A::MatchIgnore
+            | A::MatchCreate
+            | A::MatchResend
+            | A::MatchAgain => self.match_action(id, effects),
             A::Sync
             | A::SyncFull
             | A::PauseModule
@@ -219,6 +229,7 @@ impl App {
             (None, Tab::Queue) => self.queue.step(rows, height),
             (None, Tab::Diff) => self.triage.step(rows),
             (None, Tab::Log) => self.log.step(rows, height),
+            (None, Tab::Match) => self.matching.step(rows, height),
         }
     }
 
@@ -244,9 +255,17 @@ impl App {
     }
 
     fn sideways(&mut self, by: isize) {
-        if self.tab == Tab::Queue && self.dialogs.is_empty() {
-            self.queue.cycle_state(&STATE_FILTERS, by);
-            self.refilter();
+        match self.tab {
+            _ if !self.dialogs.is_empty() => {}
+            Tab::Queue => {
+                self.queue.cycle_state(&STATE_FILTERS, by);
+                self.refilter();
+            }
+            Tab::Match => {
+                self.matching.cycle_state(by);
+                self.refresh.matches.forget();
+            }
+            _ => {}
         }
     }
 
@@ -272,6 +291,7 @@ impl App {
             }
             Tab::Diff if self.triage.pane == Pane::Candidates => self.try_perform(ActionId::Pair, effects),
             Tab::Diff => self.show_values(),
+            Tab::Match => self.try_perform(ActionId::MatchPair, effects),
             Tab::Log => {
                 if let Some(id) = self.log.current().and_then(|row| row.item) {
                     self.open_item(id);
@@ -378,7 +398,7 @@ impl App {
             Tab::Diff => self.triage.wanted(),
             Tab::Log if self.log.item.is_some() => None,
             Tab::Log => self.log.current().and_then(|row| row.item),
-            Tab::Dashboard => None,
+            Tab::Dashboard | Tab::Match => None,
         };
         if item != self.log.item {
             self.log.item = item;

@@ -11,6 +11,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 const QUEUE_EVERY: Duration = Duration::from_millis(500);
 const ITEM_EVERY: Duration = Duration::from_millis(300);
 const LOG_EVERY: Duration = Duration::from_millis(500);
+const MATCHES_EVERY: Duration = Duration::from_millis(500);
 
 /// Wait after a question that failed because something was not available.
 const RETRY_AFTER: Duration = Duration::from_secs(3);
@@ -68,6 +69,7 @@ pub struct Refresh {
     pub(super) queue: Slot,
     pub(super) item: Slot,
     pub(super) log: Slot,
+    pub(super) matches: Slot,
     /// Further rows of queue and log: never stale, but not asked again at once after a failure.
     more_not_before: Timestamp,
 }
@@ -79,6 +81,7 @@ impl Refresh {
         self.queue.forget();
         self.item.forget();
         self.log.forget();
+        self.matches.forget();
     }
 
     /// Ask for all of it at once, without asking twice.
@@ -87,6 +90,7 @@ impl Refresh {
         self.queue.now();
         self.item.now();
         self.log.now();
+        self.matches.now();
     }
 }
 
@@ -118,6 +122,9 @@ impl App {
                 None => {}
             }
         }
+        if self.tab == Tab::Match {
+            self.pump_matches(height, effects);
+        }
         if self.tab == Tab::Log {
             let due = self.refresh.log.due(now) && (self.live() || !self.log.loaded());
             let more = self.log.loaded() && now >= self.refresh.more_not_before;
@@ -132,6 +139,23 @@ impl App {
                 }
                 effects.push(Effect::Call(Tag::Audit { generation, before: query.before }, Request::Audit(query)));
             }
+        }
+    }
+
+    fn pump_matches(&mut self, height: usize, effects: &mut Vec<Effect>) {
+        let due = self.refresh.matches.due(self.now) && (self.live() || !self.matching.loaded());
+        let more = self.now >= self.refresh.more_not_before;
+        let query = match due {
+            true => self.matching.first(),
+            false if more => self.matching.prefetch(height),
+            false => None,
+        };
+        if let Some((generation, query)) = query {
+            if due {
+                self.refresh.matches.ask();
+            }
+            let further = query.after.is_some();
+            effects.push(Effect::Call(Tag::Matches { generation, further }, Request::Matches(query)));
         }
     }
 
@@ -158,12 +182,13 @@ impl App {
         if !self.live() {
             return None;
         }
-        let Refresh { status, queue, item, log, .. } = &self.refresh;
+        let Refresh { status, queue, item, log, matches, .. } = &self.refresh;
         let shown = [
             Some(status),
             (self.tab == Tab::Queue).then_some(queue),
             (self.tab == Tab::Diff && self.triage.wanted().is_some()).then_some(item),
             (self.tab == Tab::Log).then_some(log),
+            (self.tab == Tab::Match).then_some(matches),
         ];
         shown.into_iter().flatten().filter(|slot| slot.stale && !slot.asked).map(|slot| slot.not_before).min()
     }
@@ -188,6 +213,10 @@ impl App {
 
     pub(super) fn item_answered(&mut self) {
         self.refresh.item.answered(self.settle(ITEM_EVERY));
+    }
+
+    pub(super) fn matches_answered(&mut self) {
+        self.refresh.matches.answered(self.settle(MATCHES_EVERY));
     }
 
     pub(super) fn log_answered(&mut self) {

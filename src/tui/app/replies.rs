@@ -61,6 +61,15 @@ impl App {
                 }
                 self.log.receive(generation, before, rows, height);
             }
+            (Tag::Matches { generation, further }, Answer::Matches(page)) => {
+                if !further {
+                    self.matches_answered();
+                }
+                self.matching.receive(generation, further, page, height);
+            }
+            (Tag::MatchOptions(entry), Answer::MatchOptions { options, without }) => {
+                self.match_options(&entry, options, without);
+            }
             (Tag::Decide { verb, target }, Answer::Decided(item)) => self.decided(verb, &target, &item),
             (Tag::Bulk, Answer::DecidedMany { results }) => self.bulk_answered(results, effects),
             (Tag::Guard(module), Answer::Guard(plan)) => {
@@ -117,7 +126,8 @@ impl App {
         // What is not available now is asked again later; what was refused is not.
         let again = error.kind == ErrorKind::Unavailable;
         let at = self.retry_at();
-        let asked_again = matches!(tag, Tag::Status | Tag::Item(_) | Tag::Page { .. } | Tag::Audit { .. });
+        let asked_again =
+            matches!(tag, Tag::Status | Tag::Item(_) | Tag::Page { .. } | Tag::Audit { .. } | Tag::Matches { .. });
         match tag {
             Tag::Status if again => self.refresh.status.retry(at),
             Tag::Status => self.status_answered(),
@@ -139,6 +149,15 @@ impl App {
                 }
                 self.log.failed();
             }
+            Tag::Matches { further, .. } => {
+                match further {
+                    true => self.more_failed(),
+                    false if again => self.refresh.matches.retry(at),
+                    false => self.matches_answered(),
+                }
+                self.matching.failed();
+            }
+            Tag::MatchOptions(_) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Pairing(_))),
             Tag::Bulk => return self.bulk_failed(error),
             Tag::Decide { verb, target } => {
                 let current = failed.current.as_deref();
@@ -170,6 +189,7 @@ impl App {
                 self.refresh.status.soon();
                 self.refresh.queue.soon();
                 self.refresh.log.soon();
+                self.refresh.matches.soon();
                 let (awaited, others) = std::mem::take(&mut self.awaited)
                     .into_iter()
                     .partition::<BTreeSet<_>, _>(|id| overflow || items.contains(id));
@@ -194,6 +214,7 @@ impl App {
                 self.refresh.everything();
                 self.queue.connection_lost();
                 self.log.failed();
+                self.matching.failed();
                 self.toast(Severity::Info, "connected again");
                 effects.push(Effect::Call(Tag::Watch, Request::Watch));
             }

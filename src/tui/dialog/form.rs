@@ -9,6 +9,7 @@ use crate::model::{Choice, FieldKind, ItemId, ModuleId, RecordId, Side, Value, V
 use crate::text::{Safe, strip_controls};
 use crate::tui::action::Tier;
 use crate::tui::app::Target;
+use crate::wire::{MatchEntry, MatchVerb};
 
 /// Longest text an input takes, in bytes.
 const INPUT_MAX: usize = 64 * 1024;
@@ -145,6 +146,15 @@ pub enum Purpose {
     FilterText,
     /// Open an item.
     Goto,
+    /// Set the text filter of the match tables.
+    MatchFilter,
+    /// Decide about an entry of a match table.
+    Match {
+        /// About which.
+        entry: MatchEntry,
+        /// What.
+        verb: MatchVerb,
+    },
     /// Release the guard.
     GuardRelease {
         /// Which module.

@@ -1,6 +1,7 @@
 //! Dialogs: whatever stands over the tabs and takes the keys first.
 
 pub mod form;
+pub mod pairing;
 pub mod picker;
 
 use crate::model::ModuleId;
@@ -8,6 +9,7 @@ use crate::text::Safe;
 use crate::wire::GuardPlan;
 
 pub use form::{Field, Form, Input, Outcome, Purpose};
+pub use pairing::Pairing;
 pub use picker::Picker;
 
 /// One dialog.
@@ -19,6 +21,8 @@ pub enum Dialog {
     Picker(Box<Picker>),
     /// What a guard holds.
     Guard(Guard),
+    /// What an entry of a match table could be paired with.
+    Pairing(Box<Pairing>),
     /// Text to read.
     Report(Report),
 }

@@ -136,6 +136,9 @@ pub(super) fn footer(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: R
         }
         Some(Dialog::Form(_)) => vec![("Tab".into(), "next"), ("Enter".into(), "go on"), ("Esc".into(), "cancel")],
         Some(Dialog::Picker(_)) => vec![("↑↓".into(), "choose"), ("Enter".into(), "do it"), ("Esc".into(), "close")],
+        Some(Dialog::Pairing(_)) => {
+            vec![("↑↓".into(), "choose"), ("Enter".into(), "pair"), ("Esc".into(), "cancel")]
+        }
         Some(Dialog::Report(_)) => vec![("j k".into(), "scroll"), ("Esc".into(), "close")],
         Some(Dialog::Guard(_)) | None => scope_hints(app),
     };

@@ -13,7 +13,7 @@ use crate::text::{Safe, wrap};
 use crate::tui::action::{Action, Tier};
 use crate::tui::app::App;
 use crate::tui::dialog::picker::Use;
-use crate::tui::dialog::{Dialog, Field, Form, Guard, Input, Picker, Report};
+use crate::tui::dialog::{Dialog, Field, Form, Guard, Input, Pairing, Picker, Report};
 use crate::tui::theme::Tone;
 
 pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect) {
@@ -22,6 +22,7 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rec
             Dialog::Form(form) => draw_form(app, brush, frame, body, form),
             Dialog::Picker(picker) => draw_picker(app, brush, frame, body, picker),
             Dialog::Guard(guard) => draw_guard(app, brush, frame, body, guard),
+            Dialog::Pairing(pairing) => draw_pairing(app, brush, frame, body, pairing),
             Dialog::Report(report) => draw_report(app, brush, frame, body, report),
         }
     }
@@ -180,6 +181,15 @@ fn draw_picker(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect, p
         let y = area.bottom().saturating_sub(1);
         lines(frame, Rect { y, height: 1, ..area }, [Line::from(brush.word(Tone::Dim, &text, columns))]);
     }
+}
+
+fn draw_pairing(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect, pairing: &Pairing) {
+    let title = format!("Counterpart in {}", pairing.entry.side.other().title());
+    let area = boxed(app, brush, frame, centred(body, 90, 16), &Safe::new(&title), Tone::DialogBorder);
+    let above = Rect { height: area.height.saturating_sub(1), ..area };
+    super::matching::pairing(brush, frame, above, pairing);
+    let below = Rect { y: area.bottom().saturating_sub(1), height: 1, ..area };
+    labelled_input(brush, frame, below, &[brush.say(Tone::Key, "search: ")], &pairing.input, true);
 }
 
 fn draw_report(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect, report: &Report) {

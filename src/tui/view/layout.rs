@@ -62,7 +62,7 @@ impl Regions {
 /// Lines a tab uses above its list.
 pub fn lines_above_list(tab: Tab) -> u16 {
     match tab {
-        Tab::Queue => 2,
+        Tab::Queue | Tab::Match => 2,
         Tab::Log | Tab::Dashboard => 1,
         Tab::Diff => 3,
     }

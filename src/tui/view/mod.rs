@@ -6,6 +6,7 @@ mod dialogs;
 mod diff;
 pub(super) mod layout;
 mod log;
+mod matching;
 mod paint;
 mod queue;
 mod time;
@@ -35,6 +36,7 @@ pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
         Tab::Queue => queue::draw(app, brush, frame, regions.body),
         Tab::Diff => diff::draw(app, brush, frame, regions.body),
         Tab::Log => log::draw(app, brush, frame, regions.body),
+        Tab::Match => matching::draw(app, brush, frame, regions.body),
     }
     chrome::status(app, brush, frame, regions.status);
     chrome::footer(app, brush, frame, regions.footer);

@@ -118,12 +118,14 @@ impl Checker<'_> {
             (_, Literal::Null, _) => Ok(Key::Null),
             (Kind::DateTime, Literal::Instant(at), _) => Ok(Key::Time(*at)),
             (Kind::DateTime, _, _) => Err(self.wrong_type(path, "dateTime")),
-            (Kind::Double, Literal::Number(number), _) => Ok(Key::Number(*number + 0.0)),
-            (Kind::Double, _, _) => Err(self.wrong_type(path, "double")),
+            (Kind::Date, Literal::Day(day), _) => Ok(Key::Text(day.to_string())),
+            (Kind::Date, _, _) => Err(self.wrong_type(path, "date")),
+            (Kind::Double | Kind::Currency, Literal::Number(number), _) => Ok(Key::Number(*number + 0.0)),
+            (Kind::Double | Kind::Currency, _, _) => Err(self.wrong_type(path, "double")),
             (_, _, None) => Err(self.wrong_type(path, "string")),
             // Salesforce holds no empty text: it is the same as no value.
             (_, _, Some(text)) if text.is_empty() => Ok(Key::Null),
-            (Kind::Id | Kind::Reference { .. }, _, Some(text)) => match SfId::parse(&text) {
+            (Kind::Id | Kind::Reference { .. } | Kind::Polymorphic(_), _, Some(text)) => match SfId::parse(&text) {
                 Some(id) => Ok(Key::Text(id.as_str().to_owned())),
                 None => Err(self.refuse("INVALID_QUERY_FILTER_OPERATOR", path, &format!("invalid ID field: {text}"))),
             },
@@ -157,7 +159,7 @@ impl Checker<'_> {
 fn is_text(kind: &Kind) -> bool {
     match kind {
         Kind::Text(_) | Kind::TextArea(_) | Kind::Email | Kind::Phone | Kind::Url | Kind::Picklist { .. } => true,
-        Kind::Id | Kind::Reference { .. } | Kind::Boolean | Kind::DateTime | Kind::Double => false,
-        Kind::MultiPicklist { .. } => false,
+        Kind::Id | Kind::Reference { .. } | Kind::Polymorphic(_) | Kind::MultiPicklist { .. } => false,
+        Kind::Boolean | Kind::DateTime | Kind::Date | Kind::Double | Kind::Currency => false,
     }
 }

@@ -63,7 +63,9 @@ impl Key {
             Cell::Bool(flag) => Self::Bool(flag),
             Cell::Number(number) => Self::Number(number + 0.0),
             Cell::Time(at) => Self::Time(at),
-            Cell::Text(text) if matches!(kind, Kind::Id | Kind::Reference { .. }) => Self::Text(text.into_owned()),
+            Cell::Text(text) if matches!(kind, Kind::Id | Kind::Reference { .. } | Kind::Polymorphic(_)) => {
+                Self::Text(text.into_owned())
+            }
             Cell::Text(text) => Self::Text(text.to_lowercase()),
         }
     }

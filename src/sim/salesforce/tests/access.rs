@@ -104,7 +104,7 @@ async fn the_org_describes_itself() {
     assert_eq!(versions[14]["version"], "60.0");
     assert_eq!(versions[14]["label"], "Spring '24");
     assert!(desk.get("/services/data/v60.0/").await.json()["query"].is_string());
-    assert_eq!(desk.get("/sobjects").await.json()["sobjects"].as_array().unwrap().len(), 3);
+    assert_eq!(desk.get("/sobjects").await.json()["sobjects"].as_array().unwrap().len(), 10);
     let fields = desk.get("/sobjects/Contact/describe/").await.json()["fields"].clone();
     let key = fields.as_array().unwrap().iter().find(|field| field["name"] == "Ivvy_Id__c").unwrap().clone();
     assert_eq!((&key["externalId"], &key["unique"]), (&json!(true), &json!(true)));

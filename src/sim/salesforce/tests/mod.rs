@@ -1,10 +1,13 @@
 //! The simulator against its contract, over its router.
 
 mod access;
+mod campaigns;
 mod collections;
 mod feeds;
+mod leads;
 mod query;
 mod rows;
+mod sales;
 
 use axum::http::{Method, Request, StatusCode};
 use bytes::Bytes;
@@ -123,9 +126,34 @@ impl Desk {
     }
 
     async fn contact(&self, body: Value) -> String {
-        let answer = self.post("/sobjects/Contact", body).await;
+        self.create("Contact", body).await
+    }
+
+    /// Creates a record and returns its id.
+    async fn create(&self, object: &str, body: Value) -> String {
+        let answer = self.post(&format!("/sobjects/{object}"), body).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
         answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Status and first error code of a refused creation.
+    async fn refusal(&self, object: &str, body: Value) -> (u16, String) {
+        self.post(&format!("/sobjects/{object}"), body).await.refused()
+    }
+
+    /// Status and first error code of a refused change.
+    async fn change_refusal(&self, object: &str, id: &str, body: Value) -> (u16, String) {
+        self.patch(&format!("/sobjects/{object}/{id}"), body).await.refused()
+    }
+
+    async fn read(&self, object: &str, id: &str) -> Value {
+        self.get(&format!("/sobjects/{object}/{id}")).await.json()
+    }
+
+    /// How many records a condition admits.
+    async fn count(&self, object: &str, condition: &str) -> u64 {
+        let answer = self.query(&format!("SELECT COUNT() FROM {object} WHERE {condition}")).await;
+        answer.json()["totalSize"].as_u64().unwrap_or_else(|| panic!("{}", answer.text))
     }
 }
 
