@@ -20,7 +20,7 @@ use crate::remote::{Class, Page, PageRequest, RemoteError, Sent};
 /// Rows asked for; more has no effect.
 pub(super) const PER_PAGE: u32 = 100;
 /// Rows asked for where [`PER_PAGE`] are too large. A page holds its anchor and at least one more.
-const SMALLER_PAGES: [u32; 3] = [20, 5, 2];
+pub(super) const SMALLER_PAGES: [u32; 3] = [20, 5, 2];
 /// More rows than any account has: a listing that claims to go on beyond them is broken.
 const MOST_ROWS: u64 = 10_000_000;
 /// Most pages read for one answer to the engine.
@@ -263,7 +263,7 @@ impl Ivvy {
         query.inferred && self.refused_filters().contains(&query.guess())
     }
 
-    fn refused_filters(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    pub(super) fn refused_filters(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.refused_filters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
