@@ -75,8 +75,8 @@ async fn get(ivvy: &Ivvy, id: &RecordId) -> Result<Read, RemoteError> {
 /// Everybody invited to or registered for `event`, by id, and the server's time.
 async fn union(ivvy: &Ivvy, event: &Event) -> Result<(Vec<Record>, Option<Timestamp>), RemoteError> {
     let id = number_or_text(event.id.as_str());
-    let (invited, _) = ivvy.all_rows(&Query::new(INVITED).param("eventId", id.clone()).keyed_by(guest)).await?;
-    let (seats, read_at) = ivvy.all_rows(&Query::new(ATTENDING).param("eventId", id)).await?;
+    let (invited, read_at) = ivvy.all_rows(&Query::new(INVITED).param("eventId", id.clone()).keyed_by(guest)).await?;
+    let (seats, _) = ivvy.all_rows(&Query::new(ATTENDING).param("eventId", id)).await?;
     let mut people = BTreeMap::<RecordId, Person>::new();
     for row in &invited {
         if let Some(who) = guest(row) {

@@ -76,7 +76,7 @@ impl Module for Bookings {
 }
 
 async fn list(ivvy: &Ivvy, request: &PageRequest) -> Result<Page, RemoteError> {
-    let query = Query::new(LIST).from_to("modifiedDateAfter", "modifiedDateBefore", request);
+    let query = Query::new(LIST).bounded("modifiedDateAfter", "modifiedDateBefore", request);
     let page = ivvy.rows(&query, request.position.as_deref()).await?;
     let known = if request.position.is_none() { None } else { Some(known(ivvy)) };
     let venues = venues_of(ivvy, &page.rows, known).await?;

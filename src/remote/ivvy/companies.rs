@@ -47,7 +47,7 @@ impl Module for Companies {
     }
 
     fn list<'a>(&'a self, ivvy: &'a Ivvy, request: &'a PageRequest) -> Answered<'a, Page> {
-        let query = Query::new(LIST).from_to("fromModifiedDate", "toModifiedDate", request);
+        let query = Query::new(LIST).bounded("fromModifiedDate", "toModifiedDate", request);
         Box::pin(async move { ivvy.page(&query, request, |row| record(row, ivvy.custom_fields(self.id()))).await })
     }
 

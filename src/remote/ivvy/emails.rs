@@ -1,9 +1,9 @@
 //! E-mails: rows of the log → records (`contracts/ivvy.md` 10).
 //!
 //! Rows have no modification stamp; the time of sending stands for it, as nothing changes afterwards. No
-//! filter is documented: a sweep asks for `sentTime` and compares for itself what comes, and where iVvy
-//! refuses the filter it reads the whole log. A page whose bodies are too much for one answer is asked for
-//! again in smaller pages.
+//! filter is documented: a sweep asks for `sentTime` and compares for itself what comes. Where iVvy refuses
+//! that, the first sweep reads the whole log and later ones go back from its end ([`super::tail`]). A page
+//! whose bodies are too much for one answer is asked for again in smaller pages.
 
 use serde_json::Value as Json;
 
@@ -11,7 +11,7 @@ use super::action::Action;
 use super::fields::{self, Column};
 use super::listing::Query;
 use super::module::Module;
-use super::{Answered, Ivvy, loose, search, the_record};
+use super::{Answered, Ivvy, loose, search, tail, the_record};
 use crate::model::{ModuleId, Record, RecordId, Value};
 use crate::remote::{Page, PageRequest, Read};
 
@@ -43,8 +43,13 @@ impl Module for Emails {
     }
 
     fn list<'a>(&'a self, ivvy: &'a Ivvy, request: &'a PageRequest) -> Answered<'a, Page> {
-        let query = log().from_to("sentTime__GREATERTHAN", "sentTime__LESSTHAN", request).inferred();
-        Box::pin(async move { ivvy.narrowed_page(&query, request, record).await })
+        let query = log().bounded("sentTime__GREATERTHAN", "sentTime__LESSTHAN", request).inferred();
+        Box::pin(async move {
+            if let Some(page) = tail::page(ivvy, &log(), ivvy.is_refused(&query), request, record).await? {
+                return Ok(page);
+            }
+            ivvy.narrowed_page(&query, request, record).await
+        })
     }
 
     fn get<'a>(&'a self, ivvy: &'a Ivvy, id: &'a RecordId) -> Answered<'a, Read> {

@@ -41,7 +41,7 @@ impl Module for Leads {
     }
 
     fn list<'a>(&'a self, ivvy: &'a Ivvy, request: &'a PageRequest) -> Answered<'a, Page> {
-        let query = Query::new(LIST).from_to("modifiedDate__GREATERTHAN", "modifiedDate__LESSTHAN", request).inferred();
+        let query = Query::new(LIST).bounded("modifiedDate__GREATERTHAN", "modifiedDate__LESSTHAN", request).inferred();
         Box::pin(async move { ivvy.narrowed_page(&query, request, record).await })
     }
 

@@ -20,7 +20,7 @@ use crate::remote::{Class, Page, PageRequest, RemoteError, Sent};
 /// Rows asked for; more has no effect.
 pub(super) const PER_PAGE: u32 = 100;
 /// Rows asked for where [`PER_PAGE`] are too large. A page holds its anchor and at least one more.
-const SMALLER_PAGES: [u32; 3] = [20, 5, 2];
+pub(super) const SMALLER_PAGES: [u32; 3] = [20, 5, 2];
 /// More rows than any account has: a listing that claims to go on beyond them is broken.
 const MOST_ROWS: u64 = 10_000_000;
 /// Most pages read for one answer to the engine.
@@ -104,7 +104,7 @@ impl Query {
 
     /// With the request's bounds under these names. Stamps have a resolution of one second, so cutting a
     /// bound's milliseconds off loses no record.
-    pub(super) fn from_to(mut self, from: &str, to: &str, request: &PageRequest) -> Self {
+    pub(super) fn bounded(mut self, from: &str, to: &str, request: &PageRequest) -> Self {
         for (name, bound) in [(from, request.from), (to, request.to)] {
             if let Some(at) = bound {
                 self = self.filter(name, stamp(at));
@@ -245,12 +245,14 @@ impl Ivvy {
 
     /// The answer that begins at `start`. A guessed filter that is refused is not sent again.
     pub(super) async fn rows_from(&self, query: &Query, start: u64) -> Result<Answer, RemoteError> {
-        let filtered = !query.filter.is_empty() && !(query.inferred && self.refused_filters().contains(&query.guess()));
-        match self.client.call(&query.action, &query.body(start, filtered)).await {
+        let filtered = !query.filter.is_empty() && !self.is_refused(query);
+        let call = async |filtered| self.client.call(&query.action, &query.body(start, filtered)).await;
+        match call(filtered).await {
             Err(error) if filtered && query.inferred && error.class == Class::Rejected => {
+                let answer = call(false).await?;
                 tracing::info!(action = query.action.name, "iVvy refuses this filter; the whole list is read instead");
                 self.refused_filters().insert(query.guess());
-                self.client.call(&query.action, &query.body(start, false)).await
+                Ok(answer)
             }
             answer => answer,
         }
@@ -258,10 +260,10 @@ impl Ivvy {
 
     /// Whether the filter of `query` is known to be refused.
     pub(super) fn is_refused(&self, query: &Query) -> bool {
-        self.refused_filters().contains(&query.guess())
+        query.inferred && self.refused_filters().contains(&query.guess())
     }
 
-    fn refused_filters(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    pub(super) fn refused_filters(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.refused_filters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -297,15 +299,15 @@ impl Ivvy {
         Ok(page)
     }
 
-    /// Every row, in as many pages as it takes, and the time of the last.
+    /// Every row, in as many pages as it takes, and the server's time when the first was read.
     pub(super) async fn all_rows(&self, query: &Query) -> Result<(Vec<Json>, Option<Timestamp>), RemoteError> {
-        let mut rows = Vec::new();
-        let mut position = None;
+        let (mut rows, mut position, mut read_at) = (Vec::new(), None, None);
         for _ in 0..MOST_PAGES {
             let page = self.rows(query, position.as_deref()).await?;
             rows.extend(page.rows);
+            read_at = read_at.or(page.server_time);
             if page.next.is_none() {
-                return Ok((rows, page.server_time));
+                return Ok((rows, read_at));
             }
             position = page.next;
         }

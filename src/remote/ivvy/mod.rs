@@ -27,6 +27,7 @@ mod registrations;
 mod search;
 mod sign;
 mod staff;
+mod tail;
 #[cfg(test)]
 mod tests;
 

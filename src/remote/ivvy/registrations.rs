@@ -85,7 +85,7 @@ async fn list(ivvy: &Ivvy, request: &PageRequest) -> Result<Page, RemoteError> {
         return Ok(Page { total: Some(0), server_time: walk.listed_at, ..Page::default() });
     };
     let query = of_event(event)
-        .from_to("modifiedDate__GREATERTHAN", "modifiedDate__LESSTHAN", request)
+        .bounded("modifiedDate__GREATERTHAN", "modifiedDate__LESSTHAN", request)
         // The property is documented, the form of a comparison is not.
         .inferred();
     let page = ivvy.rows(&query, inner).await.map_err(|error| vanished(&LIST, error))?;

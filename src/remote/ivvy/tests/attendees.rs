@@ -67,8 +67,9 @@ async fn invitation_and_ticket_are_one_member_v64() {
 
 #[tokio::test(start_paused = true)]
 async fn the_status_is_the_furthest_they_have_come_v63_v65_v66() {
-    // Days to the event's end, answer, registration of the invitation, tickets, status.
-    let cases: &[(i64, Option<&str>, bool, &[(u64, bool)], Option<&str>)] = &[
+    /// Days to the event's end, answer, registration of the invitation, tickets, status.
+    type Case = (i64, Option<&'static str>, bool, &'static [(u64, bool)], Option<&'static str>);
+    let cases: &[Case] = &[
         (5, Some("U"), false, &[], Some("invited")),
         (5, Some("Y"), false, &[], Some("accepted")),
         (-5, Some("Y"), false, &[], Some("accepted")),

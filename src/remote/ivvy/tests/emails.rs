@@ -55,11 +55,44 @@ async fn a_window_holds_whatever_becomes_of_the_filter_v34() {
         assert_eq!(pages, if filtering == sim::Filtering::Honour { 1 } else { 2 });
         let refused = usize::from(filtering == sim::Filtering::Reject);
         assert_eq!(account.calls("getEmailLogList"), pages + refused, "a refused filter is sent once");
-        account.sweep(ModuleId::ContactEmails, from).await.unwrap();
-        assert_eq!(account.calls("getEmailLogList"), pages);
+        let (again, _) = account.sweep(ModuleId::ContactEmails, from).await.unwrap();
+        assert_eq!(again, records, "here the last is the oldest: nothing to be found at the end of such a log");
         account.shifts(ModuleId::ContactEmails, |account| account.delete("email", 90_001)).await;
         account.forbids("email", ModuleId::ContactEmails).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_filtered_is_read_from_its_end_v34() {
+    let account = Account::new();
+    for number in 0..450 {
+        account.add("email", json!({"subject": number, "sentTime": ago(450 - number)}));
+    }
+    let from = Some(start().minus(Duration::from_secs(86_400 * 150)));
+    let (whole, _) = account.sweep(ModuleId::ContactEmails, from).await.unwrap();
+    assert_eq!((whole.len(), account.calls("getEmailLogList")), (150, 6), "the filter is refused: the whole log");
+    let (mut back, pages) = account.sweep(ModuleId::ContactEmails, from).await.unwrap();
+    back.sort_by(|a, b| a.id.cmp(&b.id));
+    assert_eq!((back == whole, pages), (true, 3), "two pages with news and one without");
+    assert_eq!(account.calls("getEmailLogList"), 4, "and one look at the first row");
+
+    let request = PageRequest { from, ..PageRequest::default() };
+    let first = account.ivvy.list(ModuleId::ContactEmails, &request).await.unwrap();
+    account.add("email", json!({"subject": "new", "sentTime": ago(0)}));
+    let request = PageRequest { position: first.next, ..request };
+    assert_eq!(
+        account.ivvy.list(ModuleId::ContactEmails, &request).await.unwrap().records.len(),
+        51,
+        "growth is no shift"
+    );
+    account.delete("email", 90_001);
+    assert_eq!(account.ivvy.list(ModuleId::ContactEmails, &request).await.unwrap_err().class, Class::Shifted);
+
+    account.edit("email", 90_440, json!({"sentTime": ago(700)}));
+    let request = PageRequest { from, ..PageRequest::default() };
+    account.ivvy.list(ModuleId::ContactEmails, &request).await.unwrap();
+    assert_eq!(account.calls("getEmailLogList"), 2 + 1 + 1 + 3, "out of order after all: the whole log again");
+    assert_eq!(account.sweep(ModuleId::ContactEmails, from).await.unwrap().0.len(), 150);
 }
 
 #[tokio::test(start_paused = true)]

@@ -158,3 +158,103 @@ async fn definitions_come_from_the_modules_own_action_v19() {
         ["/api/1.0/contact?action=getCustomFieldDefinition", "/api/1.0/contact?action=getCompanyCustomFieldDefinition",]
     );
 }
+
+/// The one record of `module` in a listing whose rows come keyed by integers.
+async fn listed(module: ModuleId, before: impl IntoIterator<Item = Json>, row: Json, after: Option<Json>) -> Record {
+    let list = |row: Json| ok(json!({"meta": {"totalResults": "1"}, "results": {"0": row}}));
+    let rows = before.into_iter().chain([row]).chain(after).map(list);
+    let (ivvy, _) = ivvy(rows);
+    ivvy.list(module, &PageRequest::default()).await.unwrap().records.remove(0)
+}
+
+#[tokio::test]
+async fn an_event_in_loose_types() {
+    let row = json!({"id": 7, "title": 2024, "code": null, "currentStatus": "3", "startDateTime": "2014-05-6 1:02:03",
+        "endDateTime": "0000-00-00 00:00:00", "websiteUrl": ["x"], "modifiedDate": "2024-03-11 00:00:45 UTC"});
+    let record = listed(ModuleId::Events, [], row, None).await;
+    let expected = fields(&[
+        ("name", "2024".into()),
+        ("code", Value::Null),
+        ("status", "launched".into()),
+        ("starts_at", "2014-05-06T01:02:03Z".into()),
+        ("ends_at", Value::Null),
+    ]);
+    assert_eq!((record.fields, record.modified), (expected, Some(Timestamp::from_secs(1_710_115_245))));
+}
+
+#[tokio::test]
+async fn a_registration_in_loose_types() {
+    let event = json!({"id": "9", "title": "Gala", "startDateTime": "2024-07-01 08:00:00 UTC", "endDateTime": ""});
+    let row = json!({"id": "7", "eventName": null, "currentStatus": "x", "isExhibitor": "0", "completedDate": "",
+        "mainContactId": "0", "firstName": " Zoë ", "lastName": 5, "invoiceTotalCost": "1200.5", "invoiceTotalPaid": null});
+    let record = listed(ModuleId::Registrations, [event], row, None).await;
+    let expected = fields(&[
+        ("name", "Gala – Zoë 5".into()),
+        ("event", "9".into()),
+        ("contact", Value::Null),
+        ("status", "status x".into()),
+        ("stage", "status x".into()),
+        ("exhibitor", Value::Bool(false)),
+        ("amount", "1200.50".into()),
+        ("paid", Value::Null),
+        ("close_date", "2024-07-01".into()),
+    ]);
+    assert_eq!((record.fields, record.modified), (expected, None));
+    let event = json!({"id": 9});
+    let bare = listed(ModuleId::Registrations, [event], json!({"id": 7}), None).await;
+    assert_eq!(bare.fields, fields(&[("event", "9".into())]), "what is not told is absent");
+}
+
+#[tokio::test]
+async fn a_booking_in_loose_types() {
+    let row = json!({"id": 7, "venueId": "2", "name": "", "contactId": 0, "companyId": [], "currentStatus": 9.0,
+        "totalAmount": "AUD 5", "amountOutstanding": 0, "dateEventStart": "2024-07-1", "dateEventEnd": null,
+        "decisionDate": "", "isConfidential": "1", "modifiedDate": ""});
+    let record = listed(ModuleId::QuotesAndBookings, [], row, Some(json!({"id": 2, "currencyCode": "PLN"}))).await;
+    let expected = fields(&[
+        ("name", "".into()),
+        ("contact", Value::Null),
+        ("company", Value::Null),
+        ("status", "prospective_hold".into()),
+        ("stage", "quote".into()),
+        ("outstanding", "0.00".into()),
+        ("currency", "PLN".into()),
+        ("starts_at", "2024-07-01T00:00:00Z".into()),
+        ("ends_at", Value::Null),
+        ("close_date", "2024-07-01".into()),
+        ("confidential", Value::Bool(true)),
+    ]);
+    assert_eq!(record.fields, expected);
+}
+
+#[tokio::test]
+async fn a_lead_in_loose_types() {
+    let row = json!({"id": "7", "name": 12, "description": null, "ownerUser": [], "sourceId": "3",
+        "contact": {"id": 5, "firstName": "Zoë", "phone": 61_412_345_678_u64}, "company": null,
+        "modifiedDate": "2024-03-11 00:00:45 UTC"});
+    let record = listed(ModuleId::Leads, [], row, None).await;
+    let expected = fields(&[
+        ("name", "12".into()),
+        ("description", Value::Null),
+        ("first_name", "Zoë".into()),
+        ("phone", "61412345678".into()),
+        ("company_name", Value::Null),
+        ("owner", Value::Null),
+        ("source", "3".into()),
+    ]);
+    assert_eq!(record.fields, expected);
+}
+
+#[tokio::test]
+async fn an_email_in_loose_types() {
+    let row = json!({"id": 7, "contactId": "", "subject": null, "from": 5, "sentTime": "2024-03-11", "success": "1"});
+    let record = listed(ModuleId::ContactEmails, [], row, None).await;
+    let expected = fields(&[
+        ("contact", Value::Null),
+        ("subject", Value::Null),
+        ("from", "5".into()),
+        ("sent_at", "2024-03-11T00:00:00Z".into()),
+        ("success", Value::Bool(true)),
+    ]);
+    assert_eq!(record.fields, expected);
+}
