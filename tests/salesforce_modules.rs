@@ -585,11 +585,14 @@ async fn settings_that_could_not_be_read_back_are_refused() {
         Salesforce::new(settings, transport, Arc::clone(&org.clock))
     };
     assert!(with(extra(ModuleId::Events, "code", "Ivvy_Code__c")).is_ok());
+    let mut clash = extra(ModuleId::Events, "code", "StartDate");
+    assert!(with(clash.clone()).is_ok(), "odd, but nothing else is there");
+    clash.extend(extra(ModuleId::Events, "starts_at", "Starts__c"));
+    assert!(with(clash).is_err());
     for (module, name, field) in [
         (ModuleId::Events, "name", "Title__c"),
         (ModuleId::Events, "rooms", "Rooms__c"),
         (ModuleId::Events, "code", "Name"),
-        (ModuleId::Events, "code", "StartDate"),
         (ModuleId::Events, "code", "Ivvy_Id__c"),
         (ModuleId::Events, "code", "Code__c FROM User"),
     ] {

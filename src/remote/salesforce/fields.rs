@@ -74,6 +74,12 @@ impl FieldMap {
         }
     }
 
+    /// A field that two catalogue fields are mapped to, if there is one.
+    pub(super) fn doubled(&self) -> Option<&str> {
+        let mut taken = BTreeSet::new();
+        self.mapped.iter().map(|mapped| mapped.field.as_str()).find(|field| !taken.insert(*field))
+    }
+
     /// The catalogue names, for the port.
     pub(super) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::with_capacity(self.mapped.len());

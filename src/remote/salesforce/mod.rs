@@ -69,10 +69,16 @@ impl Salesforce {
     /// this machine, or a field mapping cannot work.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         settings.check()?;
+        let maps = BTreeMap::from(ModuleId::ALL.map(|module| (module, FieldMap::new(module, &settings))));
+        for (module, map) in &maps {
+            if let Some(field) = map.doubled() {
+                return Err(Error::config(format!("{module}: {field} would hold two things")));
+            }
+        }
         Ok(Self {
             session: Session::new(&settings, transport, Arc::clone(&clock))?,
             clock,
-            maps: BTreeMap::from(ModuleId::ALL.map(|module| (module, FieldMap::new(module, &settings)))),
+            maps,
             key_field: settings.key_field,
             api_version: settings.api_version,
             settle: settings.settle,

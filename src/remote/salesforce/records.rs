@@ -171,7 +171,7 @@ impl Salesforce {
         check_id(action, &id)?;
         match row[key_field].as_str() {
             // Ours, and not yet found by its key: to be proved, as any lost race.
-            Some(held) if held.eq_ignore_ascii_case(key) => return Err(refused.clone()),
+            Some(held) if held.eq_ignore_ascii_case(key) => return Err(refused),
             Some(_) => {
                 let details = vec![format!("possible match: {id}")];
                 return Err(RemoteError { class: Class::Rejected, sent: Sent::No, details, ..refused });

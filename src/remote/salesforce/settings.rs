@@ -98,9 +98,8 @@ impl Settings {
         Ok(())
     }
 
-    /// Every extra field is one the module can use, in a field nothing else is kept in.
+    /// Every extra field is one that the module can use.
     fn check_extra(&self) -> Result<(), Error> {
-        let mut taken = BTreeSet::new();
         for ((module, name), field) in &self.extra_fields {
             check_field_name(field)?;
             let place = modules::place(*module, self);
@@ -108,12 +107,6 @@ impl Settings {
                 let known: Vec<&str> = place.optional.iter().map(|(name, _)| *name).collect();
                 return Err(Error::config(format!("{module}: {name} cannot be kept in a field of its own"))
                     .hint(format!("fields that can: {}", known.join(", "))));
-            }
-            let standard = place.fields.iter().map(|mapped| mapped.field.as_str());
-            let days = place.days.iter().map(|(_, day)| *day);
-            if !taken.insert((module, field)) || standard.chain(days).chain([&*self.key_field]).any(|own| own == field)
-            {
-                return Err(Error::config(format!("{module}: {field} is used twice")));
             }
         }
         Ok(())

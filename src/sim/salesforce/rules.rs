@@ -167,6 +167,15 @@ pub(super) fn after_creation(org: &mut Org, object: &'static str, new: &SfId, au
     org.derive_from(mark);
 }
 
+/// What the org does of itself when a record was changed: a role may have become the primary one.
+pub(super) fn after_change(org: &mut Org, object: &'static str, changed: &SfId, author: &Author, now: Timestamp) {
+    if object == "OpportunityContactRole" {
+        let mark = org.mark();
+        become_primary(org, changed, author, now);
+        org.derive_from(mark);
+    }
+}
+
 /// At most one role of an opportunity is primary, and the opportunity shows whose.
 fn become_primary(org: &mut Org, role: &SfId, author: &Author, now: Timestamp) {
     const ROLE: &str = "OpportunityContactRole";

@@ -89,6 +89,7 @@ impl Writer {
         rules::check_change(org, name, id, &fields)?;
         unique(org, object, Some(id), &fields)?;
         org.change(name, id, fields, &self.author, self.now);
+        rules::after_change(org, name, id, &self.author, self.now);
         Ok(())
     }
 

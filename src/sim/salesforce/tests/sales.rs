@@ -56,6 +56,13 @@ async fn the_contact_of_an_opportunity_is_its_primary_role() {
     assert_eq!(desk.read("Opportunity", &id).await["ContactId"], json!(other));
     assert_eq!(desk.count("OpportunityContactRole", &format!("{primary} '{contact}'")).await, 0);
     assert_eq!(desk.refusal("OpportunityContactRole", role).await, (400, "DUPLICATE_VALUE".into()));
+    let soql = format!("SELECT Id FROM OpportunityContactRole WHERE ContactId = '{contact}'");
+    let first = desk.query(&soql).await.json()["records"][0]["Id"].as_str().unwrap().to_owned();
+    let path = format!("/sobjects/OpportunityContactRole/{first}");
+    assert_eq!(desk.patch(&path, json!({"IsPrimary": true})).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(desk.count("OpportunityContactRole", &format!("{primary} '{contact}'")).await, 1);
+    assert_eq!(desk.count("OpportunityContactRole", &format!("{primary} '{other}'")).await, 0);
+    assert_eq!(desk.read("Opportunity", &id).await["ContactId"], json!(contact));
     let nobody = json!({"OpportunityId": id});
     assert_eq!(desk.refusal("OpportunityContactRole", nobody).await, (400, "REQUIRED_FIELD_MISSING".into()));
 }
