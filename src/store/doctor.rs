@@ -11,7 +11,8 @@ use super::header::{CounterKey, Header, IndexRow};
 use super::keys::{self, Span};
 use super::source::{self, Direction, Source, View};
 use super::tables::Tab;
-use super::{audit, codec, intents, items, links, meta, records};
+use super::{audit, codec, intents, items, links, matching, meta, records};
+use crate::model::matching::{MatchRow, SourceIntent};
 use crate::model::{Decision, Intent, Item, ItemId, Link, LinkId};
 
 pub use super::rebuild::{Rebuilt, rebuild};
@@ -26,7 +27,8 @@ const MAX_FINDINGS: usize = 100;
 /// Only if the disk fails: damage is a finding.
 pub fn check(view: &View) -> Result<Vec<String>> {
     let mut check = Check { view, findings: Vec::new(), left_out: 0, expected: BTreeMap::new() };
-    let counters = check.items()?;
+    let mut counters = check.items()?;
+    check.matching(&mut counters)?;
     check.counters(&counters)?;
     check.intents()?;
     check.decisions()?;
@@ -111,6 +113,22 @@ impl Check<'_> {
             Ok(())
         })?;
         Ok(counters)
+    }
+
+    fn matching(&mut self, counters: &mut BTreeMap<CounterKey, u64>) -> Result<()> {
+        self.each(Tab::MatchRows, |check, _, value| {
+            let row: MatchRow = codec::decode(value)?;
+            let of = format!("{} {} of {}", row.kind, row.id, row.side.title());
+            for index in matching::index_rows(&row) {
+                check.expect(&index, &of)?;
+            }
+            *counters.entry(matching::counter(&row)).or_default() += 1;
+            if let Some(what) = matching::half_pair(check.view, &row)? {
+                check.find(format!("{of} {what}"));
+            }
+            Ok(())
+        })?;
+        self.each(Tab::MatchIntents, |_, _, value| codec::decode::<SourceIntent>(value).map(drop))
     }
 
     fn counters(&mut self, recount: &BTreeMap<CounterKey, u64>) -> Result<()> {

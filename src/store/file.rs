@@ -5,13 +5,14 @@
 
 mod damage;
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, TableHandle as _};
 use rustix::fs::{CWD, RenameFlags};
 use strum::IntoEnumIterator as _;
 
@@ -47,6 +48,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Database> {
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
     }
     check(&db, path, options)?;
+    add_tables(&db)?;
     Ok(db)
 }
 
@@ -59,6 +61,7 @@ pub(super) fn open_backend(backend: impl redb::StorageBackend, options: &Options
         write_schema(&db, options)?;
     } else {
         check(&db, place, options)?;
+        add_tables(&db)?;
     }
     Ok(db)
 }
@@ -94,6 +97,21 @@ fn check(db: &impl ReadableDatabase, path: &Path, options: &Options) -> Result<(
         return Err(StoreError::OtherInstance { found: instance, expected: options.instance.clone() });
     }
     Ok(())
+}
+
+/// Makes the tables that a store of an older program lacks: they hold nothing such a program would miss,
+/// so the format stays the same.
+fn add_tables(db: &Database) -> Result<()> {
+    let known: BTreeSet<String> = db.begin_read()?.list_tables()?.map(|table| table.name().to_owned()).collect();
+    if Tab::iter().all(|tab| known.contains(tab.name())) {
+        return Ok(());
+    }
+    let mut txn = db.begin_write()?;
+    txn.set_quick_repair(true);
+    for tab in Tab::iter() {
+        txn.open_table(tab.definition())?;
+    }
+    Ok(txn.commit()?)
 }
 
 /// Makes every table, so that a reader never meets a missing one.

@@ -25,6 +25,7 @@ mod intents;
 mod items;
 mod keys;
 mod links;
+mod matching;
 pub mod meta;
 mod page;
 mod put_item;
@@ -50,6 +51,7 @@ use crate::model::Seq;
 
 pub use self::error::StoreError;
 pub use self::header::{SUMMARY_BYTES, TITLE_BYTES};
+pub use self::matching::MatchFilter;
 pub use self::meta::SCHEMA;
 pub use self::page::TEXT_BUDGET;
 pub use self::reads::Reads;

@@ -4,15 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::error::Result;
+use super::matching::{self, MatchFilter};
 use super::meta;
 use super::source::{Source, View};
 use super::tx::Tx;
 use super::{audit, intents, items, links, page, records};
 use crate::model::guard::Guard;
+use crate::model::matching::{MatchRow, MatchState, SourceIntent};
 use crate::model::query::{AuditQuery, PageQuery, Rows};
 use crate::model::{
-    AuditRow, Base, Cursor, Decision, Intent, Item, ItemId, Link, LinkId, ModuleId, Observation, PairKey, Reason,
-    RecordId, Seq, Side, State, Timestamp,
+    AuditRow, Base, Cursor, Decision, Intent, Item, ItemId, Link, LinkId, MatchKind, ModuleId, Observation, PairKey,
+    Reason, RecordId, Seq, Side, State, Timestamp,
 };
 
 /// Read access. Implemented by [`View`] (a snapshot) and [`Tx`] (which sees its own writes). Every
@@ -188,6 +190,55 @@ pub trait Reads {
     /// where to go on; until then "more" may mean "maybe more".
     fn page_at(&self, query: &PageQuery, now: Timestamp) -> Result<Rows> {
         page::page(self.source(), query, now)
+    }
+
+    /// The match row of an entry.
+    fn match_row(&self, kind: MatchKind, side: Side, id: &RecordId) -> Result<Option<MatchRow>> {
+        matching::row(self.source(), kind, side, id)
+    }
+
+    /// Every match row of a kind, by side and id: what matching anew starts from.
+    fn match_table(&self, kind: MatchKind) -> Result<Vec<MatchRow>> {
+        matching::all(self.source(), kind)
+    }
+
+    /// Match rows of one side by name, from the one after the row of `after`. A needle searches name and
+    /// e-mail, and looks through the index, not the rows.
+    fn match_rows(
+        &self,
+        kind: MatchKind,
+        side: Side,
+        filter: MatchFilter<'_>,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<MatchRow>> {
+        matching::rows(self.source(), kind, side, filter, after, limit)
+    }
+
+    /// Match rows of one side that are to be created on the other, by name.
+    fn wanted_rows(&self, kind: MatchKind, side: Side) -> Result<Vec<MatchRow>> {
+        matching::wanted(self.source(), kind, side)
+    }
+
+    /// How many match rows of one side are in each state. Exact; states without rows are left out.
+    fn match_counts(&self, kind: MatchKind, side: Side) -> Result<BTreeMap<MatchState, u64>> {
+        matching::counts(self.source(), kind, side)
+    }
+
+    /// What a new lead carries on the other side for this entry: its counterpart, if it is paired and
+    /// neither of them is inactive or gone.
+    fn counterpart_of(&self, kind: MatchKind, side: Side, id: &RecordId) -> Result<Option<RecordId>> {
+        matching::counterpart_of(self.source(), kind, side, id)
+    }
+
+    /// The creation of a lead source on `side` under this folded name, while its outcome is not on record.
+    fn source_intent(&self, side: Side, folded: &str) -> Result<Option<SourceIntent>> {
+        matching::source_intent(self.source(), side, folded)
+    }
+
+    /// Every creation of a lead source whose outcome is not on record.
+    fn source_intents(&self) -> Result<Vec<SourceIntent>> {
+        matching::source_intents(self.source())
     }
 
     /// Decisions on an item, by version.

@@ -23,6 +23,8 @@ pub struct Rebuilt {
     pub observations: u64,
     /// Intents.
     pub intents: u64,
+    /// Match rows.
+    pub match_rows: u64,
     /// Audit rows.
     pub audit_rows: u64,
 }
@@ -53,6 +55,7 @@ pub fn rebuild(store: &Store) -> Result<Rebuilt> {
             let intent: Intent = codec::decode(row)?;
             insert_all(tx, vec![intents::index_row(&intent)])
         })?;
+        each(tx, Tab::MatchRows, |tx, _, row| tx.add_match_indexes(&codec::decode(row)?))?;
         each(tx, Tab::Audit, |tx, _, row| match audit::index_key(row)? {
             Some(key) => tx.insert(Tab::ItemAudit, &key, &[]),
             None => Ok(()),
@@ -62,6 +65,7 @@ pub fn rebuild(store: &Store) -> Result<Rebuilt> {
             links: tx.rows(Tab::Links)?,
             observations: tx.rows(Tab::Observations)?,
             intents: tx.rows(Tab::Intents)?,
+            match_rows: tx.rows(Tab::MatchRows)?,
             audit_rows: tx.rows(Tab::Audit)?,
         })
     })

@@ -65,11 +65,17 @@ pub enum Tab {
     Cursors,
     /// module → guard.
     Guards,
+    /// kind·side·id → match row.
+    MatchRows,
+    /// kind·side·state (0: any, 255: to be created)·name·0·id → e-mail in lower case. Derived.
+    MatchNames,
+    /// kind·side·folded name → creation of a lead source under way.
+    MatchIntents,
 }
 
 impl Tab {
     /// What can be computed again from the other tables.
-    pub(super) const DERIVED: [Self; 15] = [
+    pub(super) const DERIVED: [Self; 16] = [
         Self::Items,
         Self::Queue,
         Self::Reasons,
@@ -85,6 +91,7 @@ impl Tab {
         Self::DirtyAt,
         Self::IntentRecords,
         Self::ItemAudit,
+        Self::MatchNames,
     ];
 
     /// The table's name in the file.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::matching::Matching;
 use super::rates::Rates;
 use super::settings::Settings;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY, external_key};
@@ -51,6 +52,7 @@ pub(super) struct Core {
     pub signals: Signals,
     switches: Mutex<Switches>,
     pub rates: Rates,
+    pub matching: Matching,
     #[cfg(test)]
     pub ablate: super::simulation::Ablation,
 }
@@ -116,6 +118,7 @@ impl Core {
             signals: Signals { poll, ..Signals::default() },
             switches: Mutex::default(),
             rates: Rates::default(),
+            matching: Matching::default(),
             #[cfg(test)]
             ablate: super::simulation::Ablation::default(),
         }

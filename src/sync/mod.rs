@@ -10,6 +10,7 @@ mod decide;
 mod due;
 mod guard;
 mod look;
+mod matching;
 mod observe;
 mod plan;
 mod poll;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::core::{Polling, Remotes};
 pub use decide::{Ask, Refusal};
 pub use guard::{Held, Release};
+pub use matching::{MatchMode, MatchRefusal, MatchStatus, SourceNeed};
 pub use settings::{GuardLimits, Limit, Retry, SecondPerson, Settings};
 
 use self::core::Core;
@@ -87,6 +89,7 @@ impl Engine {
             push::run(core, &shutdown),
             due::run(core, &shutdown),
             retention::run(core, &shutdown),
+            matching::run(core, &shutdown),
             outlive(core, &shutdown),
         )
         .map(|_| ())

@@ -26,6 +26,12 @@ pub struct Settings {
     pub retry: Retry,
     /// Guard limits.
     pub guard: GuardLimits,
+    /// Time between two listings of staff and lead sources, counted from midnight UTC: an hour means every
+    /// full hour.
+    pub match_interval: Duration,
+    /// Whether an unmatched lead source that a lead carries is created on the other side, where that can
+    /// be done (C-23).
+    pub create_lead_sources: bool,
     /// What takes two people.
     pub second_person: SecondPerson,
 }
@@ -42,6 +48,8 @@ impl Default for Settings {
             concurrency: 8,
             retry: Retry::default(),
             guard: GuardLimits::default(),
+            match_interval: Duration::from_secs(60 * 60),
+            create_lead_sources: true,
             second_person: SecondPerson::default(),
         }
     }

@@ -1,0 +1,366 @@
+//! Match tables kept up to date (C-08 to C-25): who lists what, when it is listed again, and what a
+//! listing changes. Creation of lead sources is in [`create`], decisions of people in [`decide`].
+//!
+//! * Rows and what changed are one transaction with one audit row, which holds ids and states only.
+//! * A listing that fails, or has shrunk as if half of it were lost, changes nothing: the rows stay and
+//!   the failure is shown.
+//! * What a side declares decides: without both lists there are no staff; lead sources can do with one
+//!   list and a create call on the other side, whose answers are then the only memory (C-19).
+//!
+//! # Records sent without an owner or source
+//!
+//! The planner asks [`Reads::counterpart_of`], and [`create::need`] for sources, inside its own transaction,
+//! and sends a field without a counterpart empty (C-13, C-24). When an entry is paired later (its row changes
+//! to a paired state), the records concerned are the observations of the same side whose
+//! `FieldKind::Match(kind)` field holds the entry's id: walk `observed_ids` in chunks and mark those dirty.
+//! Planned again, the field is a difference like any other, since the base never agreed on a value. The walk
+//! may be repeated after a crash: marking twice is marking once. Nobody but the planner decides whether
+//! they are sent again by themselves (C-15).
+
+pub(super) mod create;
+mod decide;
+mod operate;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::sync::Notify;
+
+use super::core::Core;
+use super::decide::engine_note;
+use super::wait::{self, Outcome, Shutdown};
+use crate::merge::people;
+use crate::model::matching::{Entry, MatchRow, MatchState};
+use crate::model::{Actor, AuditEvent, FieldKind, MatchKind, ModuleId, RecordId, Side, Timestamp};
+use crate::remote::Lane;
+use crate::store::{Reads, StoreError, Tx};
+
+pub use self::create::SourceNeed;
+pub use self::operate::{MatchRefusal, MatchStatus};
+
+/// Longest sleep of the schedule: forgives a clock that was set back.
+const LONGEST: Duration = Duration::from_secs(60);
+/// Least time between two listings that nobody asked for.
+const LEAST: Duration = Duration::from_secs(60);
+/// Tables smaller than this may shrink as they like.
+const SMALL: usize = 10;
+/// Longest id taken from a listing, in bytes; longer ones are no ids of any system we know.
+const LONGEST_ID: usize = 255;
+/// Changed rows named in one audit row.
+const NAMED: usize = 20;
+
+/// How a kind is matched between these two systems.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MatchMode {
+    /// Not at all, and why: records travel without.
+    Off(String),
+    /// Both sides are listed.
+    Both,
+    /// Only this side can be listed, and is master: each of its sources is created once on the other (C-19).
+    Master(Side),
+}
+
+/// What the two sides declare comes to.
+pub(super) fn mode(core: &Core, kind: MatchKind) -> MatchMode {
+    let support = Side::BOTH.map(|side| core.remotes.declared(side).match_support(kind));
+    let sources = kind == MatchKind::LeadSource;
+    match support.map(|side| side.list) {
+        [true, true] => MatchMode::Both,
+        [true, false] if sources && support[1].create => MatchMode::Master(Side::Ivvy),
+        [false, true] if sources && support[0].create => MatchMode::Master(Side::Crm),
+        lists => {
+            let without: Vec<&str> =
+                Side::BOTH.into_iter().zip(lists).filter(|(_, list)| !list).map(|(side, _)| side.title()).collect();
+            MatchMode::Off(format!(
+                "{} not matched: no list of them in {}; records travel without",
+                kind.title(),
+                without.join(" and ")
+            ))
+        }
+    }
+}
+
+/// Modules that are on and carry entries of `kind`.
+fn users(core: &Core, kind: MatchKind) -> impl Iterator<Item = ModuleId> + '_ {
+    core.modules().filter(move |module| {
+        let fields = core.def(*module).into_iter().flat_map(|def| &def.fields);
+        fields.into_iter().any(|field| field.kind == FieldKind::Match(kind))
+    })
+}
+
+/// Whether `kind` is listed at all.
+fn is_on(core: &Core, kind: MatchKind) -> bool {
+    users(core, kind).next().is_some() && !matches!(mode(core, kind), MatchMode::Off(_))
+}
+
+/// Schedule and health of the match tables.
+#[derive(Debug, Default)]
+pub(super) struct Matching {
+    pub wake: Notify,
+    progress: Mutex<BTreeMap<MatchKind, Progress>>,
+    /// Creations take turns: two of one name would be a double.
+    creating: tokio::sync::Mutex<()>,
+}
+
+/// How one kind is doing.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    /// A person asked for a listing.
+    requested: bool,
+    running: bool,
+    refreshed_at: Option<Timestamp>,
+    /// When each side's last complete listing was asked for.
+    listed_at: [Option<Timestamp>; 2],
+    /// When to list again by itself; at once in the beginning.
+    next_at: Timestamp,
+    /// No creation before this: the last one failed in a way that passes.
+    create_at: Timestamp,
+    /// Failed listings, and failed creations, in a row.
+    failures: u32,
+    create_failures: u32,
+    errors: [Option<String>; 2],
+}
+
+impl Matching {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<MatchKind, Progress>> {
+        // A poisoned lock only means a panic elsewhere; what it guards is valid at every step.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, kind: MatchKind) -> Progress {
+        self.lock().get(&kind).cloned().unwrap_or_default()
+    }
+
+    fn change(&self, kind: MatchKind, change: impl FnOnce(&mut Progress)) {
+        change(self.lock().entry(kind).or_default());
+    }
+
+    /// The lane of a listing that is due now.
+    fn take_due(&self, kind: MatchKind, now: Timestamp) -> Option<Lane> {
+        let mut due = None;
+        self.change(kind, |progress| {
+            if std::mem::take(&mut progress.requested) {
+                due = Some(Lane::Operator);
+            } else if progress.next_at <= now {
+                due = Some(Lane::Backfill);
+            }
+        });
+        due
+    }
+
+    /// Something refers to an entry that no listing has shown yet.
+    fn ask(&self, kind: MatchKind, now: Timestamp) {
+        self.change(kind, |progress| {
+            let soon = progress.refreshed_at.map_or(now, |last| last.plus(LEAST)).max(now);
+            // After a failure the schedule knows better.
+            if progress.failures == 0 {
+                progress.next_at = progress.next_at.min(soon);
+            }
+        });
+    }
+}
+
+/// Lists on schedule and on demand, and creates what is wanted, until shutdown. Ends at once when no
+/// module that is on carries anything that can be matched here.
+pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), StoreError> {
+    let kinds: Vec<MatchKind> = MatchKind::ALL.into_iter().filter(|kind| is_on(core, *kind)).collect();
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    create::recover(core).await?;
+    loop {
+        for kind in &kinds {
+            if let Some(lane) = core.matching.take_due(*kind, core.now()) {
+                tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => return Ok(()),
+                    refreshed = refresh(core, *kind, lane) => refreshed?,
+                }
+            }
+        }
+        // Not cut short by a shutdown: a call under way is seen to its end.
+        create::all_wanted(core, shutdown).await?;
+        let now = core.now();
+        let next = kinds.iter().map(|kind| core.matching.of(*kind)).map(|progress| match progress.create_at > now {
+            true => progress.next_at.min(progress.create_at),
+            false => progress.next_at,
+        });
+        let pause = next.min().map_or(LONGEST, |next| next.since(now)).clamp(Duration::from_millis(1), LONGEST);
+        if wait::until(core, &core.matching.wake, pause, shutdown).await == Outcome::Shutdown {
+            return Ok(());
+        }
+    }
+}
+
+/// A complete listing of one side.
+#[derive(Clone, Debug)]
+struct Listed {
+    side: Side,
+    entries: Vec<Entry>,
+    asked_at: Timestamp,
+}
+
+/// Lists what can be listed of `kind` and matches anew.
+pub(super) async fn refresh(core: &Arc<Core>, kind: MatchKind, lane: Lane) -> Result<(), StoreError> {
+    let sides = match mode(core, kind) {
+        MatchMode::Off(_) => return Ok(()),
+        MatchMode::Both => Side::BOTH.to_vec(),
+        MatchMode::Master(side) => vec![side],
+    };
+    core.matching.change(kind, |progress| progress.running = true);
+    // A person who asks again has seen that a table shrank.
+    let trust = lane == Lane::Operator;
+    let listed = join_all(sides.into_iter().map(|side| list(core, kind, side, lane, trust))).await;
+    core.matching.change(kind, |progress| progress.running = false);
+    let mut complete = Vec::new();
+    for outcome in listed {
+        complete.extend(outcome?);
+    }
+    let failed = core.matching.of(kind).errors.iter().any(Option::is_some);
+    if !failed {
+        record(core, kind, complete, None).await?;
+    }
+    let now = core.now();
+    let every = core.settings.match_interval;
+    core.matching.change(kind, |progress| {
+        if failed {
+            progress.failures += 1;
+            let pause = core.settings.retry.ceiling(progress.failures).clamp(LEAST, every.max(LEAST));
+            progress.next_at = now.plus(pause);
+        } else {
+            progress.failures = 0;
+            progress.refreshed_at = Some(now);
+            progress.next_at = next_slot(now, every);
+        }
+    });
+    Ok(())
+}
+
+/// The next multiple of `every`: with an hour, the next full hour.
+fn next_slot(now: Timestamp, every: Duration) -> Timestamp {
+    let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
+    Timestamp::from_millis((now.millis() / every).saturating_add(1).saturating_mul(every))
+}
+
+/// One side's listing; `None` when it failed, which is noted.
+async fn list(
+    core: &Arc<Core>,
+    kind: MatchKind,
+    side: Side,
+    lane: Lane,
+    trust: bool,
+) -> Result<Option<Listed>, StoreError> {
+    let asked_at = core.now();
+    let answer = core.remotes.on(side, lane).entries(kind).await;
+    let known = core.store.read(|view| view.match_table(kind))?;
+    let known = known.iter().filter(|row| row.side == side && !row.gone).count();
+    let outcome = match answer {
+        Err(error) => Err(error.to_string()),
+        Ok(entries) => {
+            let usable = |entry: &Entry| (1..=LONGEST_ID).contains(&entry.id.as_str().len());
+            let entries: Vec<Entry> = entries.into_iter().filter(usable).collect();
+            let least = known as u64 * core.settings.guard.shrink_percent / 100;
+            match (entries.len() as u64) < least && known >= SMALL && !trust {
+                true => Err(format!(
+                    "{} lists only {} of {known} known {}: nothing was changed; refresh by hand if that is right",
+                    side.title(),
+                    entries.len(),
+                    kind.title().to_lowercase(),
+                )),
+                false => Ok(Listed { side, entries, asked_at }),
+            }
+        }
+    };
+    if outcome.is_err() {
+        tracing::warn!(%kind, %side, "listing failed");
+    }
+    core.matching.change(kind, |progress| {
+        progress.errors[side as usize] = outcome.as_ref().err().cloned();
+        if outcome.is_ok() {
+            progress.listed_at[side as usize] = Some(asked_at);
+        }
+    });
+    Ok(outcome.ok())
+}
+
+/// Takes note of listings, matches anew, and closes `settled`, the creation that the listing proves.
+async fn record(
+    core: &Arc<Core>,
+    kind: MatchKind,
+    listed: Vec<Listed>,
+    settled: Option<(Side, String)>,
+) -> Result<(), StoreError> {
+    let (shared, mode) = (Arc::clone(core), mode(core, kind));
+    let paired = core
+        .store
+        .write(move |tx| {
+            let now = shared.now();
+            let before = tx.match_table(kind)?;
+            let entries = Side::BOTH.map(|side| match listed.iter().find(|listed| listed.side == side) {
+                Some(listed) => with_newer(listed, &before),
+                None => people::entries_of(&before, side),
+            });
+            let mut after = people::rematch(kind, &entries[0], &entries[1], &before, now);
+            if let MatchMode::Master(master) = mode
+                && shared.settings.create_lead_sources
+            {
+                let open = |row: &&mut MatchRow| row.side == master && create::is_open(row) && !row.wanted;
+                for row in after.iter_mut().filter(open) {
+                    (row.wanted, row.at) = (true, now);
+                }
+            }
+            if let Some((side, folded)) = &settled {
+                tx.remove_source_intent(*side, folded)?;
+            }
+            store_changes(tx, kind, &before, &after, &Actor::engine(), "listed")
+        })
+        .await?;
+    if paired {
+        core.signals.plan.notify_one();
+    }
+    Ok(())
+}
+
+/// The listing, and what came into being after it was asked for: a source created meanwhile is not gone.
+fn with_newer(listed: &Listed, before: &[MatchRow]) -> Vec<Entry> {
+    let ids: BTreeSet<&RecordId> = listed.entries.iter().map(|entry| &entry.id).collect();
+    let newer =
+        |row: &&MatchRow| row.side == listed.side && !row.gone && row.at >= listed.asked_at && !ids.contains(&row.id);
+    listed.entries.iter().cloned().chain(before.iter().filter(newer).map(MatchRow::entry)).collect()
+}
+
+/// Writes the rows that changed with one audit row; whether any of them found a counterpart.
+fn store_changes(
+    tx: &mut Tx<'_>,
+    kind: MatchKind,
+    before: &[MatchRow],
+    after: &[MatchRow],
+    actor: &Actor,
+    cause: &str,
+) -> Result<bool, StoreError> {
+    let changes = people::changes(before, after);
+    let Some(at) = changes.iter().map(|(_, row)| row.at).max() else {
+        return Ok(false);
+    };
+    let rows: Vec<MatchRow> = changes.iter().map(|(_, row)| (*row).clone()).collect();
+    tx.put_match_rows(&rows)?;
+    let mut named: Vec<String> = changes.iter().take(NAMED).map(|(old, row)| describe(*old, row)).collect();
+    if changes.len() > NAMED {
+        named.push(format!("and {} more", changes.len() - NAMED));
+    }
+    let what = format!("{} {cause}: {}", kind.title(), named.join(", "));
+    tx.audit(engine_note(AuditEvent::Operated { what }, at, actor.clone()))?;
+    Ok(changes.iter().any(|(old, row)| row.state.is_paired() && !old.is_some_and(MatchState::is_paired)))
+}
+
+/// Ids and states only: names and addresses are nobody's business in the audit log.
+fn describe(old: Option<MatchState>, row: &MatchRow) -> String {
+    let old = old.map_or("new", Into::into);
+    let with = row.other.as_ref().map(|other| format!(" with {other}")).unwrap_or_default();
+    let gone = if row.gone { " (gone)" } else { "" };
+    format!("{} {} {old} > {}{with}{gone}", row.side, row.id, row.state)
+}

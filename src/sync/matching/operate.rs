@@ -1,0 +1,168 @@
+//! What operators can ask of the match tables, as methods of the engine.
+
+use std::collections::BTreeMap;
+
+use super::create::SourceNeed;
+use super::{MatchMode, create, decide, mode, users};
+use crate::merge::people;
+use crate::model::matching::{MatchRow, MatchState};
+use crate::model::{Actor, MatchKind, RecordId, Side, Timestamp};
+use crate::remote::Lane;
+use crate::store::{MatchFilter, Reads as _, StoreError};
+use crate::sync::Engine;
+
+/// Why nothing was changed. Sentences may hold a remote's text: sanitise before display.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MatchRefusal {
+    /// No such entry is known.
+    #[error("{} has no entry {id} that Tandem has seen", side.title())]
+    Unknown {
+        /// Where it was looked for.
+        side: Side,
+        /// What was looked for.
+        id: RecordId,
+    },
+    /// It does not fit, or the other system refused.
+    #[error("{0}")]
+    Refused(String),
+    /// It could not be done now; it is tried again.
+    #[error("{0}")]
+    Later(String),
+    /// The call may have had an effect. It is looked up before anything else happens.
+    #[error("{0}")]
+    Unclear(String),
+}
+
+/// How one match table is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchStatus {
+    /// How it is matched, or why not.
+    pub mode: MatchMode,
+    /// Whether any module that is on carries such entries; without one nothing is listed.
+    pub used: bool,
+    /// A listing is under way.
+    pub running: bool,
+    /// When both sides were last listed, since the start.
+    pub refreshed_at: Option<Timestamp>,
+    /// When they are listed next by themselves.
+    pub next_at: Option<Timestamp>,
+    /// What went wrong on iVvy's and on the CRM's side the last time. Remote text: sanitise before display.
+    pub errors: [Option<String>; 2],
+}
+
+impl Engine {
+    /// How the match table of `kind` is doing.
+    pub fn match_status(&self, kind: MatchKind) -> MatchStatus {
+        let progress = self.0.matching.of(kind);
+        MatchStatus {
+            mode: mode(&self.0, kind),
+            used: users(&self.0, kind).next().is_some(),
+            running: progress.running,
+            refreshed_at: progress.refreshed_at,
+            next_at: Some(progress.next_at).filter(|at| *at > Timestamp::EPOCH),
+            errors: progress.errors,
+        }
+    }
+
+    /// Rows of one side by name, from the one after `after`; fewer than `limit` at the end.
+    pub fn match_rows(
+        &self,
+        kind: MatchKind,
+        side: Side,
+        filter: MatchFilter<'_>,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<MatchRow>, StoreError> {
+        self.0.store.read(|view| view.match_rows(kind, side, filter, after, limit))
+    }
+
+    /// How many rows of one side are in each state.
+    pub fn match_counts(&self, kind: MatchKind, side: Side) -> Result<BTreeMap<MatchState, u64>, StoreError> {
+        self.0.store.read(|view| view.match_counts(kind, side))
+    }
+
+    /// Rows of the other side most like this one, best first, with a likeness from 0 to 1. Only proposals.
+    pub fn match_suggest(
+        &self,
+        kind: MatchKind,
+        side: Side,
+        id: &RecordId,
+    ) -> Result<Vec<(MatchRow, f64)>, StoreError> {
+        let rows = self.0.store.read(|view| view.match_table(kind))?;
+        let Some(row) = rows.iter().find(|row| row.side == side && row.id == *id) else {
+            return Ok(Vec::new());
+        };
+        let found = people::suggest(row, &rows).into_iter().filter_map(|(id, alike)| {
+            rows.iter().find(|row| row.side == side.other() && row.id == id).map(|row| (row.clone(), alike))
+        });
+        Ok(found.collect())
+    }
+
+    /// Lists both sides of `kind` now, in the operators' lane, and takes what comes even if it is much less.
+    ///
+    /// # Errors
+    /// [`MatchRefusal::Refused`] when the kind is off or no module that is on carries it.
+    pub fn match_refresh(&self, kind: MatchKind) -> Result<(), MatchRefusal> {
+        if let MatchMode::Off(why) = mode(&self.0, kind) {
+            return Err(MatchRefusal::Refused(why));
+        }
+        if users(&self.0, kind).next().is_none() {
+            return Err(MatchRefusal::Refused(format!("no module that is on carries {}", kind.title().to_lowercase())));
+        }
+        self.0.matching.change(kind, |progress| progress.requested = true);
+        self.0.matching.wake.notify_one();
+        Ok(())
+    }
+
+    /// Pairs two entries for good; returns iVvy's row.
+    pub async fn match_pair(
+        &self,
+        kind: MatchKind,
+        ivvy: RecordId,
+        crm: RecordId,
+        actor: Actor,
+    ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
+        decide::pair(&self.0, kind, ivvy, crm, actor).await
+    }
+
+    /// Parts an entry from its counterpart; the two are not matched again unasked.
+    pub async fn match_unpair(
+        &self,
+        kind: MatchKind,
+        side: Side,
+        id: RecordId,
+        actor: Actor,
+    ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
+        decide::unpair(&self.0, kind, side, id, actor).await
+    }
+
+    /// Sets an entry aside, or takes it back.
+    pub async fn match_ignore(
+        &self,
+        kind: MatchKind,
+        side: Side,
+        id: RecordId,
+        ignored: bool,
+        actor: Actor,
+    ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
+        decide::ignore(&self.0, kind, side, id, ignored, actor).await
+    }
+
+    /// Creates the counterpart of the entry `id` of `side` on the other side, in the operators' lane, and
+    /// returns its id: an existing one if the other side has it by now. Staff are never created (P-07).
+    pub async fn match_create(
+        &self,
+        kind: MatchKind,
+        side: Side,
+        id: RecordId,
+        actor: Actor,
+    ) -> Result<Result<RecordId, MatchRefusal>, StoreError> {
+        create::create(&self.0, kind, side, &id, actor, Lane::Operator).await
+    }
+
+    /// What a record that carries the lead source `id` of `side` can be given on the other side; has it
+    /// created there when it may be (C-23).
+    pub async fn ensure_source(&self, side: Side, id: RecordId) -> Result<SourceNeed, StoreError> {
+        create::ensure_source(&self.0, side, id).await
+    }
+}

@@ -1,0 +1,624 @@
+//! The service between two small fake systems, on a paused clock and a disk that can lose its power.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, join_all};
+use tokio::task::JoinHandle;
+
+use super::operate::MatchRefusal;
+use super::{MatchMode, SourceNeed};
+use crate::model::guard::Guard;
+use crate::model::matching::{Entry, MatchRow, MatchState};
+use crate::model::query::AuditQuery;
+use crate::model::{Actor, Fields, MatchKind, ModuleId, RecordId, Role, Side, Timestamp};
+use crate::remote::port::MatchSupport;
+use crate::remote::{
+    Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
+    PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
+};
+use crate::seam::{Clock, Entropy, TokioClock};
+use crate::store::{MatchFilter, Options, Reads as _, Store};
+use crate::sync::simulation::disk::Disk;
+use crate::sync::wait::Shutdown;
+use crate::sync::{Engine, Remotes, Settings};
+
+const STAFF: MatchKind = MatchKind::Staff;
+const SOURCE: MatchKind = MatchKind::LeadSource;
+/// How long a write may take to show in the fake systems.
+const SETTLE: Duration = Duration::from_secs(30);
+
+/// What a fake system does when asked to create.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Manner {
+    #[default]
+    Answers,
+    Refuses(Class),
+    /// No answer comes; whether the source is there afterwards.
+    AnswerLost(bool),
+    /// The call does not end; whether the source is there.
+    Hangs(bool),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    staff: Vec<Entry>,
+    sources: Vec<Entry>,
+    staff_support: MatchSupport,
+    source_support: MatchSupport,
+    manner: Manner,
+    lists_fail: bool,
+    listings: u32,
+    calls: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Fake {
+    clock: TokioClock,
+    state: Arc<Mutex<State>>,
+}
+
+impl Fake {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(&self, class: Class, sent: Sent) -> RemoteError {
+        RemoteError {
+            system: "fake".to_owned(),
+            action: "call".to_owned(),
+            class,
+            sent,
+            code: None,
+            message: format!("says {class}"),
+            details: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    fn create_now(&self, name: &str) -> RecordId {
+        let mut state = self.state();
+        let id = RecordId::from(format!("new-{}", state.sources.len()));
+        state.sources.push(Entry { id: id.clone(), name: name.to_owned(), email: None, active: true });
+        id
+    }
+}
+
+impl Remote for Fake {
+    fn system(&self) -> &'static str {
+        "fake"
+    }
+
+    fn capabilities(&self, _: ModuleId) -> Capabilities {
+        Capabilities {
+            conditional_write: ConditionalWrite::Strong,
+            idempotent_create: IdempotentCreate::LookupFirst,
+            listing: Listing::Keyset,
+            deletes: DeleteEvidence::SetDifference,
+            stamp_key: true,
+            page_size: 100,
+            stamp_resolution: Duration::from_secs(1),
+            min_overlap: Duration::from_secs(30),
+            settle: SETTLE,
+            max_in_flight: 4,
+        }
+    }
+
+    fn fields(&self, module: ModuleId) -> Vec<String> {
+        module.def().fields.iter().map(|field| field.name.clone().into_owned()).collect()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
+        Box::pin(async { Ok(Probe { system: "fake".to_owned(), clock_skew_ms: None, round_trip_ms: 0 }) })
+    }
+
+    fn definitions(&self, _: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn list<'a>(&'a self, _: ModuleId, _: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
+        Box::pin(async { Ok(Page::default()) })
+    }
+
+    fn get<'a>(&'a self, _: ModuleId, _: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
+        Box::pin(async { Ok(Read::Missing) })
+    }
+
+    fn find_by_key<'a>(
+        &'a self,
+        _: ModuleId,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<crate::model::Record>>, RemoteError>> {
+        Box::pin(async { Ok(Some(Vec::new())) })
+    }
+
+    fn create<'a>(&'a self, _: ModuleId, _: &'a str, _: &'a Fields) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
+        Box::pin(async { Err(self.error(Class::Unsupported, Sent::No)) })
+    }
+
+    fn update<'a>(
+        &'a self,
+        _: ModuleId,
+        _: &'a RecordId,
+        _: &'a Fields,
+        _: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
+        Box::pin(async { Err(self.error(Class::Unsupported, Sent::No)) })
+    }
+
+    fn match_support(&self, kind: MatchKind) -> MatchSupport {
+        let state = self.state();
+        if kind == STAFF { state.staff_support } else { state.source_support }
+    }
+
+    fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(async move {
+            self.clock.sleep(Duration::from_millis(20)).await;
+            let mut state = self.state();
+            state.listings += 1;
+            if state.lists_fail {
+                return Err(self.error(Class::Server, Sent::No));
+            }
+            Ok(if kind == STAFF { state.staff.clone() } else { state.sources.clone() })
+        })
+    }
+
+    fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {
+        Box::pin(async move {
+            self.state().calls += 1;
+            self.clock.sleep(Duration::from_millis(20)).await;
+            let manner = self.state().manner;
+            match manner {
+                Manner::Answers => Ok(self.create_now(name)),
+                Manner::Refuses(class) => Err(self.error(class, Sent::No)),
+                Manner::AnswerLost(arrives) | Manner::Hangs(arrives) => {
+                    if arrives {
+                        self.create_now(name);
+                    }
+                    if let Manner::Hangs(_) = manner {
+                        std::future::pending::<()>().await;
+                    }
+                    Err(self.error(Class::Unreachable, Sent::Maybe))
+                }
+            }
+        })
+    }
+}
+
+fn source(id: &str, name: &str) -> Entry {
+    Entry { id: id.into(), name: name.to_owned(), email: None, active: true }
+}
+
+fn person(id: &str, email: &str) -> Entry {
+    Entry { id: id.into(), name: format!("Person {id}"), email: Some(email.to_owned()), active: true }
+}
+
+/// Two systems, a disk, and an engine that can be killed and started again.
+struct World {
+    disk: Disk,
+    entropy: Entropy,
+    clock: TokioClock,
+    sides: [Fake; 2],
+    settings: Settings,
+    engine: Engine,
+    running: Option<JoinHandle<()>>,
+}
+
+impl World {
+    fn new(ivvy: &[Entry], crm: &[Entry]) -> Self {
+        let clock = TokioClock::starting_at("2026-11-21T09:20:00Z".parse().unwrap());
+        let full = MatchSupport { list: true, create: true };
+        let sides = [ivvy, crm].map(|entries| {
+            let (staff, sources) = entries.iter().cloned().partition(|entry| entry.email.is_some());
+            let staff_support = MatchSupport { list: true, create: false };
+            let state = State { staff, sources, staff_support, source_support: full, ..State::default() };
+            Fake { clock: clock.clone(), state: Arc::new(Mutex::new(state)) }
+        });
+        let settings = Settings { modules: [(ModuleId::Leads, ModuleId::Leads.def())].into(), ..Settings::default() };
+        let (disk, entropy) = (Disk::default(), Entropy::seeded(7));
+        let engine = Self::engine(&disk, &sides, &clock, &settings);
+        Self { disk, entropy, clock, sides, settings, engine, running: None }
+    }
+
+    fn engine(disk: &Disk, sides: &[Fake; 2], clock: &TokioClock, settings: &Settings) -> Engine {
+        let store = Store::open_backend(disk.open(), Options::default()).unwrap();
+        let remotes = Remotes::new(|side, _| Arc::new(sides[side as usize].clone()));
+        Engine::new(store, remotes, Arc::new(clock.clone()), Entropy::seeded(1), settings.clone()).unwrap()
+    }
+
+    fn start(&mut self) {
+        let engine = self.engine.clone();
+        self.running = Some(tokio::spawn(async move { engine.run(Shutdown::new()).await.unwrap() }));
+    }
+
+    /// Started, and listed once.
+    async fn started(ivvy: &[Entry], crm: &[Entry]) -> Self {
+        let mut world = Self::new(ivvy, crm);
+        world.start();
+        world.until(|world| MatchKind::ALL.iter().all(|kind| world.refreshed(*kind))).await;
+        world
+    }
+
+    fn refreshed(&self, kind: MatchKind) -> bool {
+        let status = self.engine.match_status(kind);
+        status.refreshed_at.is_some() || matches!(status.mode, MatchMode::Off(_))
+    }
+
+    /// The power goes and comes back.
+    async fn crash(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.abort();
+            assert!(running.await.unwrap_err().is_cancelled());
+        }
+        self.disk.crash(&self.entropy);
+        self.engine = Self::engine(&self.disk, &self.sides, &self.clock, &self.settings);
+        self.start();
+    }
+
+    /// Waits on the paused clock until `holds`.
+    async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..200_000 {
+            if holds(self) {
+                return;
+            }
+            self.clock.sleep(Duration::from_millis(100)).await;
+        }
+        panic!("it never came to that; rows: {:#?}", self.table(SOURCE));
+    }
+
+    async fn pass(&self, time: Duration) {
+        self.clock.sleep(time).await;
+    }
+
+    fn on(&self, side: Side) -> MutexGuard<'_, State> {
+        self.sides[side as usize].state()
+    }
+
+    fn table(&self, kind: MatchKind) -> Vec<MatchRow> {
+        self.engine.store().read(|view| view.match_table(kind)).unwrap()
+    }
+
+    fn row(&self, kind: MatchKind, side: Side, id: &str) -> MatchRow {
+        self.engine.store().read(|view| view.match_row(kind, side, &id.into())).unwrap().unwrap()
+    }
+
+    fn stands(&self, kind: MatchKind, side: Side, id: &str) -> (MatchState, Option<String>) {
+        let row = self.row(kind, side, id);
+        (row.state, row.other.map(|other| other.0))
+    }
+
+    async fn refresh(&self, kind: MatchKind) {
+        let before = self.clock.now();
+        self.pass(Duration::from_millis(1)).await;
+        self.engine.match_refresh(kind).unwrap();
+        self.until(|world| world.engine.match_status(kind).refreshed_at.is_some_and(|at| at > before)).await;
+    }
+
+    /// A person lets the first sync through.
+    async fn release(&self) {
+        let now = self.clock.now();
+        let guard = Guard {
+            module: ModuleId::Leads,
+            tripped: None,
+            first_released: Some((now, "sam".to_owned())),
+            window_start: now,
+            creates: 0,
+            updates: 0,
+            conflicts: 0,
+            fields: BTreeMap::new(),
+            mapping: None,
+        };
+        self.engine.store().write(move |tx| tx.put_guard(&guard)).await.unwrap();
+    }
+
+    async fn create(&self, id: &str) -> Result<RecordId, MatchRefusal> {
+        self.engine.match_create(SOURCE, Side::Ivvy, id.into(), sam()).await.unwrap()
+    }
+
+    fn audit(&self) -> String {
+        let query = AuditQuery { limit: 500, ..AuditQuery::default() };
+        serde_json::to_string(&self.engine.store().read(|view| view.audit(&query)).unwrap()).unwrap()
+    }
+
+    fn called(&self, side: Side) -> u32 {
+        self.on(side).calls
+    }
+
+    /// How many sources of `side` have this name.
+    fn named(&self, side: Side, name: &str) -> usize {
+        self.on(side).sources.iter().filter(|entry| entry.name == name).count()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.abort();
+        }
+    }
+}
+
+fn sam() -> Actor {
+    Actor { name: "sam".to_owned(), uid: None, role: Role::Triage }
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_tables_are_matched_at_the_start_and_every_full_hour_c10_c20() {
+    let ivvy = [person("1", "ann@x.example"), person("2", "bob@x.example"), source("s1", "Facebook")];
+    let crm = [person("a", "ANN@x.example"), person("b", "bob@x.example"), person("c", "Bob@x.example")];
+    let world = World::started(&ivvy, &[crm.as_slice(), &[source("t1", "FACEBOOK")]].concat()).await;
+    assert_eq!(world.stands(STAFF, Side::Ivvy, "1"), (MatchState::Matched, Some("a".to_owned())));
+    assert_eq!(world.stands(STAFF, Side::Ivvy, "2"), (MatchState::Ambiguous, None));
+    assert_eq!(world.stands(SOURCE, Side::Crm, "t1"), (MatchState::Matched, Some("s1".to_owned())));
+    let counts = world.engine.match_counts(STAFF, Side::Crm).unwrap();
+    assert_eq!(counts, BTreeMap::from([(MatchState::Matched, 1), (MatchState::Ambiguous, 2)]));
+    assert_eq!(world.engine.match_status(STAFF).next_at, Some("2026-11-21T10:00:00Z".parse().unwrap()));
+
+    world.on(Side::Crm).staff.retain(|entry| entry.id.as_str() != "c");
+    world.on(Side::Crm).staff[0].active = false;
+    world.until(|world| world.stands(STAFF, Side::Ivvy, "2").0 == MatchState::Matched).await;
+    assert!(world.clock.now() >= "2026-11-21T10:00:00Z".parse::<Timestamp>().unwrap());
+    assert_eq!(world.stands(STAFF, Side::Ivvy, "1"), (MatchState::Unmatched, None), "inactive there");
+    assert!(world.row(STAFF, Side::Crm, "c").gone);
+    let of = |id: &str| world.engine.store().read(|view| view.counterpart_of(STAFF, Side::Ivvy, &id.into())).unwrap();
+    assert_eq!((of("1"), of("2")), (None, Some("b".into())));
+
+    let audit = world.audit();
+    assert!(audit.contains("ivvy 2 ambiguous > matched with b"), "{audit}");
+    assert!(!audit.contains("x.example") && !audit.contains("Person") && !audit.contains("FACEBOOK"), "{audit}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_fails_or_loses_half_changes_nothing_and_says_so() {
+    let list = |prefix: &str| (0..20).map(|n| source(&format!("{prefix}{n}"), &format!("Source {n}"))).collect();
+    let (ivvy, crm): (Vec<Entry>, Vec<Entry>) = (list("i"), list("c"));
+    let world = World::started(&ivvy, &crm).await;
+    let before = world.table(SOURCE);
+    assert!(before.iter().all(|row| row.state == MatchState::Matched));
+
+    world.on(Side::Crm).lists_fail = true;
+    world.until(|world| world.engine.match_status(SOURCE).errors[1].is_some()).await;
+    assert_eq!(world.table(SOURCE), before);
+    assert!(world.engine.match_status(SOURCE).errors[0].is_none());
+    {
+        let mut crm = world.on(Side::Crm);
+        crm.lists_fail = false;
+        crm.sources.truncate(3);
+    }
+    let shrunk =
+        |world: &World| world.engine.match_status(SOURCE).errors[1].as_ref().is_some_and(|e| e.contains("3 of 20"));
+    world.until(shrunk).await;
+    assert_eq!(world.table(SOURCE), before);
+    world.refresh(SOURCE).await;
+    assert_eq!(world.engine.match_status(SOURCE).errors, [None, None]);
+    assert_eq!(world.engine.match_counts(SOURCE, Side::Ivvy).unwrap()[&MatchState::Unmatched], 17);
+    assert_eq!(world.called(Side::Crm), 0, "nothing is created unasked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_list_a_kind_is_off_with_its_reason_c09() {
+    let mut world = World::new(&[person("1", "ann@x.example"), source("s1", "Web")], &[]);
+    world.on(Side::Crm).staff_support = MatchSupport::default();
+    world.on(Side::Crm).source_support = MatchSupport::default();
+    world.start();
+    world.pass(Duration::from_secs(7200)).await;
+    for kind in MatchKind::ALL {
+        let MatchMode::Off(why) = world.engine.match_status(kind).mode else { panic!("{kind} is on") };
+        assert!(why.contains("no list of them in CRM"), "{why}");
+        assert_eq!(world.engine.match_refresh(kind), Err(MatchRefusal::Refused(why)));
+        assert_eq!(world.table(kind), []);
+    }
+    assert_eq!(world.on(Side::Ivvy).listings + world.on(Side::Crm).listings, 0);
+    assert_eq!(world.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap(), SourceNeed::Without);
+}
+
+#[tokio::test(start_paused = true)]
+async fn staff_are_never_created_p07() {
+    let world = World::started(&[person("1", "ann@x.example")], &[]).await;
+    let refused = world.engine.match_create(STAFF, Side::Ivvy, "1".into(), sam()).await.unwrap().unwrap_err();
+    assert!(refused.to_string().starts_with("staff are never created"), "{refused}");
+    assert_eq!(world.called(Side::Crm), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_at_once_create_one_source_c23() {
+    let world = World::started(&[source("s1", "Web")], &[]).await;
+    world.release().await;
+    let wanted = join_all((0..10).map(|_| world.engine.ensure_source(Side::Ivvy, "s1".into()))).await;
+    assert!(wanted.into_iter().all(|need| need.unwrap() == SourceNeed::Coming));
+    let created = join_all((0..10).map(|_| world.create("s1"))).await;
+    assert!(created.iter().all(|id| *id == Ok("new-0".into())), "{created:?}");
+    world.pass(Duration::from_secs(7200)).await;
+    assert_eq!((world.called(Side::Crm), world.named(Side::Crm, "Web")), (1, 1));
+    let need = world.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap();
+    assert_eq!(need, SourceNeed::Counterpart("new-0".into()));
+    assert!(!world.audit().contains("Web"), "ids only");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_created_unasked_before_the_first_release_or_when_switched_off() {
+    let world = World::started(&[source("s1", "Web")], &[]).await;
+    assert_eq!(world.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap(), SourceNeed::Coming);
+    world.pass(Duration::from_secs(7200)).await;
+    assert_eq!(world.called(Side::Crm), 0);
+    world.release().await;
+    world.until(|world| world.stands(SOURCE, Side::Ivvy, "s1").0 == MatchState::Matched).await;
+    assert_eq!(world.called(Side::Crm), 1);
+
+    let mut off = World::new(&[source("s1", "Web")], &[]);
+    off.settings.create_lead_sources = false;
+    off.crash().await;
+    off.release().await;
+    off.until(|world| world.refreshed(SOURCE)).await;
+    assert_eq!(off.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap(), SourceNeed::Without);
+    off.pass(Duration::from_secs(7200)).await;
+    assert_eq!(off.called(Side::Crm), 0);
+    assert_eq!(off.create("s1").await, Ok("new-0".into()), "a person may");
+}
+
+/// The process dies while the call is under way: before it reached the other side, or after.
+#[tokio::test(start_paused = true)]
+async fn after_a_crash_the_other_side_is_listed_before_anything_is_sent_c23() {
+    for arrives in [false, true] {
+        let mut world = World::started(&[source("s1", "Web")], &[]).await;
+        world.release().await;
+        world.on(Side::Crm).manner = Manner::Hangs(arrives);
+        assert_eq!(world.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap(), SourceNeed::Coming);
+        world.until(|world| world.called(Side::Crm) == 1).await;
+        world.pass(Duration::from_secs(1)).await;
+        world.on(Side::Crm).manner = Manner::Answers;
+        world.crash().await;
+        world.until(|world| world.stands(SOURCE, Side::Ivvy, "s1").0 == MatchState::Matched).await;
+        world.pass(Duration::from_secs(7200)).await;
+        assert_eq!(world.called(Side::Crm), if arrives { 1 } else { 2 }, "arrives: {arrives}");
+        assert_eq!(world.named(Side::Crm, "Web"), 1, "arrives: {arrives}");
+        assert_eq!(world.engine.store().read(|view| view.source_intents()).unwrap(), []);
+    }
+}
+
+/// A person's call is dropped with its connection: the intent stays, and the service looks.
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_is_looked_up_not_repeated() {
+    for arrives in [false, true] {
+        let world = World::started(&[source("s1", "Web")], &[]).await;
+        world.on(Side::Crm).manner = Manner::Hangs(arrives);
+        let limit = world.clock.sleep(Duration::from_secs(1));
+        tokio::select! {
+            _ = world.create("s1") => panic!("the call hangs"),
+            () = limit => {}
+        }
+        world.on(Side::Crm).manner = Manner::Answers;
+        let unclear = world.create("s1").await;
+        assert!(matches!(unclear, Err(MatchRefusal::Unclear(_))), "{unclear:?}");
+        assert_eq!(world.called(Side::Crm), 1);
+        world.pass(SETTLE + Duration::from_secs(5)).await;
+        assert!(world.create("s1").await.is_ok());
+        assert_eq!((world.called(Side::Crm), world.named(Side::Crm, "Web")), (if arrives { 1 } else { 2 }, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_looked_up_after_the_time_a_write_may_take_to_show() {
+    for arrives in [false, true] {
+        let world = World::started(&[source("s1", "Web")], &[]).await;
+        world.release().await;
+        world.on(Side::Crm).manner = Manner::AnswerLost(arrives);
+        let lost_at = world.clock.now();
+        let unclear = world.create("s1").await;
+        assert!(matches!(unclear, Err(MatchRefusal::Unclear(_))), "{unclear:?}");
+        world.on(Side::Crm).manner = Manner::Answers;
+        world.until(|world| world.stands(SOURCE, Side::Ivvy, "s1").0 == MatchState::Matched).await;
+        assert!(world.clock.now().since(lost_at) >= SETTLE);
+        assert_eq!((world.called(Side::Crm), world.named(Side::Crm, "Web")), (if arrives { 1 } else { 2 }, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_kept_with_the_row_and_asked_again_only_by_a_person_c24() {
+    let world = World::started(&[source("s1", "Web")], &[]).await;
+    world.release().await;
+    world.on(Side::Crm).manner = Manner::Refuses(Class::Rejected);
+    assert_eq!(world.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap(), SourceNeed::Coming);
+    world.until(|world| world.row(SOURCE, Side::Ivvy, "s1").error.is_some()).await;
+    let row = world.row(SOURCE, Side::Ivvy, "s1");
+    assert_eq!((row.state, row.wanted), (MatchState::Unmatched, false));
+    assert!(row.error.unwrap().contains("says rejected"));
+    assert_eq!(world.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap(), SourceNeed::Without);
+    world.pass(Duration::from_secs(7200)).await;
+    assert_eq!(world.called(Side::Crm), 1);
+    world.on(Side::Crm).manner = Manner::Answers;
+    assert_eq!(world.create("s1").await, Ok("new-0".into()));
+    assert_eq!(world.row(SOURCE, Side::Ivvy, "s1").error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passing_failure_is_tried_again_by_itself() {
+    let world = World::started(&[source("s1", "Web")], &[]).await;
+    world.release().await;
+    world.on(Side::Crm).manner = Manner::Refuses(Class::Throttled);
+    world.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap();
+    world.until(|world| world.called(Side::Crm) >= 3).await;
+    assert_eq!(world.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap(), SourceNeed::Coming);
+    world.on(Side::Crm).manner = Manner::Answers;
+    world.until(|world| world.stands(SOURCE, Side::Ivvy, "s1").0 == MatchState::Matched).await;
+    assert_eq!(world.named(Side::Crm, "Web"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_made_meanwhile_is_matched_instead_of_doubled() {
+    let world = World::started(&[source("s1", "Web"), source("s2", "TV")], &[]).await;
+    world.pass(Duration::from_secs(120)).await;
+    world.on(Side::Crm).sources.push(source("t1", "WEB"));
+    world.on(Side::Crm).sources.push(Entry { active: false, ..source("t2", "tv") });
+    assert_eq!(world.create("s1").await, Ok("t1".into()));
+    let refused = world.create("s2").await.unwrap_err();
+    assert!(refused.to_string().contains("inactive or taken"), "{refused}");
+    assert_eq!(world.called(Side::Crm), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn decisions_of_people_survive_listings_and_bear_their_name_c25() {
+    let ivvy = [source("s1", "Web"), source("s2", "TV"), source("s3", "Radio")];
+    let world = World::started(&ivvy, &[source("t1", "web"), source("t2", "Television"), source("t3", "radio")]).await;
+    let suggested = world.engine.match_suggest(SOURCE, Side::Ivvy, &"s2".into()).unwrap();
+    assert!(suggested.iter().all(|(row, _)| row.id.as_str() == "t2"), "the others are taken");
+    let pair = |ivvy: &str, crm: &str| world.engine.match_pair(SOURCE, ivvy.into(), crm.into(), sam());
+    assert!(matches!(pair("s2", "t1").await.unwrap(), Err(MatchRefusal::Refused(_))), "t1 is taken");
+    assert!(matches!(pair("s2", "t9").await.unwrap(), Err(MatchRefusal::Unknown { .. })));
+    assert_eq!(pair("s2", "t2").await.unwrap().unwrap().decided_by.as_deref(), Some("sam"));
+    world.engine.match_unpair(SOURCE, Side::Crm, "t1".into(), sam()).await.unwrap().unwrap();
+    world.engine.match_ignore(SOURCE, Side::Ivvy, "s3".into(), true, sam()).await.unwrap().unwrap();
+    world.on(Side::Crm).sources[1].name = "Broadcast".to_owned();
+    world.refresh(SOURCE).await;
+    assert_eq!(world.stands(SOURCE, Side::Ivvy, "s2"), (MatchState::Manual, Some("t2".to_owned())));
+    assert_eq!(world.stands(SOURCE, Side::Ivvy, "s1"), (MatchState::Unmatched, None));
+    assert_eq!(world.stands(SOURCE, Side::Ivvy, "s3"), (MatchState::Ignored, None));
+    assert_eq!(world.stands(SOURCE, Side::Crm, "t3"), (MatchState::Unmatched, None));
+    assert!(world.audit().contains("\"sam\""));
+    world.engine.match_ignore(SOURCE, Side::Ivvy, "s3".into(), false, sam()).await.unwrap().unwrap();
+    assert_eq!(world.stands(SOURCE, Side::Ivvy, "s3"), (MatchState::Matched, Some("t3".to_owned())));
+    let filter = MatchFilter { state: Some(MatchState::Manual), needle: Some("BROAD") };
+    assert_eq!(world.engine.match_rows(SOURCE, Side::Crm, filter, None, 10).unwrap().len(), 1);
+    assert!(world.create("s1").await.is_err(), "its namesake was parted from it by a person");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_create_but_no_list_ours_is_master_and_each_source_is_made_once_c19() {
+    let mut world = World::new(&[source("s1", "Web"), source("s2", "TV")], &[]);
+    world.on(Side::Crm).source_support = MatchSupport { list: false, create: true };
+    world.start();
+    world.until(|world| world.refreshed(SOURCE)).await;
+    assert_eq!(world.engine.match_status(SOURCE).mode, MatchMode::Master(Side::Ivvy));
+    assert_eq!(world.called(Side::Crm), 0, "a lost store would look like this one");
+    world.release().await;
+    let matched = |world: &World| world.table(SOURCE).iter().filter(|row| row.state == MatchState::Matched).count();
+    world.until(|world| matched(world) == 4).await;
+    world.on(Side::Ivvy).sources[0].name = "Internet".to_owned();
+    world.crash().await;
+    world.until(|world| world.refreshed(SOURCE)).await;
+    world.pass(Duration::from_secs(7200)).await;
+    assert_eq!((world.called(Side::Crm), matched(&world)), (2, 4), "the returned ids are remembered");
+
+    // Without a list nobody can look: the engine stops, a person says what became of it.
+    world.on(Side::Crm).manner = Manner::AnswerLost(true);
+    world.on(Side::Ivvy).sources.push(source("s3", "Radio"));
+    world.refresh(SOURCE).await;
+    world.until(|world| world.row(SOURCE, Side::Ivvy, "s3").error.is_some()).await;
+    world.pass(Duration::from_secs(7200)).await;
+    assert_eq!(world.called(Side::Crm), 3);
+    world.engine.match_pair(SOURCE, "s3".into(), "new-2".into(), sam()).await.unwrap().unwrap();
+    world.until(|world| world.engine.store().read(|view| view.source_intents()).unwrap().is_empty()).await;
+    assert_eq!(world.stands(SOURCE, Side::Crm, "new-2"), (MatchState::Manual, Some("s3".to_owned())));
+    assert_eq!(world.called(Side::Crm), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_no_listing_has_shown_yet_brings_the_next_listing_forward() {
+    let world = World::started(&[source("s1", "Web")], &[source("t1", "Web")]).await;
+    world.on(Side::Ivvy).sources.push(source("s2", "TV"));
+    world.on(Side::Crm).sources.push(source("t2", "TV"));
+    assert_eq!(world.engine.ensure_source(Side::Ivvy, "s2".into()).await.unwrap(), SourceNeed::Without);
+    world.pass(Duration::from_secs(65)).await;
+    assert_eq!(world.stands(SOURCE, Side::Ivvy, "s2"), (MatchState::Matched, Some("t2".to_owned())));
+}
