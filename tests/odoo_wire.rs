@@ -202,6 +202,7 @@ fn settings_that_could_not_work_are_refused() {
             kind,
             flow: Flow::Both,
             required_on: None,
+            at_creation: false,
         };
         settings.custom.insert(ModuleId::Contacts, vec![(diet(FieldKind::Choices), "x_diet".to_owned())]);
     });
