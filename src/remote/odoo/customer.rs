@@ -48,7 +48,7 @@ mod tests {
         let (contact, company) = ((CONTACT, Value::text("7")), (COMPANY, Value::text("8")));
         assert_eq!(cell(&fields(&[contact.clone(), company.clone()]), false), Ok(Some(Cell::Related(7))));
         assert_eq!(cell(&fields(&[(CONTACT, Value::Null), company.clone()]), true), Ok(Some(Cell::Related(8))));
-        assert_eq!(cell(&fields(&[company.clone()]), true), Ok(None));
+        assert_eq!(cell(&fields(std::slice::from_ref(&company)), true), Ok(None));
         assert_eq!(cell(&fields(&[company]), false), Ok(Some(Cell::Related(8))));
         assert_eq!(cell(&fields(&[(CONTACT, Value::Null)]), true), Ok(Some(Cell::Empty)));
         assert_eq!(cell(&fields(&[]), false), Ok(None));

@@ -43,6 +43,8 @@ pub(super) struct Place {
     pub(super) mapped: Vec<Mapped>,
     /// `load` columns for every new row, unless a field says otherwise.
     pub(super) at_creation: Vec<(&'static str, &'static str)>,
+    /// What writes of this model say in their context besides what all writes say.
+    pub(super) context: Vec<(&'static str, bool)>,
 }
 
 impl Place {
@@ -56,12 +58,18 @@ impl Place {
             person: None,
             mapped: Vec::new(),
             at_creation: Vec::new(),
+            context: Vec::new(),
         }
     }
 
     /// `model.method`, as errors name the action.
     pub(super) fn action(&self, method: &str) -> String {
         format!("{}.{method}", self.model)
+    }
+
+    /// [`Place::context`] as JSON.
+    pub(super) fn write_context(&self) -> Json {
+        self.context.iter().map(|(name, flag)| ((*name).to_owned(), Json::Bool(*flag))).collect()
     }
 
     /// The catalogue names, for the port.

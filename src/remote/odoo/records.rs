@@ -120,7 +120,7 @@ impl Odoo {
             columns.push(column);
             row.push(text);
         }
-        let call = arguments([("fields", json!(columns)), ("data", json!([row]))]);
+        let call = arguments([("fields", json!(columns)), ("data", json!([row])), ("context", place.write_context())]);
         let answer = self.wire.call(place.model, "load", call, Effect::Writes).await?.body;
         match answer["ids"].get(0).and_then(Json::as_i64) {
             // `load` does not tell a new record from one that had the key already.
@@ -129,10 +129,11 @@ impl Odoo {
                 let error = refusal::of_load(&action, &answer["messages"], |field| place.name_of(field, halves));
                 // Measured: only an administrator may `load` a message a second time, because that writes
                 // the record it belongs to. History does not change, so the one that is there is the one.
-                if place.module.appends() && error.class == Class::Rejected {
-                    if let Some(record) = self.by_key(place, key).await?.pop() {
-                        return Ok(WriteAck { id: record.id, created: Some(false) });
-                    }
+                if place.module.appends()
+                    && error.class == Class::Rejected
+                    && let Some(record) = self.by_key(place, key).await?.pop()
+                {
+                    return Ok(WriteAck { id: record.id, created: Some(false) });
                 }
                 Err(error)
             }
@@ -147,7 +148,11 @@ impl Odoo {
         let cells = self.cells(place, &action, patch, Some(number)).await?;
         let values: Map<String, Json> = cells.into_iter().map(|(field, cell)| (field, cell.for_write())).collect();
         if !values.is_empty() {
-            let call = arguments([("ids", json!([number])), ("vals", Json::Object(values))]);
+            let call = arguments([
+                ("ids", json!([number])),
+                ("vals", Json::Object(values)),
+                ("context", place.write_context()),
+            ]);
             self.wire.call(place.model, "write", call, Effect::Writes).await?;
         }
         Ok(WriteAck { id: id.clone(), created: Some(false) })
@@ -197,6 +202,11 @@ impl Odoo {
             let stages = self.stages(word).await?;
             let stage = stage::cells(word, &self.stage_names, &stages, now.as_ref());
             cells.extend(stage.map_err(|why| refused(action, &field.name, why))?);
+        }
+        if let (Some(id), Some(title)) = (stands, place.mapped.iter().find(|field| field.shape == Shape::Title))
+            && let Some(text) = fields.get(&title.name).and_then(Value::as_text)
+        {
+            cells.push(("name".to_owned(), Cell::Text(format!("{} #{id}", text.trim()))));
         }
         if has_customer && customer::concerns(fields) {
             let partner: BTreeSet<i64> = now.iter().filter_map(|row| values::related(row.get("partner_id")?)).collect();

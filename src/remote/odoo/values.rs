@@ -19,6 +19,8 @@ const STAMP: &str = "%Y-%m-%d %H:%M:%S";
 pub(super) enum Shape {
     /// char, text, html as it is, date, selection: a string, or `false` for none.
     Text,
+    /// The title of a campaign, from which Odoo derives a unique `name`.
+    Title,
     /// html that a person reads as plain text.
     Description,
     /// A number; Odoo has no empty number.
@@ -88,7 +90,7 @@ pub(super) fn decode(mapped: &Mapped, row: &Json, tables: &Tables) -> Option<Val
         (Shape::Status, word) => decode_status(word.as_str(), row.get("state")?.as_str()?),
         (Shape::Stage, _) if is_lost(row) => Some(Value::text("lost")),
         (_, Json::Bool(false)) => Some(Value::Null),
-        (Shape::Text, Json::String(text)) => Some(Value::text(text)),
+        (Shape::Text | Shape::Title, Json::String(text)) => Some(Value::text(text)),
         (Shape::Description, Json::String(html)) => Some(Value::Text(html::to_text(html))),
         (Shape::Instant, Json::String(text)) => {
             let at = NaiveDateTime::parse_from_str(text, STAMP).ok()?.and_utc();
@@ -135,7 +137,7 @@ pub(super) fn encode(mapped: &Mapped, value: &Value, tables: &Tables) -> Result<
             return Ok(vec![(mapped.odoo.clone(), Cell::Text(word.to_owned())), ("state".to_owned(), state)]);
         }
         (_, empty) if empty.is_empty() => Cell::Empty,
-        (Shape::Text, Value::Text(text)) => Cell::Text(text.clone()),
+        (Shape::Text | Shape::Title, Value::Text(text)) => Cell::Text(text.clone()),
         (Shape::Text, Value::Int(number)) => Cell::Text(number.to_string()),
         (Shape::Description, Value::Text(text)) => Cell::Text(html::from_text(text)),
         (Shape::Instant, Value::Text(text)) => {

@@ -61,8 +61,8 @@ impl Wire {
     ///
     /// What writes say besides, all measured: without `tz`, `load` takes times for the user's own zone
     /// (`write` never does); naming an owner would mail them "You have been assigned", a thousand times at a
-    /// first sync; and whoever creates a record becomes its follower, to be mailed ever after. Nor does an
-    /// attendee from iVvy set off the tenant's rules that make leads of people who register.
+    /// first sync; and whoever creates a record becomes its follower, to be mailed ever after. A `context`
+    /// among the arguments is added to these.
     pub(super) async fn call(
         &self,
         model: &str,
@@ -71,16 +71,18 @@ impl Wire {
         effect: Effect,
     ) -> Result<Answer, RemoteError> {
         let action = format!("{model}.{method}");
-        let context = match effect {
+        let mut context = match effect {
             Effect::Reads => json!({"lang": "en_US", "active_test": false}),
             Effect::Writes => json!({
                 "lang": "en_US",
                 "tz": "UTC",
                 "mail_auto_subscribe_no_notify": true,
                 "mail_create_nosubscribe": true,
-                "event_lead_rule_skip": true,
             }),
         };
+        if let (Some(Json::Object(more)), Some(context)) = (arguments.remove("context"), context.as_object_mut()) {
+            context.extend(more);
+        }
         arguments.insert("context".to_owned(), context);
         let body = Bytes::from(Json::Object(arguments).to_string());
         let request = Request::builder()

@@ -2,7 +2,8 @@
 //! module has no place.
 //!
 //! Odoo knows four states, iVvy seven words: a char field of the tenant's holds the word itself, and the
-//! state follows it (`values::Shape::Status`).
+//! state follows it (`values::Shape::Status`). Somebody who registered in iVvy sets off none of the tenant's
+//! rules that make leads of people who register.
 
 use super::super::place::{Mapped, Place};
 use super::super::settings::{EventsIn, Settings};
@@ -20,6 +21,7 @@ pub(super) fn place(settings: &Settings) -> Option<Place> {
                 Mapped::new("email", "email", Shape::Text),
                 Mapped::new("status", &settings.attendee_status, Shape::Status),
             ],
+            context: vec![("event_lead_rule_skip", true)],
             ..Place::new(ModuleId::Attendees, "event.registration")
         }),
     }
