@@ -10,6 +10,8 @@
     reason = "a test that cannot go on must fail loudly"
 )]
 
+mod odoo_modules;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,6 +84,13 @@ impl Server {
         self.adapter_with(|_| {})
     }
 
+    /// Adapters for the administrator and for a plain sales user, each with a tag for names and keys.
+    fn users(&self) -> Vec<(&'static str, Odoo)> {
+        let sales = std::env::var("ODOO_SALES_KEY").ok();
+        let sales = sales.map(|key| ("sales", self.adapter_with(|settings| settings.key = SecretString::from(key))));
+        [("admin", self.adapter())].into_iter().chain(sales).collect()
+    }
+
     fn key(&self, module: ModuleId, number: u32) -> String {
         format!("{}-{}-{number}", self.run, module.singular())
     }
@@ -100,8 +109,17 @@ impl Server {
     }
 
     async fn write_behind_the_back(&self, id: &RecordId, values: Json) {
+        self.write_to("res.partner", id, values).await;
+    }
+
+    async fn write_to(&self, model: &str, id: &RecordId, values: Json) {
         let id: i64 = id.as_str().parse().unwrap();
-        self.behind_the_back("res.partner", "write", json!({"ids": [id], "vals": values})).await;
+        self.behind_the_back(model, "write", json!({"ids": [id], "vals": values})).await;
+    }
+
+    async fn count(&self, model: &str, domain: Json) -> Json {
+        let context = json!({"active_test": false});
+        self.behind_the_back(model, "search_count", json!({"domain": domain, "context": context})).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading `res.partner` in the order of `write_date` without skipping a row.
+//! Reading a model in the order of `write_date` without skipping a row.
 //!
 //! Two facts shape this (`contracts/crm.md` 6). `write_date` has microseconds inside but is told in
 //! whole seconds, so a position cannot name the exact row a page ended with; and of all comparisons
@@ -14,8 +14,9 @@ use std::str::FromStr;
 
 use serde_json::{Value as Json, json};
 
-use super::fields::parse_stamp;
-use crate::model::{ModuleId, Timestamp};
+use super::place::Place;
+use super::values::{parse_stamp, stamp_text};
+use crate::model::Timestamp;
 use crate::remote::PageRequest;
 
 /// Where a listing goes on.
@@ -37,8 +38,12 @@ impl Position {
     }
 
     /// The search domain of this page.
-    pub(super) fn domain(self, module: ModuleId, to: Option<Timestamp>) -> Json {
-        let mut domain = module_domain(module);
+    pub(super) fn domain(self, place: &Place, to: Option<Timestamp>) -> Json {
+        let mut domain = Vec::new();
+        if place.archives {
+            domain.push(json!(["active", "in", [true, false]]));
+        }
+        domain.extend(place.domain.iter().cloned());
         let (from, until) = match self {
             Self::Stamp(from) => (from, None),
             Self::Second(second, after) => {
@@ -97,34 +102,14 @@ impl FromStr for Position {
     }
 }
 
-/// Which partners belong to `module`. Contacts leave out the tenant's own staff (partners behind
-/// internal users) and the delivery and invoice addresses Odoo keeps as partners of their own.
-fn module_domain(module: ModuleId) -> Vec<Json> {
-    let mut domain = vec![json!(["active", "in", [true, false]])];
-    match module {
-        ModuleId::Companies => domain.push(json!(["is_company", "=", true])),
-        ModuleId::Contacts => domain.extend([
-            json!(["is_company", "=", false]),
-            json!(["type", "=", "contact"]),
-            json!(["partner_share", "=", true]),
-        ]),
-        _ => {}
-    }
-    domain
-}
-
 fn next_second(at: Timestamp) -> Timestamp {
     at.floor_second().plus(std::time::Duration::from_secs(1))
-}
-
-/// An instant as Odoo writes it: UTC, whole seconds.
-fn stamp_text(at: Timestamp) -> String {
-    at.to_datetime().format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ModuleId;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_secs(1_790_000_000 + second)
@@ -142,7 +127,8 @@ mod tests {
 
     #[test]
     fn only_the_one_comparison_every_version_agrees_on_is_used() {
-        let domain = Position::Second(at(0), 9).domain(ModuleId::Contacts, Some(at(60))).to_string();
+        let place = Place::new(ModuleId::Contacts, "res.partner");
+        let domain = Position::Second(at(0), 9).domain(&place, Some(at(60))).to_string();
         assert_eq!(domain.matches(r#""write_date",">=""#).count(), 3);
         assert!(!domain.contains(r#""write_date","<"#) && !domain.contains(r#""write_date",">","#));
     }

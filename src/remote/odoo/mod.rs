@@ -1,4 +1,4 @@
-//! Odoo 19 and later as a CRM: contacts and companies are both `res.partner` (`contracts/crm.md` 6).
+//! Odoo 19 and later as a CRM (`contracts/crm.md` 6). Where each module lives there is in `modules`.
 //!
 //! What is particular about it, all measured on a real 19.0 server:
 //!
@@ -8,38 +8,53 @@
 //!   `ir.model.data`, an administrator's table, so the key is never stamped and is no field here.
 //! * A look-up by key reads `ir.model.data`, or goes through its `check_object_reference` where the
 //!   integration user may not: plain sales users may call that.
+//! * Modules that only go to the CRM share their models with what the tenant's own people enter: of those,
+//!   only rows that carry one of our external ids are listed.
 //! * Hard deletes leave nothing behind; archiving shows as [`Record::archived`](crate::model::Record).
 //!
 //! Refuses to speak the older JSON-RPC wire, and to repeat anything by itself.
 
 #![allow(clippy::result_large_err, reason = "RemoteError is the port's type, and an error ends a network call anyway")]
 
-mod fields;
+mod cell;
+mod customer;
+mod html;
+mod keys;
 mod listing;
+mod matching;
+mod modules;
 mod name;
-mod partners;
+mod place;
+mod probe;
+mod records;
 mod refusal;
 mod settings;
+mod stage;
+mod tables;
+mod values;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use self::fields::{Countries, FieldMap};
-pub use self::settings::{NameFields, Settings};
+use self::place::Place;
+pub use self::settings::{EventsIn, NameFields, Settings};
+use self::tables::Cached;
+use self::values::Countries;
 use self::wire::Wire;
-use super::exchange::without_values;
+use super::exchange::{failure, without_values};
+use super::port::{Entry, MatchSupport};
 use super::transport::Transport;
 use super::{
-    Capabilities, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page, PageRequest,
-    Probe, Read, Remote, RemoteError, WriteAck,
+    Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
+    PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::error::Error;
-use crate::model::{Fields, ModuleId, Record, RecordId};
+use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId};
 use crate::seam::Clock;
 
 const SYSTEM: &str = "odoo";
@@ -51,11 +66,14 @@ const PAGE_SIZE: u32 = 200;
 pub struct Odoo {
     wire: Wire,
     clock: Arc<dyn Clock>,
-    maps: BTreeMap<ModuleId, FieldMap>,
+    /// Modules without a place are not in here.
+    places: BTreeMap<ModuleId, Place>,
     configured_names: NameFields,
-    /// The fields with the halves of a name, once detected.
-    detected_names: OnceCell<Option<(String, String)>>,
-    countries: RwLock<Arc<Countries>>,
+    /// Per place with a person's name: the fields with its halves, once detected.
+    detected_names: BTreeMap<ModuleId, OnceCell<Option<(String, String)>>>,
+    countries: Cached<Countries>,
+    stages: Cached<stage::Stages>,
+    stage_names: Arc<BTreeMap<String, String>>,
     settle: Duration,
     overlap: Duration,
 }
@@ -68,19 +86,28 @@ impl Odoo {
     /// this machine, or a field mapping cannot work.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         settings.check()?;
-        let maps = ModuleId::ALL.map(|module| {
-            let custom = settings.custom.get(&module).map(Vec::as_slice).unwrap_or_default();
-            (module, FieldMap::new(module, custom))
-        });
+        let places: BTreeMap<_, _> =
+            ModuleId::ALL.into_iter().filter_map(|module| Some((module, modules::place(module, &settings)?))).collect();
+        let named = places.values().filter(|place| place.person.is_some());
         Ok(Self {
             wire: Wire::new(&settings, transport, Arc::clone(&clock))?,
             clock,
-            maps: BTreeMap::from(maps),
+            detected_names: named.map(|place| (place.module, OnceCell::new())).collect(),
+            places,
             configured_names: settings.name_fields,
-            detected_names: OnceCell::new(),
-            countries: RwLock::default(),
+            countries: Cached::default(),
+            stages: Cached::default(),
+            stage_names: Arc::new(settings.stages),
             settle: settings.settle,
             overlap: settings.overlap,
+        })
+    }
+
+    /// The place of `module`, if it has one.
+    fn place(&self, module: ModuleId) -> Result<&Place, RemoteError> {
+        self.places.get(&module).ok_or_else(|| {
+            let why = "attendees need Odoo's Events app; campaigns have no members";
+            failure(SYSTEM, &module.to_string(), Class::Unsupported, Sent::No, why)
         })
     }
 }
@@ -106,7 +133,7 @@ impl Remote for Odoo {
     }
 
     fn fields(&self, module: ModuleId) -> Vec<String> {
-        self.map(module).names()
+        self.places.get(&module).map(Place::names).unwrap_or_default()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
@@ -114,16 +141,17 @@ impl Remote for Odoo {
     }
 
     fn definitions(&self, module: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>> {
-        Box::pin(self.describe(module))
+        Box::pin(async move { self.describe(self.place(module)?).await })
     }
 
     fn list<'a>(&'a self, module: ModuleId, request: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
-        Box::pin(self.page(module, request))
+        Box::pin(async move { self.page(self.place(module)?, request).await })
     }
 
     fn get<'a>(&'a self, module: ModuleId, id: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
         Box::pin(async move {
-            let found = self.read(module, partners::number("res.partner.read", id)?).await?;
+            let place = self.place(module)?;
+            let found = self.read(place, records::number(&place.action("read"), id)?).await?;
             Ok(found.map_or(Read::Missing, |record| Read::Found(Box::new(record))))
         })
     }
@@ -133,7 +161,7 @@ impl Remote for Odoo {
         module: ModuleId,
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
-        Box::pin(async move { self.by_key(module, key).await.map(Some) })
+        Box::pin(async move { self.by_key(self.place(module)?, key).await.map(Some) })
     }
 
     fn create<'a>(
@@ -142,7 +170,10 @@ impl Remote for Odoo {
         key: &'a str,
         fields: &'a Fields,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
-        Box::pin(async move { self.load(module, key, fields).await.map_err(|error| without_values(error, fields)) })
+        Box::pin(async move {
+            let place = self.place(module)?;
+            self.load(place, key, fields).await.map_err(|error| without_values(error, fields))
+        })
     }
 
     /// `expected` is not used: Odoo has no conditional write.
@@ -153,6 +184,24 @@ impl Remote for Odoo {
         patch: &'a Fields,
         _expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
-        Box::pin(async move { self.write(module, id, patch).await.map_err(|error| without_values(error, patch)) })
+        Box::pin(async move {
+            let place = self.place(module)?;
+            self.write(place, id, patch).await.map_err(|error| without_values(error, patch))
+        })
+    }
+
+    fn match_support(&self, kind: MatchKind) -> MatchSupport {
+        MatchSupport { list: true, create: kind == MatchKind::LeadSource }
+    }
+
+    fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(self.match_entries(kind))
+    }
+
+    fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {
+        Box::pin(async move {
+            let written = Fields::from([("name".to_owned(), name.into())]);
+            self.lead_source(name).await.map_err(|error| without_values(error, &written))
+        })
     }
 }

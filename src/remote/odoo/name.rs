@@ -3,6 +3,14 @@
 //! With two fields of their own ([`NameFields::Custom`](super::NameFields)) the rule is reversible:
 //! what was written reads back the same. Without them only names whose last name is one word are.
 
+use serde_json::Value as Json;
+
+use super::cell::Cell;
+use crate::model::Fields;
+
+/// The names of the two fields that hold the halves of a name, if Odoo has them.
+pub(super) type HalfFields<'a> = Option<(&'a str, &'a str)>;
+
 /// First and last name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Halves {
@@ -57,6 +65,41 @@ impl Halves {
         }
         Self::split(name)
     }
+}
+
+/// The halves of the name a row has in `person`.
+pub(super) fn decode_halves(row: &Json, person: &str, fields: HalfFields<'_>) -> Halves {
+    let text = |field: &str| row.get(field).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let name = text(person);
+    match fields {
+        Some((first, last)) => Halves::align(&name, &Halves { first: text(first), last: text(last) }),
+        None => Halves::split(&name),
+    }
+}
+
+/// The cells that write a name into `person` and the fields of its halves.
+pub(super) fn encode_halves(halves: &Halves, person: &str, fields: HalfFields<'_>) -> Vec<(String, Cell)> {
+    let cell = |text: &str| if text.trim().is_empty() { Cell::Empty } else { Cell::Text(text.trim().to_owned()) };
+    let mut cells = vec![(person.to_owned(), cell(&halves.join()))];
+    if let Some((first, last)) = fields {
+        cells.push((first.to_owned(), cell(&halves.first)));
+        cells.push((last.to_owned(), cell(&halves.last)));
+    }
+    cells
+}
+
+/// How many of the two halves `fields` speak of.
+pub(super) fn halves_given(fields: &Fields) -> usize {
+    ["first_name", "last_name"].into_iter().filter(|half| fields.contains_key(*half)).count()
+}
+
+/// The halves of a name as `fields` gives them, with `other` for what it leaves out.
+pub(super) fn halves_in(fields: &Fields, other: &Halves) -> Halves {
+    let half = |name: &str, other: &str| match fields.get(name) {
+        None => other.to_owned(),
+        Some(value) => value.as_text().unwrap_or_default().to_owned(),
+    };
+    Halves { first: half("first_name", &other.first), last: half("last_name", &other.last) }
 }
 
 /// Whether the boundary inside a bare `name` is anybody's guess: three words or more.

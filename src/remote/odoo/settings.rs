@@ -5,22 +5,34 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::stage;
 use crate::error::Error;
 use crate::model::{FieldDef, FieldKind, ModuleId};
 use crate::remote::transport::Limits;
 
+/// Where the tenant has events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventsIn {
+    /// The Events app (`event.event`, with people in `event.registration`).
+    #[default]
+    EventsApp,
+    /// Campaigns (`utm.campaign`), which every Odoo with CRM has. They hold a title and no people, so
+    /// attendees have no place.
+    Campaigns,
+}
+
 /// Where Odoo keeps the two halves of a person's name. Odoo itself has one `name`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum NameFields {
-    /// `x_first_name` and `x_last_name` if `res.partner` has both, else [`NameFields::Split`]. Asked
-    /// once, at first use.
+    /// `x_first_name` and `x_last_name` if the model (`res.partner`, `crm.lead`) has both, else
+    /// [`NameFields::Split`]. Asked once per module, at first use.
     #[default]
     Detect,
     /// No fields of their own: `name` is split at its last space. A last name of several words reads
     /// back differently from how it was written, so this suits tenants where iVvy owns the names.
     Split,
-    /// Two char fields of `res.partner`. Both halves survive; a rename in Odoo's own screens, which
-    /// touches only `name`, is fitted to the halves known before.
+    /// Two char fields of `res.partner`; of `crm.lead` too if it has them. Both halves survive; a rename
+    /// in Odoo's own screens, which touches only `name`, is fitted to the halves known before.
     Custom {
         /// Technical name of the field with the first name.
         first: String,
@@ -38,11 +50,19 @@ pub struct Settings {
     pub database: String,
     /// API key of the integration user: one of its own, so that its writes can be told apart.
     pub key: SecretString,
-    /// Custom fields per module: catalogue field → technical name of the `res.partner` field
+    /// Custom fields per module: catalogue field → technical name of the model's field
     /// (char, text, integer, boolean, date or selection).
     pub custom: BTreeMap<ModuleId, Vec<(FieldDef, String)>>,
     /// Where the halves of a name live.
     pub name_fields: NameFields,
+    /// Where the tenant has events.
+    pub events: EventsIn,
+    /// Char field of `event.registration` for iVvy's own word on an attendee: Odoo's four states cannot
+    /// hold it. An administrator makes it, like any custom field.
+    pub attendee_status: String,
+    /// The catalogue's stage words `open`, `quote`, `tentative` and `won` → name of the stage in Odoo. A
+    /// lost opportunity has no stage of its own: Odoo archives it.
+    pub stages: BTreeMap<String, String>,
     /// How long a write may take to become visible to a look-up.
     pub settle: Duration,
     /// Overlap of two sweeps. `write_date` is the *start* of a transaction, so a slow one appears
@@ -53,8 +73,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Defaults for everything but the access: no custom fields, names detected, 5 s to settle,
-    /// 120 s of overlap.
+    /// Defaults for everything but the access: no custom fields, names detected, events in the
+    /// Events app, attendees' status in `x_ivvy_status`, the stages of a fresh Odoo, 5 s to settle, 120 s of
+    /// overlap.
     pub fn new(base_url: impl Into<String>, database: impl Into<String>, key: SecretString) -> Self {
         Self {
             base_url: base_url.into(),
@@ -62,6 +83,9 @@ impl Settings {
             key,
             custom: BTreeMap::new(),
             name_fields: NameFields::default(),
+            events: EventsIn::default(),
+            attendee_status: "x_ivvy_status".to_owned(),
+            stages: stage::default_names(),
             settle: Duration::from_secs(5),
             overlap: Duration::from_secs(120),
             limits: Limits::default(),
@@ -76,6 +100,8 @@ impl Settings {
             check_field_name(first)?;
             check_field_name(last)?;
         }
+        check_field_name(&self.attendee_status)?;
+        stage::check_names(&self.stages)?;
         for (module, fields) in &self.custom {
             let (mut names, mut targets) = (BTreeSet::new(), BTreeSet::new());
             for (def, odoo) in fields {

@@ -1,0 +1,148 @@
+//! Match tables: internal users as staff, `utm.source` as lead sources.
+
+use serde_json::{Value as Json, json};
+use sha1::{Digest as _, Sha1};
+
+use super::wire::{arguments, malformed};
+use super::{Odoo, SYSTEM, keys, refusal};
+use crate::model::{MatchKind, RecordId};
+use crate::remote::exchange::{Effect, failure};
+use crate::remote::port::Entry;
+use crate::remote::{Class, RemoteError, Sent};
+
+/// Rows per call. Both tables are small; this bounds one answer.
+const ROWS: usize = 500;
+
+impl Odoo {
+    /// Every entry of `kind`.
+    pub(super) async fn match_entries(&self, kind: MatchKind) -> Result<Vec<Entry>, RemoteError> {
+        match kind {
+            // Portal users (`share`) own no leads. The one behind the machine (`__system__`) is archived.
+            MatchKind::Staff => {
+                let domain = [json!(["share", "=", false]), json!(["active", "in", [true, false]])];
+                self.rows("res.users", &domain, &["name", "login", "email", "active"], staff).await
+            }
+            MatchKind::LeadSource => self.rows("utm.source", &[], &["name"], source).await,
+        }
+    }
+
+    /// The lead source of this name, created if there is none.
+    ///
+    /// Measured: `create` and `load` of a name that exists silently make "name [2]", and the second `load`
+    /// under the same external id finds the first one's record. So: look first, and create under an id
+    /// made from the name.
+    pub(super) async fn lead_source(&self, name: &str) -> Result<RecordId, RemoteError> {
+        let action = "utm.source.load";
+        let name = name.trim();
+        let wanted = fold(name);
+        if wanted.is_empty() {
+            return Err(failure(SYSTEM, action, Class::Rejected, Sent::No, "a lead source needs a name"));
+        }
+        if let Some(id) = self.lead_source_named(&wanted).await? {
+            return Ok(id);
+        }
+        let row = json!([[keys::external_id(&source_key(name)), name]]);
+        let call = arguments([("fields", json!(["id", "name"])), ("data", row)]);
+        let answer = self.wire.call("utm.source", "load", call, Effect::Writes).await?.body;
+        match answer["ids"].get(0).and_then(Json::as_i64) {
+            Some(id) => Ok(RecordId(id.to_string())),
+            None if answer["ids"] == Json::Bool(false) => {
+                let error = refusal::of_load(action, &answer["messages"], str::to_owned);
+                // Measured: who loses a race for the name is told that it must be unique.
+                match error.class {
+                    Class::Rejected => self.lead_source_named(&wanted).await?.ok_or(error),
+                    _ => Err(error),
+                }
+            }
+            None => Err(failure(SYSTEM, action, Class::Malformed, Sent::Maybe, "the answer names no record")),
+        }
+    }
+
+    /// The lead source of this folded name, if there is one.
+    async fn lead_source_named(&self, wanted: &str) -> Result<Option<RecordId>, RemoteError> {
+        let known = self.match_entries(MatchKind::LeadSource).await?;
+        Ok(known.into_iter().find(|entry| fold(&entry.name) == wanted).map(|entry| entry.id))
+    }
+
+    /// All rows of a small model, by id, over as many pages as it takes.
+    async fn rows(
+        &self,
+        model: &str,
+        domain: &[Json],
+        fields: &[&str],
+        entry: fn(&Json) -> Option<Entry>,
+    ) -> Result<Vec<Entry>, RemoteError> {
+        let action = format!("{model}.search_read");
+        let (mut entries, mut after) = (Vec::new(), 0);
+        loop {
+            let mut domain = domain.to_vec();
+            domain.push(json!(["id", ">", after]));
+            let question = arguments([
+                ("domain", Json::Array(domain)),
+                ("fields", json!(fields)),
+                ("order", json!("id")),
+                ("limit", json!(ROWS)),
+            ]);
+            let answer = self.wire.call(model, "search_read", question, Effect::Reads).await?;
+            let rows = answer.body.as_array().ok_or_else(|| malformed(&action, "the answer is not a list"))?;
+            entries.extend(rows.iter().filter_map(entry));
+            let last = rows.last().and_then(|row| row.get("id")?.as_i64());
+            match last.filter(|last| rows.len() >= ROWS && *last > after) {
+                Some(last) => after = last,
+                None => return Ok(entries),
+            }
+        }
+    }
+}
+
+/// A user. Many have no e-mail of their own and log in with it.
+fn staff(row: &Json) -> Option<Entry> {
+    let text = |field: &str| row.get(field).and_then(Json::as_str).map(str::trim).filter(|text| !text.is_empty());
+    Some(Entry {
+        id: id(row)?,
+        name: text("name")?.to_owned(),
+        email: text("email").or_else(|| text("login").filter(|login| login.contains('@'))).map(str::to_owned),
+        active: row.get("active") != Some(&Json::Bool(false)),
+    })
+}
+
+fn source(row: &Json) -> Option<Entry> {
+    Some(Entry { id: id(row)?, name: row.get("name")?.as_str()?.to_owned(), email: None, active: true })
+}
+
+fn id(row: &Json) -> Option<RecordId> {
+    Some(RecordId(row.get("id")?.as_i64()?.to_string()))
+}
+
+/// A name without regard to case and spacing.
+fn fold(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// The key a lead source of this name is created under.
+fn source_key(name: &str) -> String {
+    let digest = Sha1::digest(fold(name).as_bytes());
+    format!("source_{}", data_encoding::HEXLOWER.encode(&digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_is_one_key() {
+        assert_eq!(source_key("iVvy  Website"), source_key(" ivvy website "));
+        assert_ne!(source_key("iVvy Website"), source_key("iVvy Web site"));
+        assert!(source_key("ä/../%").bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+    }
+
+    #[test]
+    fn a_login_that_is_an_address_stands_in_for_the_email() {
+        let user =
+            |email: Json, login: &str| json!({"id": 5, "name": "Sam", "email": email, "login": login, "active": true});
+        let email = |row: Json| staff(&row).unwrap().email;
+        assert_eq!(email(user(json!("sam@a.example"), "sam@b.example")).as_deref(), Some("sam@a.example"));
+        assert_eq!(email(user(json!(false), "sam@b.example")).as_deref(), Some("sam@b.example"));
+        assert_eq!(email(user(json!(" "), "sam")), None);
+    }
+}

@@ -1,0 +1,28 @@
+//! Contacts: partners that are people.
+//!
+//! Left out are the tenant's own staff (partners behind internal users) and the delivery and invoice
+//! addresses Odoo keeps as partners of their own.
+
+use serde_json::json;
+
+use super::super::place::{Mapped, Place};
+use super::super::values::Shape;
+use crate::model::ModuleId;
+
+pub(super) fn place() -> Place {
+    Place {
+        domain: vec![
+            json!(["is_company", "=", false]),
+            json!(["type", "=", "contact"]),
+            json!(["partner_share", "=", true]),
+        ],
+        person: Some("name"),
+        mapped: vec![
+            Mapped::new("email", "email", Shape::Text),
+            Mapped::new("phone", "phone", Shape::Text),
+            Mapped::new("company", "parent_id", Shape::Related),
+        ],
+        at_creation: vec![("is_company", "0")],
+        ..Place::new(ModuleId::Contacts, "res.partner")
+    }
+}

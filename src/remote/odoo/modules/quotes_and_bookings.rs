@@ -1,0 +1,27 @@
+//! Quotes and bookings: `crm.lead` of type `opportunity`. Contact and company share Odoo's one customer
+//! (`customer`); the amount is in the currency of Odoo's company, whatever iVvy's was.
+//!
+//! No place have: the code, iVvy's own status, what is outstanding, the currency, the times and the
+//! confidential flag.
+
+use serde_json::json;
+
+use super::super::place::{Mapped, Place};
+use super::super::values::Shape;
+use crate::model::ModuleId;
+
+pub(super) fn place() -> Place {
+    Place {
+        domain: vec![json!(["type", "=", "opportunity"])],
+        mapped: vec![
+            Mapped::new("name", "name", Shape::Text),
+            Mapped::new("contact", "partner_id", Shape::CustomerContact),
+            Mapped::new("company", "partner_id", Shape::CustomerCompany),
+            Mapped::new("stage", "stage_id", Shape::Stage),
+            Mapped::new("amount", "expected_revenue", Shape::Money),
+            Mapped::new("close_date", "date_deadline", Shape::Text),
+        ],
+        at_creation: vec![("type", "opportunity"), ("user_id/.id", "")],
+        ..Place::new(ModuleId::QuotesAndBookings, "crm.lead")
+    }
+}

@@ -1,0 +1,151 @@
+//! Registrations, quotes and bookings: `crm.lead` of type `opportunity`.
+
+use serde_json::json;
+use tandem::model::module::IVVY_KEY;
+use tandem::model::{Fields, ModuleId, RecordId, Value};
+use tandem::remote::odoo::{EventsIn, Odoo};
+use tandem::remote::{Class, Remote as _, Sent};
+
+use super::{archive, create_twice, found, sweep, text, update_each, with, without_key};
+use crate::Server;
+
+const BOTH: [ModuleId; 2] = [ModuleId::Registrations, ModuleId::QuotesAndBookings];
+
+async fn partner(server: &Server, odoo: &Odoo, who: &str, module: ModuleId) -> RecordId {
+    let fields = match module {
+        ModuleId::Companies => text([("name", "Harbour Events")]),
+        _ => text([("last_name", "Booker")]),
+    };
+    odoo.create(module, &format!("{}-{who}", server.key(module, 7)), &fields).await.unwrap().id
+}
+
+#[tokio::test]
+async fn a_registration_round_trips_with_its_event() {
+    let Some(server) = Server::from_env("registration") else { return };
+    let campaigns = server.adapter_with(|settings| settings.events = EventsIn::Campaigns);
+    for (who, odoo) in server.users().into_iter().chain([("campaigns", campaigns)]) {
+        let key = |module: ModuleId| format!("{}-{who}", server.key(module, 1));
+        let mut event = text([("name", "Gala")]);
+        if who != "campaigns" {
+            event.extend(text([("starts_at", "2027-03-01T09:00:00Z"), ("ends_at", "2027-03-02T17:00:00Z")]));
+        }
+        let event = odoo.create(ModuleId::Events, &key(ModuleId::Events), &event).await.unwrap().id;
+        let contact = partner(&server, &odoo, who, ModuleId::Contacts).await;
+        let registration = text([
+            ("name", "Gala - Booker"),
+            ("contact", contact.as_str()),
+            ("event", event.as_str()),
+            ("stage", "won"),
+            ("amount", "1234.50"),
+            ("close_date", "2027-01-31"),
+        ]);
+        let id = create_twice(&odoo, ModuleId::Registrations, &key(ModuleId::Registrations), &registration).await;
+        let changed = text([("name", "Gala - B"), ("amount", "0.00"), ("close_date", "2027-02-01"), ("stage", "open")]);
+        update_each(&odoo, ModuleId::Registrations, &id, &changed).await;
+        let cleared = Fields::from(["contact", "event", "close_date"].map(|name| (name.to_owned(), Value::Null)));
+        update_each(&odoo, ModuleId::Registrations, &id, &cleared).await;
+        archive(&server, &odoo, ModuleId::Registrations, "crm.lead", &id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_booking_has_its_contact_as_customer_or_else_its_company() {
+    let Some(server) = Server::from_env("booking") else { return };
+    for (who, odoo) in server.users() {
+        let key = |number| format!("{}-{who}", server.key(ModuleId::QuotesAndBookings, number));
+        let contact = partner(&server, &odoo, who, ModuleId::Contacts).await;
+        let company = partner(&server, &odoo, who, ModuleId::Companies).await;
+        let (contact, company) = (Value::text(contact.as_str()), Value::text(company.as_str()));
+        let bare = text([("name", "Wedding"), ("stage", "quote"), ("amount", "99.95"), ("close_date", "2027-01-31")]);
+        let of_company = with(with(bare.clone(), "company", company.clone()), "contact", Value::Null);
+        let id = create_twice(&odoo, ModuleId::QuotesAndBookings, &key(1), &of_company).await;
+        let customer = async |patch: &[(&str, &Value)]| {
+            let patch: Fields = patch.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect();
+            odoo.update(ModuleId::QuotesAndBookings, &id, &patch, None).await.unwrap();
+            let fields = found(&odoo, ModuleId::QuotesAndBookings, &id).await.fields;
+            (fields["contact"].clone(), fields.get("company").cloned())
+        };
+        assert_eq!(customer(&[("contact", &contact)]).await, (contact.clone(), None));
+        // The company does not displace the person.
+        assert_eq!(customer(&[("company", &company)]).await, (contact.clone(), None));
+        let none = &Value::Null;
+        assert_eq!(customer(&[("contact", none), ("company", &company)]).await, (Value::Null, Some(company.clone())));
+        assert_eq!(customer(&[("company", none)]).await, (Value::Null, Some(Value::Null)));
+        assert_eq!(customer(&[("company", &company)]).await, (Value::Null, Some(company.clone())));
+
+        let of_both = with(with(bare, "company", company.clone()), "contact", contact.clone());
+        let id = odoo.create(ModuleId::QuotesAndBookings, &key(2), &of_both).await.unwrap().id;
+        let mut kept = of_both;
+        kept.remove("company");
+        assert_eq!(without_key(&found(&odoo, ModuleId::QuotesAndBookings, &id).await), kept);
+    }
+}
+
+#[tokio::test]
+async fn every_stage_can_follow_every_other_v41_v83() {
+    let Some(server) = Server::from_env("stages") else { return };
+    let words = ["open", "quote", "tentative", "won", "lost"];
+    for (who, odoo) in server.users() {
+        for (number, module) in (1..).zip(BOTH) {
+            let key = |word: &str| format!("{}-{who}-{word}", server.key(module, number));
+            for from in words {
+                let new = text([("name", "Stages"), ("stage", from)]);
+                let id = odoo.create(module, &key(from), &new).await.unwrap().id;
+                for to in words {
+                    for word in [to, from] {
+                        odoo.update(module, &id, &text([("stage", word)]), None).await.unwrap();
+                        let record = found(&odoo, module, &id).await;
+                        assert_eq!(record.fields["stage"], Value::text(word), "{module}: {from} to {to}");
+                        assert!(!record.archived, "{module}: {from} to {to}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_word_or_stage_nobody_mapped_is_not_guessed() {
+    let Some(server) = Server::from_env("wrongstage") else { return };
+    let odoo = server.adapter();
+    for module in BOTH {
+        let key = server.key(module, 1);
+        let error = odoo.create(module, &key, &text([("name", "X"), ("stage", "status 42")])).await.unwrap_err();
+        assert_eq!((error.class, error.sent), (Class::Rejected, Sent::No), "{error:?}");
+        assert!(error.details[0].starts_with("stage: "), "{error:?}");
+        assert_eq!(odoo.find_by_key(module, &key).await.unwrap(), Some(Vec::new()));
+
+        let id = odoo.create(module, &key, &text([("name", "X"), ("stage", "open")])).await.unwrap().id;
+        let renamed = server.adapter_with(|settings| {
+            settings.stages.insert("quote".to_owned(), format!("Nowhere {}", server.run));
+        });
+        let error = renamed.update(module, &id, &text([("stage", "quote")]), None).await.unwrap_err();
+        assert_eq!((error.class, error.sent), (Class::Rejected, Sent::No), "{error:?}");
+        odoo.update(module, &id, &text([("stage", "quote")]), None).await.unwrap();
+        // A stage without a word is shown by its own name.
+        assert_eq!(found(&renamed, module, &id).await.fields["stage"], Value::text("Proposition"));
+    }
+}
+
+#[tokio::test]
+async fn only_opportunities_with_a_key_of_the_module_are_listed() {
+    let Some(server) = Server::from_env("foreign") else { return };
+    for (who, odoo) in server.users() {
+        let new = text([("name", "Ours"), ("stage", "open")]);
+        let mut ids = Vec::new();
+        for module in BOTH {
+            let key = format!("{}-{who}", server.key(module, 1));
+            ids.push((odoo.create(module, &key, &new).await.unwrap().id, key));
+        }
+        let theirs = json!({"vals_list": [{"name": "Theirs", "type": "opportunity"}]});
+        let theirs = server.behind_the_back("crm.lead", "create", theirs).await[0].to_string();
+        let from = found(&odoo, BOTH[0], &ids[0].0).await.modified;
+        for (module, (id, key)) in BOTH.into_iter().zip(&ids) {
+            let (listed, _) = sweep(&odoo, module, from).await;
+            let mine = listed.iter().find(|record| record.id == *id).unwrap();
+            assert_eq!(mine.fields[IVVY_KEY], Value::text(key));
+            let other = ids.iter().find(|(other, _)| other != id).unwrap();
+            assert!(listed.iter().all(|record| record.id != other.0 && record.id.as_str() != theirs), "{module}");
+        }
+    }
+}
