@@ -53,6 +53,7 @@ mod faults;
 mod first_sync;
 mod guards;
 mod hand;
+mod leads;
 mod merges;
 mod merging;
 mod modules;
