@@ -17,7 +17,7 @@ use crate::sync::decide::engine_note;
 const CHUNK: usize = 200;
 
 impl Engine {
-    /// How many records of `side` carry the entry and have nothing for it on the other side.
+    /// How many records of `side` carry the entry while the other side does not have its match.
     pub fn match_without(&self, kind: MatchKind, side: Side, id: &RecordId) -> Result<u64, StoreError> {
         let core = &self.0;
         core.store.read(|view| {
@@ -33,8 +33,9 @@ impl Engine {
         })
     }
 
-    /// Has those records planned again with the match that stands now: the field counts as never agreed on,
-    /// so an empty counterpart is filled and a different one is a question. Returns how many.
+    /// Has those records planned again with the match that stands now: `side` counts as changed, so the
+    /// match goes over unless somebody has chosen another one there since, which is a question. Returns
+    /// how many.
     ///
     /// # Errors
     /// [`MatchRefusal::Refused`] when the entry has no match to send.
@@ -84,7 +85,7 @@ fn chunk(
     let mut found = Vec::new();
     for record in ids {
         let Some(seen) = reads.observation(module, side, &record)?.filter(|seen| !seen.absent) else { continue };
-        if carries(def, kind, &seen, id) && !arrived(reads, def, kind, &seen)? {
+        if carries(def, kind, &seen, id) && !arrived(reads, def, kind, &seen, id)? {
             found.push(record);
         }
     }
@@ -102,13 +103,21 @@ fn carries(def: &ModuleDef, kind: MatchKind, seen: &Observation, id: &RecordId) 
     })
 }
 
-/// Whether the counterpart holds something in the field.
-fn arrived(reads: &impl Reads, def: &ModuleDef, kind: MatchKind, seen: &Observation) -> Result<bool, StoreError> {
+/// Whether the counterpart holds the entry's match.
+fn arrived(
+    reads: &impl Reads,
+    def: &ModuleDef,
+    kind: MatchKind,
+    seen: &Observation,
+    id: &RecordId,
+) -> Result<bool, StoreError> {
+    let Some(matched) = reads.counterpart_of(kind, seen.side, id)? else { return Ok(false) };
     let Some(link) = reads.link_of(seen.module, seen.side, &seen.record.id)? else { return Ok(false) };
     let Some(link) = reads.link(link)? else { return Ok(false) };
     let there = reads.observation(seen.module, seen.side.other(), link.on(seen.side.other()))?;
     Ok(there.is_some_and(|there| {
-        fields(def, kind).any(|name| there.record.fields.get(name).is_some_and(|value| !value.is_empty()))
+        let holds = |name| there.record.fields.get(name).and_then(Value::as_text) == Some(matched.as_str());
+        fields(def, kind).any(holds)
     }))
 }
 
@@ -126,7 +135,11 @@ async fn forget(
             for record in &records {
                 if let Some(link) = tx.link_of(module, side, record)? {
                     let mut base: Base = tx.base(link)?;
-                    fields(def, kind).for_each(|name| drop(base.fields.remove(name)));
+                    for name in fields(def, kind) {
+                        if let Some(agreed) = base.fields.get_mut(name) {
+                            agreed.set(side, None);
+                        }
+                    }
                     tx.put_base(link, &base)?;
                 }
                 tx.mark_dirty(module, side, record)?;
