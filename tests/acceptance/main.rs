@@ -62,4 +62,5 @@ mod population;
 mod staleness;
 mod unstable;
 mod verbs;
+mod whole;
 mod world;
