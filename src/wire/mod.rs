@@ -263,6 +263,9 @@ pub struct MatchPage {
     /// Why the table is not in use, if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off: Option<String>,
+    /// What went wrong with the last listing; the rows are those of the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A decision as a client sends it.

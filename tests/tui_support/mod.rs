@@ -296,7 +296,7 @@ impl World {
         let to = (from + query.limit as usize).min(rows.len());
         let more = (to < rows.len()).then(|| to.to_string());
         let off = (query.kind == MatchKind::LeadSource).then(|| "odoo does not list its lead sources".to_owned());
-        MatchPage { rows: rows[from..to].to_vec(), more, counts, off }
+        MatchPage { rows: rows[from..to].to_vec(), more, counts, off, error: None }
     }
 
     fn page(&self, query: &PageQuery) -> Rows {
