@@ -8,6 +8,7 @@
 pub mod account;
 mod calls;
 mod identity;
+mod preview;
 pub(crate) mod report;
 pub mod roles;
 pub mod service;

@@ -256,6 +256,7 @@ fn view(item: Item) -> ItemView {
         authors: BTreeMap::new(),
         verbs: BTreeMap::from([(Verb::Approve, Some("1 field needs a choice".to_owned()))]),
         history: vec![audit_row(7)],
+        cut: BTreeMap::new(),
     }
 }
 
