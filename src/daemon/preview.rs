@@ -151,11 +151,15 @@ pub(super) fn part(item: &Item, modules: &[ModuleDef], query: &PreviewQuery) -> 
         }
     };
     let from = usize::try_from(query.from).unwrap_or(usize::MAX).min(source.len());
-    let page = match query.mode {
+    let mut page = match query.mode {
         PreviewAs::Text if is_html => text::html_page(source, from),
         PreviewAs::Text | PreviewAs::Html => text::source_page(source, from),
         PreviewAs::Links => text::address_page(source, from),
     };
+    if is_html && query.mode == PreviewAs::Text && !page.text.is_empty() {
+        // Pages of laid-out text end with a line; parts of a source go on in the middle of one.
+        page.text.push('\n');
+    }
     let next = page.next.map(|at| at as u64);
     Ok(Preview { of, ver: item.ver, text: page.text, total_bytes: source.len() as u64, next })
 }
@@ -239,7 +243,7 @@ mod tests {
             let query = PreviewQuery { item: item.id, field: field.into(), of, mode, from: 0 };
             part(&item, &defs(), &query).map_err(|failed| failed.error.to_string())
         };
-        assert_eq!(ask("body", None, PreviewAs::Text).unwrap().text, "Hi you");
+        assert_eq!(ask("body", None, PreviewAs::Text).unwrap().text, "Hi you\n");
         assert!(ask("body", None, PreviewAs::Html).unwrap().text.starts_with("<p>Hi"));
         assert_eq!(ask("body", Some(PreviewOf::Result), PreviewAs::Links).unwrap().text, "https://a.example\n");
         assert!(ask("body", Some(PreviewOf::Base), PreviewAs::Text).unwrap_err().contains("no value"));
