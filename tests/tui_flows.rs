@@ -477,7 +477,7 @@ async fn a_body_of_five_megabytes_is_read_without_a_frozen_frame_v33() {
     assert!(body.len() > 5_000_000);
     let mut console = Console::start(tui_support::mail(&body), (80, 24)).await;
     console.press("2 Enter j").await;
-    assert!(console.shows("open the preview"), "{}", console.text());
+    assert!(console.shows("Enter reads it whole"), "{}", console.text());
     console.press("e").await;
     assert!(console.shows("too long to be edited here"), "{}", console.text());
     let asked = |console: &Console| {
@@ -510,7 +510,7 @@ async fn a_body_of_five_megabytes_is_read_without_a_frozen_frame_v33() {
     console.press("v").await;
     assert!(console.shows("the field has one value only"), "{}", console.text());
     console.press("Esc").await;
-    assert!(console.shows("open the preview"), "the diff is below: {}", console.text());
+    assert!(console.shows("Enter reads it whole"), "the diff is below: {}", console.text());
     assert_eq!(console.screen.emulated.lock().unwrap().callbacks().seen, Vec::<String>::new());
 }
 

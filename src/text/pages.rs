@@ -1,8 +1,8 @@
 //! Very long texts page by page: the source as it is, the text in a page of HTML, the web addresses in it.
 //!
 //! A page is found from its place in the source alone: nothing is kept between two of them, and one costs
-//! the same at the end of a text as at its start. Nothing is fetched, ever. Control characters stay in what
-//! comes out; whoever shows it makes them visible.
+//! the same at the end of a text as at its start. Nothing is fetched, ever. What comes out is as hostile as
+//! what went in; whoever shows it makes it safe.
 
 use std::collections::BTreeSet;
 

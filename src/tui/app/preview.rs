@@ -25,7 +25,7 @@ impl App {
     }
 
     /// Whether the field under the cursor is shown cut, so that editing it would lose the rest.
-    pub(super) fn is_cut(&self, row: &FieldPlan) -> bool {
+    pub(in crate::tui) fn is_cut(&self, row: &FieldPlan) -> bool {
         self.triage.view().is_some_and(|view| view.cut.contains_key(&row.field))
     }
 

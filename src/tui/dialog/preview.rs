@@ -248,6 +248,12 @@ impl Preview {
         self.asked.is_some()
     }
 
+    /// Whether the screen shows all there is.
+    pub fn is_whole(&self) -> bool {
+        let rows: usize = self.parts.iter().map(|part| part.rows.len()).sum();
+        self.next.is_none() && self.top == (0, 0) && rows <= usize::from(self.room.height)
+    }
+
     /// Bytes of the whole value, and of what is above the screen.
     pub fn place(&self) -> Option<(u64, u64)> {
         let total = self.total?;

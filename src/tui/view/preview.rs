@@ -44,8 +44,11 @@ fn head(preview: &Preview) -> String {
         PreviewAs::Links => "addresses in it; none is opened",
     };
     let place = preview.place().map(|(total, above)| {
-        let percent = above * 100 / total.max(1);
-        format!(", {percent} % of {} bytes", time::count(total))
+        let percent = match preview.is_whole() {
+            true => String::new(),
+            false => format!("{} % of ", above * 100 / total.max(1)),
+        };
+        format!(", {percent}{} bytes", time::count(total))
     });
     format!("{of}, {mode}{}", place.unwrap_or_default())
 }
