@@ -18,20 +18,23 @@ const MOST_HTML: usize = 2 * 1024;
 /// Bytes an item may have as JSON. Less than a frame: its history and its envelope come on top.
 const MOST_ITEM: usize = crate::wire::MAX_FRAME / 2;
 
-/// An answer, or a refusal, in which every item fits a frame.
-pub(super) fn bounded(answer: Result<Answer, ServiceError>, modules: &[ModuleDef]) -> Result<Answer, ServiceError> {
+/// An answer, or a refusal, in which every item fits a frame. `modules` is asked only where there is one.
+pub(super) fn bounded(
+    answer: Result<Answer, ServiceError>,
+    modules: impl FnOnce() -> Vec<ModuleDef>,
+) -> Result<Answer, ServiceError> {
     match answer {
         Ok(Answer::Item(mut view)) => {
-            view.cut = shorten(&mut view.item, modules);
+            view.cut = shorten(&mut view.item, &modules());
             Ok(Answer::Item(view))
         }
         Ok(Answer::Decided(mut item)) => {
-            shorten(&mut item, modules);
+            shorten(&mut item, &modules());
             Ok(Answer::Decided(item))
         }
         Err(mut failed) => {
             if let Some(item) = &mut failed.current {
-                shorten(item, modules);
+                shorten(item, &modules());
             }
             Err(failed)
         }

@@ -292,7 +292,7 @@ impl Service for AccountService {
     }
 
     fn answer<'a>(&'a self, actor: &'a Actor, request: Request) -> BoxFuture<'a, Result<Answer, ServiceError>> {
-        Box::pin(async move { preview::bounded(self.respond(actor, request).await, &self.engine().modules()) })
+        Box::pin(async move { preview::bounded(self.respond(actor, request).await, || self.engine().modules()) })
     }
 
     fn changes(&self) -> broadcast::Receiver<Event> {

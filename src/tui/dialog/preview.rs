@@ -122,16 +122,17 @@ impl Preview {
             self.keep_place(room.width);
         }
         self.room = room;
-        let height = usize::from(room.height);
+        // A screen more than is shown, so that the next part is there before it is needed.
+        let enough = self.top.1 + 2 * usize::from(room.height);
         let mut below = 0;
         for part in self.parts.iter_mut().skip(self.top.0) {
             part.lay_out(room.width);
             below += part.rows.len();
-            if below > self.top.1 + height {
+            if below > enough {
                 break;
             }
         }
-        let short = below <= self.top.1 + 2 * height;
+        let short = below <= enough;
         if !(short || self.to_end) || self.failed || self.asked.is_some() {
             return None;
         }
