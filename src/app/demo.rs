@@ -1,6 +1,7 @@
 //! `tandem demo`: the main job on embedded defaults. Two simulated systems as HTTP servers on
 //! loopback, colleagues at work in both, a fresh data directory, and the console on top.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use super::host::Hosted;
 use crate::cli::RunDemo;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::model::{Actor, Role};
+use crate::model::{Actor, ModuleId, Role};
 use crate::seam::{Clock, SystemClock};
 use crate::sim::demo::World;
 use crate::sim::{Served, serve};
@@ -147,20 +148,28 @@ fn write_config(directory: &Path, socket: Option<&Path>, world: &World, ivvy: &s
     write(&ivvy_secret, world.ivvy.settings().secret.expose_secret())?;
     write(&crm_secret, world.salesforce.settings().client_secret.expose_secret())?;
     let socket = socket.map_or_else(|| directory.join("tandem.sock"), Path::to_owned);
+    let own_switch = ModuleId::ALL.into_iter().filter(|module| module.follows().is_none());
+    let modules: BTreeMap<String, _> =
+        own_switch.map(|module| (module.to_string(), json!({ "enabled": true }))).collect();
     let text = toml::to_string(&json!({
         "version": crate::config::VERSION,
         "account": "demo",
         "environment": "demo",
         "data_dir": directory,
         "socket": socket,
-        "ivvy": { "url": ivvy, "key": world.ivvy.settings().key, "secret": { "file": ivvy_secret } },
+        "ivvy": {
+            "url": ivvy,
+            "key": world.ivvy.settings().key,
+            "secret": { "file": ivvy_secret },
+            "leads": { "source": 2, "type": 1, "subtype": 11, "stage": 1 },
+        },
         "crm": {
             "kind": "salesforce",
             "url": crm,
             "client_id": world.salesforce.settings().client_id,
             "secret": { "file": crm_secret },
         },
-        "modules": { "companies": { "enabled": true }, "contacts": { "enabled": true } },
+        "modules": modules,
         "sync": { "interval": "5s", "rate": 2000, "settle": "2s", "overlap": "10s" },
     }))
     .map_err(|error| Error::internal("the demo's configuration cannot be written").because(&error))?;

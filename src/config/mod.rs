@@ -18,8 +18,8 @@ use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    CrmKind, CustomField, CustomKind, GuardLimits, Ivvy, Limit, Module, Modules, Operator, SecondPerson, Sync,
-    parse_day,
+    CrmKind, CustomField, CustomKind, GuardLimits, Ivvy, Limit, Module, Modules, OdooEvents, Operator, SecondPerson,
+    Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
 
@@ -105,6 +105,12 @@ pub enum CrmSystem {
         database: String,
         /// API key.
         key: SecretSource,
+        /// Where events are kept; the adapter's own choice when absent.
+        events: Option<OdooEvents>,
+        /// The field that holds an attendee's status; the adapter's own when absent.
+        attendee_status: Option<String>,
+        /// What opportunity stages are called there, by Tandem's words; the adapter's own for the others.
+        stages: BTreeMap<String, String>,
     },
     /// Salesforce, client-credentials flow.
     Salesforce {
@@ -114,6 +120,9 @@ pub enum CrmSystem {
         secret: SecretSource,
         /// REST API version ("62.0"); the adapter's own when absent.
         api_version: Option<String>,
+        /// What stages, event and member statuses are called there, by Tandem's words; the adapter's own
+        /// for the others.
+        words: [BTreeMap<String, String>; 3],
     },
 }
 
@@ -276,8 +285,13 @@ impl Config {
 impl Modules {
     /// The section of `module`.
     pub fn of(&self, module: ModuleId) -> &Module {
-        static UNSAID: Module =
-            Module { enabled: None, fields: Vec::new(), only: BTreeMap::new(), drift: Drift::Ignore };
+        static UNSAID: Module = Module {
+            enabled: None,
+            fields: Vec::new(),
+            only: BTreeMap::new(),
+            drift: Drift::Ignore,
+            crm_fields: BTreeMap::new(),
+        };
         self.0.get(&module).unwrap_or(&UNSAID)
     }
 
@@ -339,6 +353,8 @@ fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
                 ("client_id", table.client_id.is_some()),
                 ("secret", table.secret.is_some()),
                 ("api_version", table.api_version.is_some()),
+                ("event_statuses", !table.event_statuses.is_empty()),
+                ("member_statuses", !table.member_statuses.is_empty()),
             ] {
                 if given {
                     return Err(surplus(key));
@@ -349,10 +365,18 @@ fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
                     .database
                     .ok_or_else(|| missing("database", "the Odoo database, for example \"prod\""))?,
                 key: table.key.ok_or_else(|| missing("key", "where the Odoo API key is: { file = \"…\" }"))?,
+                events: table.events,
+                attendee_status: table.attendee_status,
+                stages: table.stages,
             }
         }
         CrmKind::Salesforce => {
-            for (key, given) in [("database", table.database.is_some()), ("key", table.key.is_some())] {
+            for (key, given) in [
+                ("database", table.database.is_some()),
+                ("key", table.key.is_some()),
+                ("events", table.events.is_some()),
+                ("attendee_status", table.attendee_status.is_some()),
+            ] {
                 if given {
                     return Err(surplus(key));
                 }
@@ -361,6 +385,7 @@ fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
                 client_id: table.client_id.ok_or_else(|| missing("client_id", "the connected app's consumer key"))?,
                 secret: table.secret.ok_or_else(|| missing("secret", "where its secret is: { file = \"…\" }"))?,
                 api_version: table.api_version,
+                words: [table.stages, table.event_statuses, table.member_statuses],
             }
         }
     };

@@ -84,6 +84,24 @@ pub(super) struct CrmTable {
     pub api_version: Option<String>,
     pub key_scope: Option<String>,
     pub daily_calls: Option<u64>,
+    pub events: Option<OdooEvents>,
+    pub attendee_status: Option<String>,
+    #[serde(default)]
+    pub stages: BTreeMap<String, String>,
+    #[serde(default)]
+    pub event_statuses: BTreeMap<String, String>,
+    #[serde(default)]
+    pub member_statuses: BTreeMap<String, String>,
+}
+
+/// `crm.events`: where an Odoo keeps iVvy's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OdooEvents {
+    /// In its Events app: events and registrations.
+    App,
+    /// As campaigns, which have no members.
+    Campaigns,
 }
 
 /// Which CRM.
@@ -164,6 +182,8 @@ pub struct Module {
     pub only: BTreeMap<String, Vec<String>>,
     /// What becomes of CRM edits of fields that iVvy owns (V-43).
     pub drift: Drift,
+    /// Salesforce: custom fields that hold built-in fields for which it has no standard one.
+    pub crm_fields: BTreeMap<String, String>,
 }
 
 /// `[[modules.NAME.fields]]`: one custom field and what it is called on either side (V-19).

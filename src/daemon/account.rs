@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::calls;
-use crate::config::{Config, CrmKind, CrmSystem, Limit as ConfigLimit, Secrets};
+use crate::config::{Config, CrmKind, CrmSystem, Limit as ConfigLimit, OdooEvents, Secrets};
 use crate::error::{Error, Result};
 use crate::model::{ModuleId, Side};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
@@ -143,15 +143,33 @@ fn crm(
     let mapped = custom(config, |field| (field.def(), field.crm.clone()));
     let (url, secret) = (config.crm.url.to_string(), secrets.crm.clone());
     Ok(match &config.crm.system {
-        CrmSystem::Odoo { database, .. } => {
+        CrmSystem::Odoo { database, events, attendee_status, stages, .. } => {
             let mut settings = odoo::Settings::new(url, database, secret);
+            settings.events = match events {
+                Some(OdooEvents::App) => odoo::EventsIn::EventsApp,
+                Some(OdooEvents::Campaigns) => odoo::EventsIn::Campaigns,
+                None => settings.events,
+            };
+            settings.attendee_status = attendee_status.clone().unwrap_or(settings.attendee_status);
+            settings.stages.extend(stages.clone());
             settings.custom = mapped;
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             Arc::new(odoo::Odoo::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
         }
-        CrmSystem::Salesforce { client_id, api_version, .. } => {
+        CrmSystem::Salesforce { client_id, api_version, words, .. } => {
             let mut settings = salesforce::Settings::new(url, client_id, secret);
+            let [stages, event_statuses, member_statuses] = words.clone();
+            settings.stages.extend(stages);
+            settings.event_statuses.extend(event_statuses);
+            settings.member_statuses.extend(member_statuses);
+            settings.extra_fields = ModuleId::ALL
+                .into_iter()
+                .flat_map(|module| {
+                    let fields = config.modules.of(module).crm_fields.iter();
+                    fields.map(move |(name, field)| ((module, name.clone()), field.clone()))
+                })
+                .collect();
             settings.custom = mapped;
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);

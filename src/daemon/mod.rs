@@ -8,6 +8,7 @@
 pub mod account;
 mod calls;
 mod identity;
+mod matching;
 mod preview;
 pub(crate) mod report;
 pub mod roles;
@@ -33,6 +34,7 @@ pub use identity::Roster;
 use crate::error::{Error, Result};
 use crate::model::{Actor, Item};
 use crate::seam::Clock;
+use crate::store::StoreError;
 use crate::wire;
 
 /// What stands behind the door: the engine, or a fake in tests.
@@ -61,6 +63,12 @@ pub struct ServiceError {
     pub error: Error,
     /// The item as it is now.
     pub current: Option<Box<Item>>,
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        Error::from(error).into()
+    }
 }
 
 impl From<Error> for ServiceError {

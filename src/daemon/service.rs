@@ -10,7 +10,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::broadcast;
 
 use super::account::Account;
-use super::{Service, ServiceError, preview, report};
+use super::{Service, ServiceError, matching, preview, report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Actor, Decision, Fingerprint, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
 use crate::store::{Changes, Reads as _, StoreError, doctor};
@@ -84,13 +84,11 @@ impl AccountService {
     async fn respond(&self, actor: &Actor, request: Request) -> Result<Answer, ServiceError> {
         let engine = self.engine();
         match request {
-            Request::Status => {
-                Ok(Answer::Status(report::status(&self.account, &self.name, self.started_at).map_err(store_error)?))
-            }
+            Request::Status => Ok(Answer::Status(report::status(&self.account, &self.name, self.started_at)?)),
             Request::Page(mut query) => {
                 query.limit = query.limit.clamp(1, LARGEST_PAGE);
                 let now = engine.now();
-                let rows = engine.store().read(|view| view.page_at(&query, now)).map_err(store_error)?;
+                let rows = engine.store().read(|view| view.page_at(&query, now))?;
                 Ok(Answer::Rows(rows))
             }
             Request::Item { id } => self.item(actor, id),
@@ -119,7 +117,7 @@ impl AccountService {
             }
             Request::Audit(mut query) => {
                 query.limit = query.limit.clamp(1, LARGEST_PAGE);
-                let rows = engine.store().read(|view| view.audit(&query)).map_err(store_error)?;
+                let rows = engine.store().read(|view| view.audit(&query))?;
                 Ok(Answer::Audit { rows })
             }
             Request::AuditVerify => {
@@ -141,11 +139,11 @@ impl AccountService {
                 Ok(done("the sweep starts now"))
             }
             Request::Pause { module } => {
-                engine.set_paused(module, true, actor.clone()).await.map_err(store_error)?;
+                engine.set_paused(module, true, actor.clone()).await?;
                 Ok(done("paused: nothing is read or written until someone resumes"))
             }
             Request::Resume { module } => {
-                engine.set_paused(module, false, actor.clone()).await.map_err(store_error)?;
+                engine.set_paused(module, false, actor.clone()).await?;
                 Ok(done("resumed"))
             }
             Request::GuardPlan { module } => {
@@ -155,20 +153,26 @@ impl AccountService {
             }
             Request::GuardRelease { module, sample, expect, plan } => {
                 self.expect_held(module, expect, plan).await?;
-                Ok(match engine.guard_release(module, sample, actor.clone()).await.map_err(store_error)? {
+                Ok(match engine.guard_release(module, sample, actor.clone()).await? {
                     Release::Moved(items) => done(format!("{items} items released")),
                     Release::NeedsSecond => done("noted: nothing goes before a second person releases it too"),
                 })
             }
             Request::GuardDiscard { module, expect } => {
                 self.expect_held(module, expect, None).await?;
-                let moved = engine.guard_discard(module, actor.clone()).await.map_err(store_error)?;
+                let moved = engine.guard_discard(module, actor.clone()).await?;
                 Ok(done(format!("{moved} items set aside; each comes back when its records change")))
             }
-            Request::Matches(_)
-            | Request::MatchOptions { .. }
-            | Request::MatchDecide { .. }
-            | Request::MatchRefresh { .. } => Err(Error::internal("TEMP").into()),
+            Request::Matches(query) => {
+                let engine = engine.clone();
+                blocking(move || matching::page(&engine, &query)).await
+            }
+            Request::MatchOptions { entry, text } => {
+                let engine = engine.clone();
+                blocking(move || matching::options(&engine, &entry, &text)).await
+            }
+            Request::MatchDecide { entry, verb, other } => matching::decide(engine, actor, entry, verb, other).await,
+            Request::MatchRefresh { kind } => matching::refresh(engine, kind),
             Request::Check => Ok(Answer::Check { rows: check(engine).await }),
             Request::Doctor { rebuild } => {
                 let store = engine.store().clone();
@@ -201,7 +205,7 @@ impl AccountService {
             at: self.engine().now(),
         };
         let ask = Ask { ver: decide.ver, seen: decide.seen, decision };
-        match self.engine().decide(ask).await.map_err(store_error)? {
+        match self.engine().decide(ask).await? {
             Ok(item) => Ok(item),
             Err(refusal) => Err(refused(decide.item, refusal)),
         }
@@ -209,31 +213,28 @@ impl AccountService {
 
     fn item(&self, actor: &Actor, id: ItemId) -> Result<Answer, ServiceError> {
         let engine = self.engine();
-        let view = engine
-            .store()
-            .read(|view| {
-                let Some(item) = view.item(id)? else {
-                    return Ok(None);
+        let view = engine.store().read(|view| {
+            let Some(item) = view.item(id)? else {
+                return Ok(None);
+            };
+            let mut stamps = BTreeMap::new();
+            let mut authors = BTreeMap::new();
+            for side in Side::BOTH {
+                let record = match &item.pair {
+                    PairKey::Link(link) => view.link(*link)?.map(|link| link.on(side).clone()),
+                    PairKey::Lone(of, record) => (*of == side).then(|| record.clone()),
                 };
-                let mut stamps = BTreeMap::new();
-                let mut authors = BTreeMap::new();
-                for side in Side::BOTH {
-                    let record = match &item.pair {
-                        PairKey::Link(link) => view.link(*link)?.map(|link| link.on(side).clone()),
-                        PairKey::Lone(of, record) => (*of == side).then(|| record.clone()),
-                    };
-                    let Some(record) = record else {
-                        continue;
-                    };
-                    if let Some(seen) = view.observation(item.module, side, &record)? {
-                        stamps.extend(seen.record.modified.map(|at| (side, at)));
-                        authors.extend(seen.record.author.map(|author| (side, author)));
-                    }
+                let Some(record) = record else {
+                    continue;
+                };
+                if let Some(seen) = view.observation(item.module, side, &record)? {
+                    stamps.extend(seen.record.modified.map(|at| (side, at)));
+                    authors.extend(seen.record.author.map(|author| (side, author)));
                 }
-                let history = view.audit(&AuditQuery { item: Some(id), before: None, limit: HISTORY })?;
-                Ok(Some((item, stamps, authors, history)))
-            })
-            .map_err(store_error)?;
+            }
+            let history = view.audit(&AuditQuery { item: Some(id), before: None, limit: HISTORY })?;
+            Ok(Some((item, stamps, authors, history)))
+        })?;
         let Some((item, stamps, authors, history)) = view else {
             return Err(refused(id, Refusal::Unknown));
         };

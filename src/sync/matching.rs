@@ -7,19 +7,14 @@
 //! * What a side declares decides: without both lists there are no staff; lead sources can do with one
 //!   list and a create call on the other side, whose answers are then the only memory (C-19).
 //!
-//! # Records sent without an owner or source
-//!
 //! The planner asks [`Reads::counterpart_of`], and [`create::need`] for sources, inside its own transaction,
-//! and sends a field without a counterpart empty (C-13, C-24). When an entry is paired later (its row changes
-//! to a paired state), the records concerned are the observations of the same side whose
-//! `FieldKind::Match(kind)` field holds the entry's id: walk `observed_ids` in chunks and mark those dirty.
-//! Planned again, the field is a difference like any other, since the base never agreed on a value. The walk
-//! may be repeated after a crash: marking twice is marking once. Nobody but the planner decides whether
-//! they are sent again by themselves (C-15).
+//! and leaves a field without a counterpart out (C-13, C-24). Both sides keeping what they have counts as
+//! agreed, so a match made later changes nothing by itself: it is offered, see [`resend`] (C-15).
 
 pub(super) mod create;
 mod decide;
 mod operate;
+mod resend;
 #[cfg(test)]
 mod tests;
 
@@ -95,6 +90,16 @@ fn users(core: &Core, kind: MatchKind) -> impl Iterator<Item = ModuleId> + '_ {
 /// Whether `kind` is listed at all.
 fn is_on(core: &Core, kind: MatchKind) -> bool {
     users(core, kind).next().is_some() && !matches!(mode(core, kind), MatchMode::Off(_))
+}
+
+/// Whether "has no match" can be known of `kind`: its table has been listed once, or that was tried and
+/// failed. Nothing waits longer: a record is never held up for an owner or source (E2).
+pub(super) fn has_been_listed(core: &Core, reads: &impl Reads, kind: MatchKind) -> Result<bool, StoreError> {
+    let progress = core.matching.of(kind);
+    if !is_on(core, kind) || progress.refreshed_at.is_some() || progress.errors.iter().any(Option::is_some) {
+        return Ok(true);
+    }
+    Ok(!reads.match_counts(kind, Side::Ivvy)?.is_empty() || !reads.match_counts(kind, Side::Crm)?.is_empty())
 }
 
 /// Schedule and health of the match tables.
@@ -237,6 +242,7 @@ pub(super) async fn refresh(core: &Arc<Core>, kind: MatchKind, lane: Lane) -> Re
             progress.next_at = next_slot(now, every);
         }
     });
+    core.signals.plan.notify_one();
     Ok(())
 }
 

@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::matching;
 use super::wait::{self, Outcome};
 use crate::merge::References;
 use crate::merge::canonical::canonical;
 use crate::model::{
-    FieldKind, LinkId, LinkState, MatchKind, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State, Timestamp,
-    Value,
+    FieldDef, FieldKind, LinkId, LinkState, MatchKind, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State,
+    Timestamp, Value,
 };
 use crate::store::{Reads, StoreError, Tx};
 
@@ -145,6 +146,13 @@ fn baselines_stand(core: &Core, view: &impl Reads, module: ModuleId) -> Result<b
             _ => None,
         }));
     }
+    for field in core.def(module).into_iter().flat_map(|def| &def.fields) {
+        if let FieldKind::Match(kind) = field.kind
+            && !matching::has_been_listed(core, view, kind)?
+        {
+            return Ok(false);
+        }
+    }
     for module in needed {
         for side in module.swept_sides() {
             if view.cursor(module, *side)?.last_full.is_none() {
@@ -187,8 +195,7 @@ impl Counterparts {
                         found.links.extend(there.map(|there| ((parent, side, id), there.0)));
                     }
                     FieldKind::Match(kind) => {
-                        let there: Option<RecordId> = None;
-                        let _ = (&here, kind);
+                        let there = reads.counterpart_of(kind, side, &here)?;
                         found.matches.extend(there.map(|there| ((kind, side, id), there.0)));
                     }
                     _ => {}
@@ -259,6 +266,30 @@ fn judge_parent(reads: &impl Reads, parent: ModuleId, side: Side, id: RecordId) 
         None => false,
     };
     Ok(if known && !refused { Parent::Coming(parent, key) } else { Parent::Unmatched(parent, key) })
+}
+
+/// Whether a lead source of one of the records is being created on the other side (C-23): the record waits
+/// for the outcome of that, and for nothing else.
+pub(super) fn source_is_coming(
+    context: &Context<'_>,
+    tx: &mut Tx<'_>,
+    records: &[(Side, &Record)],
+) -> Result<bool, StoreError> {
+    let carries = |field: &&FieldDef| field.kind == FieldKind::Match(MatchKind::LeadSource);
+    let mut coming = false;
+    for field in context.def.fields.iter().filter(carries) {
+        for (side, record) in records.iter().filter(|(side, _)| field.flow.may_write(side.other())) {
+            let value = record.fields.get(field.name.as_ref()).map(|value| canonical(field.kind, value));
+            if let Some(Value::Text(id)) = value {
+                let need = matching::create::need(context.core, tx, *side, &RecordId::from(id))?;
+                coming |= need == matching::SourceNeed::Coming;
+            }
+        }
+    }
+    if coming {
+        context.core.matching.wake.notify_one();
+    }
+    Ok(coming)
 }
 
 /// Marks every record that waits for this one.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
-use tandem::model::{Fields, ModuleId, Record, RecordId};
-use tandem::remote::{Capabilities, FieldDefinition, Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck};
+use tandem::model::{Fields, MatchKind, ModuleId, Record, RecordId};
+use tandem::remote::{
+    Capabilities, Entry, FieldDefinition, MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
+};
 
 /// Calls so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,5 +125,19 @@ impl Remote for Counted {
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
         one(&self.counts.updates);
         self.inner.update(module, id, patch, expected)
+    }
+
+    fn match_support(&self, kind: MatchKind) -> MatchSupport {
+        self.inner.match_support(kind)
+    }
+
+    fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
+        one(&self.counts.pages);
+        self.inner.entries(kind)
+    }
+
+    fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {
+        one(&self.counts.creates);
+        self.inner.create_lead_source(name)
     }
 }

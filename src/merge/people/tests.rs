@@ -1,3 +1,5 @@
+//! What matches, what stays, and what is never guessed; and that all of it holds for any listing.
+
 use proptest::prelude::*;
 
 use super::*;

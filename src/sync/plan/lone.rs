@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::item::{Draft, supersede, upsert};
 use super::pair::link_records;
-use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent, wake_children};
+use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent, source_is_coming, wake_children};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::plan::Candidate;
 use crate::model::{
@@ -88,6 +88,7 @@ pub(super) fn plan(
             }
             Ok(Planned::Deferred)
         }
+        Counterpart::None if source_is_coming(&context, tx, &[(side, &seen.record)])? => Ok(Planned::Deferred),
         Counterpart::None => {
             let is_new = open.is_none();
             let drafts = open.map(|item| item.plan.fields).unwrap_or_default();

@@ -1,12 +1,14 @@
 //! Planning a linked pair, and making links.
 
 use super::item::{Draft, standing, upsert};
-use super::{Cause, Context, Counterparts, LinkedView, Parent, Planned, merged, missing_parent, wake_children};
+use super::{
+    Cause, Context, Counterparts, LinkedView, Parent, Planned, merged, missing_parent, source_is_coming, wake_children,
+};
 use crate::merge::canonical::same;
 use crate::merge::{flap, matching, plan as merge_plan};
 use crate::model::{
-    Actor, AuditEvent, Choice, Item, Kind, Link, LinkId, LinkState, ModuleDef, ModuleId, PairKey, Plan, Reason,
-    Reasons, RecordId, Side, State, Timestamp, Value, Verdict, Why,
+    Actor, AuditEvent, Base, Choice, FieldKind, Item, Kind, Link, LinkId, LinkState, MatchKind, ModuleDef, ModuleId,
+    PairKey, Plan, Reason, Reasons, Record, RecordId, Side, State, Timestamp, Value, Verdict, Why,
 };
 use crate::store::{Note, Reads, StoreError, Tx};
 use crate::sync::core::Core;
@@ -39,8 +41,16 @@ pub(super) fn plan(
         [side] => return merged::plan(&context, tx, &view, *side),
         _ => return merged::close(&context, tx, link),
     }
-    let counterparts = Counterparts::of(tx, context.def, Some(&view.ivvy), Some(&view.crm))?;
     let mut base = tx.base(link)?;
+    // Only a source that would travel now is created for: one that both sides have agreed on stays as it is.
+    let moved: Vec<_> = [(Side::Ivvy, &view.ivvy), (Side::Crm, &view.crm)]
+        .into_iter()
+        .filter(|(side, record)| moved_source(context.def, &base, *side, record))
+        .collect();
+    if source_is_coming(&context, tx, &moved)? {
+        return Ok(Planned::Deferred);
+    }
+    let counterparts = Counterparts::of(tx, context.def, Some(&view.ivvy), Some(&view.crm))?;
     let drafts = standing.as_ref().map(|item| item.plan.fields.clone()).unwrap_or_default();
     let mut plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     if merge_plan::settle_agreements(&mut base, &plan) {
@@ -79,6 +89,16 @@ pub(super) fn plan(
     };
     upsert(&context, tx, draft)?;
     Ok(Planned::Settled)
+}
+
+/// Whether the record's lead source is another one than was agreed on.
+fn moved_source(def: &ModuleDef, base: &Base, side: Side, record: &Record) -> bool {
+    let mut sources = def.fields.iter().filter(|field| field.kind == FieldKind::Match(MatchKind::LeadSource));
+    sources.any(|field| {
+        let then = base.fields.get(field.name.as_ref()).and_then(|agreed| agreed.on(side));
+        let now = record.fields.get(field.name.as_ref());
+        now.is_some_and(|now| then.is_none_or(|then| !same(field.kind, then, now)))
+    })
 }
 
 /// History is written once: whatever becomes of either record, nothing is left to do (V-31).
