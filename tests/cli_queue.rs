@@ -297,3 +297,35 @@ async fn another_account_than_the_daemons_is_refused() {
     assert!(error.contains("the daemon serves `acme`, not `other`"), "{error}");
     rig.text(0, &["--account", "acme", "status"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_is_read_to_its_end_and_never_raw_v33() {
+    let rig = Rig::new(Role::Viewer);
+    let (out, _) = rig.text(0, &["queue", "preview", "1", "--field", "body", "--as", "html"]);
+    assert_eq!(
+        out.lines().collect::<Vec<_>>(),
+        ["Dear Ann␛]0;owned␇,", "see the ⟨U+202E⟩programme⟨U+009B⟩2J.", "<script>x</script>"],
+        "parts are joined, and what would steer the terminal is shown"
+    );
+    let asked = rig.fake.asked();
+    let queries: Vec<_> = asked
+        .iter()
+        .filter_map(|request| match request {
+            Request::Preview(query) => Some((query.mode, query.of, query.from)),
+            _ => None,
+        })
+        .collect();
+    let html = tandem::wire::PreviewAs::Html;
+    assert_eq!(queries, [(html, None, 0), (html, Some(tandem::wire::PreviewOf::Crm), 30)]);
+
+    let parts = rig.json(0, &["queue", "preview", "1", "--field", "body", "--of", "ivvy"]);
+    assert_eq!(parts.len(), 2);
+    let documented = ["id", "field", "of", "as", "version", "from", "next", "total_bytes", "text"];
+    assert_eq!(keys(&parts[0]), documented);
+    assert_eq!((&parts[0]["of"], &parts[0]["as"], &parts[0]["next"]), (&json!("ivvy"), &json!("text"), &json!(30)));
+    assert_eq!(parts[1]["next"], Value::Null);
+
+    let (_, error) = rig.text(5, &["queue", "preview", "1", "--field", "moving"]);
+    assert!(error.contains("moved on while it was read"), "{error}");
+    rig.text(2, &["queue", "preview", "1", "--field", "body", "--as", "picture"]);
+}

@@ -14,7 +14,9 @@ use tandem::daemon::{self, Limits, Service};
 use tandem::error::ErrorKind;
 use tandem::model::{ItemId, ModuleId, Role, Seq, Verb};
 use tandem::seam::{Entropy, SystemClock};
-use tandem::wire::{Answer, AuditQuery, Decide, Event, MAX_FRAME, PROTOCOL, PageQuery, Request};
+use tandem::wire::{
+    Answer, AuditQuery, Decide, Event, MAX_FRAME, PROTOCOL, PageQuery, PreviewAs, PreviewQuery, Request,
+};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
@@ -36,6 +38,11 @@ fn decision(verb: Verb) -> Decide {
     }
 }
 
+fn preview() -> Request {
+    let field = "email".to_owned();
+    Request::Preview(PreviewQuery { item: ItemId(1), field, of: None, mode: PreviewAs::Text, from: 0 })
+}
+
 /// Every request, and the least role that may make it: written out once more, so that a change of
 /// the daemon's table is a change of this one.
 fn matrix() -> Vec<(Request, Role)> {
@@ -45,6 +52,7 @@ fn matrix() -> Vec<(Request, Role)> {
         (Request::Status, Role::Viewer),
         (Request::Page(page), Role::Viewer),
         (Request::Item { id: ItemId(1) }, Role::Viewer),
+        (preview(), Role::Viewer),
         (Request::Audit(AuditQuery { limit: 5, ..AuditQuery::default() }), Role::Viewer),
         (Request::AuditVerify, Role::Viewer),
         (Request::GuardPlan { module }, Role::Viewer),

@@ -469,3 +469,65 @@ async fn a_person_is_paired_by_key_and_never_by_accident_c12() {
     console.press("G G G G").await;
     assert!(console.shows("Person 0999"), "{}", console.text());
 }
+
+#[tokio::test]
+async fn a_body_of_five_megabytes_is_read_without_a_frozen_frame_v33() {
+    let paragraph = |n| format!("<p class=\"MsoNormal\">Paragraph <b>{n}</b> of many words \x1b[31m</p>\n");
+    let body: String = (0..90_000).map(paragraph).collect();
+    assert!(body.len() > 5_000_000);
+    let mut console = Console::start(tui_support::mail(&body), (80, 24)).await;
+    console.press("2 Enter j").await;
+    assert!(console.shows("Enter reads it whole"), "{}", console.text());
+    console.press("e").await;
+    assert!(console.shows("too long to be edited here"), "{}", console.text());
+    let asked = |console: &Console| {
+        let requests = console.fake.asked();
+        requests.iter().filter(|request| matches!(request, Request::Preview(_))).count()
+    };
+    console.press("Enter").await;
+    assert!(console.shows("Paragraph 0 of many words"), "{}", console.text());
+    assert_eq!(asked(&console), 1, "only what is near the screen is loaded");
+    console.press("C-f C-f C-d j j k").await;
+    assert_eq!(asked(&console), 1);
+    assert!(!console.shows("Paragraph 1 of"), "{}", console.text());
+    console.press("G").await;
+    assert!(console.shows("Paragraph 89999 of many words") && console.shows("99 %"), "{}", console.text());
+    let loaded = asked(&console);
+    assert!(loaded > 20, "{loaded}");
+
+    // With all of it loaded, a key costs what a screen costs, not what the value costs.
+    let keys = 40;
+    let started = std::time::Instant::now();
+    for _ in 0..keys {
+        console.press("k").await;
+    }
+    let each = started.elapsed() / keys;
+    assert!(each < Duration::from_millis(50), "{each:?} for a key and its frame");
+    assert_eq!(asked(&console), loaded, "nothing is loaded twice");
+
+    console.press("g g s").await;
+    assert!(console.shows("<p class=\"MsoNormal\">Paragraph <b>0</b>"), "{}", console.text());
+    console.press("v").await;
+    assert!(console.shows("the field has one value only"), "{}", console.text());
+    console.press("Esc").await;
+    assert!(console.shows("Enter reads it whole"), "the diff is below: {}", console.text());
+    assert_eq!(console.screen.emulated.lock().unwrap().callbacks().seen, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_preview_that_cannot_be_read_says_so_and_asks_again_only_when_told_v33() {
+    let fake = tui_support::mail("<p>short</p>");
+    fake.world.lock().unwrap().bodies.clear();
+    let mut console = Console::start(fake, SIZE).await;
+    console.press("2 Enter j Enter").await;
+    assert!(console.shows("there is no such value"), "{}", console.text());
+    let previews = |console: &Console| {
+        let requests = console.fake.asked();
+        requests.iter().filter(|request| matches!(request, Request::Preview(_))).count()
+    };
+    console.pass(Duration::from_secs(1)).await;
+    assert_eq!(previews(&console), 1);
+    console.fake.world.lock().unwrap().bodies.insert(ItemId(1), "<p>found again</p>".into());
+    console.press("j").await;
+    assert!(console.shows("found again"), "{}", console.text());
+}

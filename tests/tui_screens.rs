@@ -129,6 +129,25 @@ async fn diff() {
     insta::assert_snapshot!(at_all_sizes(|| Fake::with_conflicts(3), "2 Enter i").await);
 }
 
+/// A page that would take the terminal over, hide words and run scripts, if anything here let it.
+const HOSTILE_PAGE: &str = "<html><head><title>Hidden</title><style>p{color:red}</style><script>steal('\x1b]52;c;QQ==\x07')\
+    </script></head><body onload='x()'><table><tr><td><h1>Your booking</h1><p>Dear Zo&euml; \u{202e}evil\u{200b} &#27;[31m\
+    \x1b]0;owned\x07&#x9b;2J,</p><p>see <a href='https://venue.example/b?id=1&amp;t=2'>the booking</a> or \
+    <a href='javascript:alert(1)'>this</a>.<img src='http://track.example/pixel.gif'></p><pre>a\tb\r\n漢字カタカナ</pre>\
+    <p>Write to <a href='mailto:desk@venue.example'>the desk</a>.</p></td></tr></table></body></html>";
+
+#[tokio::test]
+async fn long_values_v33() {
+    let mut all = String::new();
+    for presses in ["2 Enter j Enter", "2 Enter j Enter s", "2 Enter j Enter w"] {
+        all += &format!("##### {presses}\n{}", at_all_sizes(|| tui_support::mail(HOSTILE_PAGE), presses).await);
+    }
+    for hidden in ["\x1b", "\u{9b}", "\u{202e}", "\u{200b}"] {
+        assert!(!all.contains(hidden), "{hidden:?}");
+    }
+    insta::assert_snapshot!(all);
+}
+
 #[tokio::test]
 async fn log() {
     insta::assert_snapshot!(at_all_sizes(|| Fake::with_conflicts(120), "4 j").await);

@@ -131,12 +131,15 @@ async fn list(context: &mut Context, client: &Client, args: ListArgs) -> Result<
         for line in &page.rows {
             out.json(&shape(line))?;
         }
-        let rest = json!({ "next": page.more, "counts": page.counts, "off": page.off });
+        let rest = json!({ "next": page.more, "counts": page.counts, "off": page.off, "error": page.error });
         out.json(&rest)?;
     } else if let Some(off) = &page.off {
         out.line(format!("not in use: {}", plain(off)))?;
     } else {
         table(context, &page.rows)?;
+        if let Some(error) = &page.error {
+            context.out.line(format!("last listing failed: {}", plain(error)))?;
+        }
         if let Some(token) = &page.more {
             context.out.line(format!("more: --after {}", plain(token)))?;
         }

@@ -24,7 +24,7 @@ pub use schema::{
 pub use secret::{SecretSource, Secrets, fingerprint};
 
 use crate::error::{Error, Result};
-use crate::model::{Drift, FieldKind, Fingerprint, ModuleDef, ModuleId, Role};
+use crate::model::{Drift, FieldDef, FieldKind, Fingerprint, Flow, ModuleDef, ModuleId, Role};
 
 /// Version of the file format.
 pub const VERSION: u32 = 1;
@@ -199,6 +199,7 @@ impl Config {
             ));
         }
         for module in ModuleId::ALL.into_iter().filter(|module| file.modules.enabled(*module)) {
+            check_only(module, file.modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
             check_needs(module, &file.modules).map_err(|(message, hint)| wrong(message, hint))?;
         }
         if file.sync.rate == 0 {
@@ -271,7 +272,12 @@ impl Config {
                 def.drift = *drift;
                 def.only.extend(only.iter().map(|(name, values)| (name.clone(), values.iter().cloned().collect())));
                 if !custom.is_empty() {
-                    def.fields.extend(custom.iter().map(CustomField::def));
+                    let flow = def.flow;
+                    // A one-way module has no fields that go the other way (E4).
+                    def.fields.extend(custom.iter().map(CustomField::def).map(|field| match flow {
+                        Flow::Both => field,
+                        _ => FieldDef { flow, ..field },
+                    }));
                     // Configuration has no counter to raise, so the version of a custom map is a
                     // hash of it: any change makes plans and guard look again.
                     def.mapping_version = mapping_version(def.mapping_version, custom);
@@ -308,6 +314,18 @@ fn mapping_version(built_in: u32, custom: &[CustomField]) -> u32 {
 }
 
 type Wrong = (String, &'static str);
+
+/// A rule about a field there is not would keep everything out, or nothing.
+fn check_only(module: ModuleId, section: &Module) -> Result<(), Wrong> {
+    let def = module.def();
+    match section.only.keys().find(|name| def.field(name).is_none()) {
+        None => Ok(()),
+        Some(name) => Err((
+            format!("modules.{module}.only: {module} has no field `{name}`"),
+            "a field of the module, with the values that are carried over: only = { status = [\"completed\"] }",
+        )),
+    }
+}
 
 /// A module whose records cannot exist without those of another one needs that one switched on, and one
 /// that obeys another's switch has none of its own (V-61).

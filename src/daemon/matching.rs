@@ -22,7 +22,8 @@ pub(super) fn page(engine: &Engine, query: &MatchQuery) -> Result<Answer, StoreE
     let more = rows.last().filter(|_| rows.len() == limit).map(|row| row.id.0.clone());
     let counts = engine.match_counts(*kind, *side)?;
     let rows = rows.into_iter().map(|row| line(engine, row)).collect::<Result<_, StoreError>>()?;
-    Ok(Answer::Matches(MatchPage { rows, more, counts, off: off(engine, *kind) }))
+    let error = engine.match_status(*kind).errors.into_iter().flatten().next();
+    Ok(Answer::Matches(MatchPage { rows, more, counts, off: off(engine, *kind), error }))
 }
 
 /// What an entry could be paired with: the most similar, or those that contain `text`.
@@ -103,7 +104,7 @@ pub(super) fn status(engine: &Engine) -> Result<Vec<MatchStatus>, StoreError> {
     Ok(rows)
 }
 
-/// Why a table is not in use, or what went wrong with its last listing.
+/// Why a table is not in use.
 fn off(engine: &Engine, kind: MatchKind) -> Option<String> {
     let status = engine.match_status(kind);
     match status.mode {

@@ -9,6 +9,7 @@ pub mod account;
 mod calls;
 mod identity;
 mod matching;
+mod preview;
 pub(crate) mod report;
 pub mod roles;
 pub mod service;

@@ -12,6 +12,7 @@ pub fn least_role(request: &Request) -> Role {
         Request::Status
         | Request::Page(_)
         | Request::Item { .. }
+        | Request::Preview(_)
         | Request::Audit(_)
         | Request::AuditVerify
         | Request::GuardPlan { .. }

@@ -10,9 +10,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::broadcast;
 
 use super::account::Account;
-use super::matching;
-use super::report;
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, matching, preview, report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Actor, Decision, Fingerprint, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
 use crate::store::{Changes, Reads as _, StoreError, doctor};
@@ -94,6 +92,15 @@ impl AccountService {
                 Ok(Answer::Rows(rows))
             }
             Request::Item { id } => self.item(actor, id),
+            Request::Preview(query) => {
+                let (store, modules) = (engine.store().clone(), engine.modules());
+                let item = query.item;
+                let found = blocking(move || {
+                    let item = store.read(|view| view.item(query.item))?;
+                    Ok(item.map(|item| preview::part(&item, &modules, &query)))
+                });
+                Ok(Answer::Preview(found.await?.ok_or_else(|| refused(item, Refusal::Unknown))??))
+            }
             Request::Decide(decide) => {
                 let item = self.decide(actor, decide).await?;
                 Ok(Answer::Decided(Box::new(item)))
@@ -239,6 +246,7 @@ impl AccountService {
             verbs,
             history,
             item,
+            cut: BTreeMap::new(),
         })))
     }
 
@@ -285,7 +293,7 @@ impl Service for AccountService {
     }
 
     fn answer<'a>(&'a self, actor: &'a Actor, request: Request) -> BoxFuture<'a, Result<Answer, ServiceError>> {
-        Box::pin(self.respond(actor, request))
+        Box::pin(async move { preview::bounded(self.respond(actor, request).await, || self.engine().modules()) })
     }
 
     fn changes(&self) -> broadcast::Receiver<Event> {

@@ -23,7 +23,8 @@ pub fn of_pair(
         let agreed = base.fields.get(field.name.as_ref()).unwrap_or(&none);
         let (x, y) = (ivvy.fields.get(field.name.as_ref()), crm.fields.get(field.name.as_ref()));
         let mut found = compare(field, agreed, x, y, references);
-        if def.flow == Flow::ToCrm || field.at_creation {
+        let own = def.flow == Flow::ToCrm;
+        if own || field.at_creation && found.why == Why::NotOwner {
             found = settle_drift(found, agreed, x, field.kind, def.drift);
         }
         let mut row = FieldPlan {
@@ -157,16 +158,19 @@ pub fn patch(def: &ModuleDef, plan: &Plan, side: Side, references: &dyn Referenc
         .iter()
         .filter_map(|row| {
             let field = def.field(&row.field)?;
-            let value = written(field, row, side, references)?;
+            let creates = match side {
+                Side::Ivvy => plan.ivvy.is_none(),
+                Side::Crm => plan.crm.is_none(),
+            };
+            let value = written(field, row, side, creates, references)?;
             Some((row.field.clone(), value))
         })
         .collect()
 }
 
 /// The value to write for one row on `side`, if any.
-fn written(field: &FieldDef, row: &FieldPlan, side: Side, references: &dyn References) -> Option<Value> {
-    let creates = row.why == Why::Create && given(field, side);
-    if !creates && !field.flow.may_write(side) {
+fn written(field: &FieldDef, row: &FieldPlan, side: Side, creates: bool, references: &dyn References) -> Option<Value> {
+    if !(creates && given(field, side)) && !field.flow.may_write(side) {
         return None;
     }
     let value = match (&row.choice, row.verdict) {
@@ -216,7 +220,7 @@ pub fn settle_choices(base: &mut Base, def: &ModuleDef, plan: &Plan, references:
         else {
             continue;
         };
-        if Side::BOTH.into_iter().all(|side| written(field, row, side, references).is_none()) {
+        if Side::BOTH.into_iter().all(|side| written(field, row, side, false, references).is_none()) {
             base.fields.insert(row.field.clone(), BaseField::agreed(ivvy.clone(), crm.clone()));
             moved = true;
         }

@@ -35,8 +35,18 @@ pub(super) fn last_item(source: &dyn Source, module: ModuleId, pair: &PairKey) -
     source::edge(source, Tab::PairItems, &span, Direction::Down, |key, _| Ok(ItemId(keys::tail_number(key)?)))
 }
 
-pub(super) fn waiting_on(source: &dyn Source, module: ModuleId, pair: &PairKey, limit: usize) -> Result<Vec<ItemId>> {
-    ids(source, Tab::Waiting, &Span::prefix(keys::pair(module, pair)), limit)
+pub(super) fn waiting_on(
+    source: &dyn Source,
+    module: ModuleId,
+    pair: &PairKey,
+    after: Option<ItemId>,
+    limit: usize,
+) -> Result<Vec<ItemId>> {
+    let mut span = Span::prefix(keys::pair(module, pair));
+    if let Some(after) = after {
+        span = span.after(Key::new().module(module).pair(pair).item(after).done());
+    }
+    ids(source, Tab::Waiting, &span, limit)
 }
 
 fn ids(source: &dyn Source, tab: Tab, span: &Span, limit: usize) -> Result<Vec<ItemId>> {

@@ -146,8 +146,8 @@ pub trait Reads {
     }
 
     /// Open items that wait for this parent, in id order.
-    fn waiting_on(&self, module: ModuleId, pair: &PairKey, limit: usize) -> Result<Vec<ItemId>> {
-        items::waiting_on(self.source(), module, pair, limit)
+    fn waiting_on(&self, module: ModuleId, pair: &PairKey, after: Option<ItemId>, limit: usize) -> Result<Vec<ItemId>> {
+        items::waiting_on(self.source(), module, pair, after, limit)
     }
 
     /// Held items with this reason, in queue order.

@@ -165,7 +165,8 @@ fn claim_create(
     // A counterpart may have appeared since the plan: pair with it instead. An operator who chose
     // "create" over candidates knew of them.
     let stands = !seen.absent && !seen.record.archived && !seen.record.anonymised;
-    let alone = item.decided || super::plan::counterpart(core, tx, &seen)? == Counterpart::None;
+    let chosen = item.decided && item.kind == Kind::Link;
+    let alone = chosen || super::plan::counterpart(core, tx, &seen)? == Counterpart::None;
     if !stands || !alone {
         plan::by_key(core, tx, item.module, &item.pair, Cause::Reopened)?;
         return still_ready(tx, &item);

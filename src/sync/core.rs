@@ -10,7 +10,9 @@ use super::matching::Matching;
 use super::rates::Rates;
 use super::settings::Settings;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY, external_key};
-use crate::model::{FieldKind, Fingerprint, Flow, ModuleDef, ModuleId, Record, RecordId, Side, Timestamp, Value};
+use crate::model::{
+    Drift, FieldKind, Fingerprint, Flow, ModuleDef, ModuleId, Record, RecordId, Side, Timestamp, Value,
+};
 use crate::remote::{Capabilities, Lane, Remote, RemoteError};
 use crate::seam::{Clock, Entropy};
 use crate::store::{Reads as _, Store, StoreError};
@@ -142,7 +144,8 @@ impl Core {
     pub fn mapping(&self, module: ModuleId) -> Fingerprint {
         let fields: Vec<_> =
             self.def(module).into_iter().flat_map(|def| &def.fields).map(|f| (&f.name, f.kind, f.flow)).collect();
-        let only = self.def(module).map(|def| &def.only).filter(|only| !only.is_empty());
+        let only = self.def(module).map(|def| (&def.only, def.drift));
+        let only = only.filter(|(only, drift)| !only.is_empty() || *drift != Drift::Ignore);
         match only {
             // As it was before modules had filters, so that an upgrade is not taken for a change.
             None => Fingerprint::of(&(fields, self.settings.first_sync, &self.settings.key_scope)),

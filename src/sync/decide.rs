@@ -174,7 +174,9 @@ impl Step<'_, '_> {
             let writable = def.field(&row.field).is_some_and(|field| field.flow.may_write(side.other()));
             if row.verdict != Verdict::Same && row.verdict != Verdict::Agree {
                 overwritten += u32::from(writable);
-                let choice = if writable { Choice::side(side) } else { Choice::side(side.other()) };
+                // A constant id that only the loser may carry is not part of anybody's record (V-12).
+                let constant = def.field(&row.field).is_some_and(|field| field.kind == FieldKind::ConstantId);
+                let choice = if writable || !constant { Choice::side(side) } else { Choice::side(side.other()) };
                 choices.insert(row.field.clone(), choice);
             }
         }
@@ -415,7 +417,11 @@ impl Step<'_, '_> {
         };
         plan::by_key(self.core, self.tx, item.module, &item.pair, Cause::Reopened)?;
         let mut after = self.tx.item(item.id)?.unwrap_or(item);
-        if after.state == State::New {
+        let waits = match &after.pair {
+            PairKey::Lone(side, record) => self.tx.is_dirty(after.module, *side, record)?,
+            PairKey::Link(_) => false,
+        };
+        if after.state == State::New && !waits {
             supersede(self.tx, after.clone(), self.now, "its records no longer stand")?;
             after.state = State::Superseded;
         }
@@ -489,7 +495,7 @@ fn check_value(field: &crate::model::FieldDef, value: &Value) -> Result<(), Stri
     let wrong = |what: &str| Err(format!("{title} takes {what}"));
     match (field.kind, value) {
         (_, Value::Null) => Ok(()),
-        (K::Reference(_) | K::ConstantId, _) => Err(format!("{title} cannot be typed; choose a side")),
+        (K::Reference(_) | K::Match(_) | K::ConstantId, _) => Err(format!("{title} cannot be typed; choose a side")),
         (K::Bool, Value::Bool(_)) | (K::Int, Value::Int(_)) | (K::Choices, Value::Set(_)) => Ok(()),
         (K::Bool, _) => wrong("yes or no"),
         (K::Int, Value::Text(text)) if text.trim().parse::<i64>().is_ok() => Ok(()),

@@ -54,10 +54,10 @@ pub(super) fn observe(
     source: Source,
     asked_at: Timestamp,
 ) -> Result<Seen, StoreError> {
-    if foreign(core, module, side, record) {
+    let known = tx.observation(module, side, &record.id)?;
+    if known.is_none() && foreign(core, module, side, record) {
         return Ok(Seen::Unchanged);
     }
-    let known = tx.observation(module, side, &record.id)?;
     let seen = weigh(known.as_ref(), record, source, asked_at);
     match seen {
         Seen::Changed => {

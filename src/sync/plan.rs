@@ -55,9 +55,24 @@ pub(super) fn record(
             tx.remove_alias(module, side, id)?;
             lone::plan(core, tx, module, side, id, cause)
         }
-        Some(link) => pair::plan(core, tx, module, link, cause),
+        Some(link) => {
+            close_lone(core, tx, module, side, id)?;
+            pair::plan(core, tx, module, link, cause)
+        }
         None => lone::plan(core, tx, module, side, id, cause),
     }
+}
+
+/// Closes what is still open on a paired record alone. Pairing does that itself, unless a write was under
+/// way then.
+fn close_lone(core: &Core, tx: &mut Tx<'_>, module: ModuleId, side: Side, id: &RecordId) -> Result<(), StoreError> {
+    if let Some(open) = tx.open_item(module, &PairKey::Lone(side, id.clone()))?
+        && let Some(item) = tx.item(open)?
+        && !item.state.has_intent()
+    {
+        supersede(tx, item, core.now(), "the record was paired while a write was under way")?;
+    }
+    Ok(())
 }
 
 /// Whether a record that was merged into `link`'s is back: it stands for itself again.
@@ -67,18 +82,28 @@ fn restored(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId, lin
     Ok(!own && reads.observation(module, side, id)?.is_some_and(living))
 }
 
-/// Plans a pair by its key.
+/// Plans a pair by its key, outside the planner's own round. What must wait for a write under way is left
+/// to that round: an item must never be left behind without anybody who comes back to it.
 pub(super) fn by_key(
     core: &Core,
     tx: &mut Tx<'_>,
     module: ModuleId,
     key: &PairKey,
     cause: Cause,
-) -> Result<Planned, StoreError> {
-    match key {
-        PairKey::Link(link) => pair::plan(core, tx, module, *link, cause),
-        PairKey::Lone(side, id) => record(core, tx, module, *side, id, cause),
+) -> Result<(), StoreError> {
+    let (planned, side, id) = match key {
+        PairKey::Link(link) => {
+            let planned = pair::plan(core, tx, module, *link, cause)?;
+            let Some(link) = tx.link(*link)? else { return Ok(()) };
+            (planned, Side::Ivvy, link.ivvy)
+        }
+        PairKey::Lone(side, id) => (record(core, tx, module, *side, id, cause)?, *side, id.clone()),
+    };
+    if planned == Planned::Deferred {
+        tx.mark_dirty(module, side, &id)?;
+        core.signals.plan.notify_one();
     }
+    Ok(())
 }
 
 /// What became of one record.
@@ -122,13 +147,22 @@ async fn batch(core: &Arc<Core>, module: ModuleId) -> Result<bool, StoreError> {
     let settled = core
         .store
         .write(move |tx| {
-            let mut settled = 0;
-            for (side, id) in tx.dirty(module, BATCH)? {
-                tx.clear_dirty(module, side, &id)?;
-                match record(&shared, tx, module, side, &id, Cause::Seen)? {
-                    Planned::Settled => settled += 1,
-                    // Back to the end of the line; the push that is under way will wake us.
-                    Planned::Deferred => tx.mark_dirty(module, side, &id)?,
+            let (mut settled, mut looked_at) = (0, 0);
+            // Those that must wait stay in the line, so a batch of nothing else looks further on.
+            while settled == 0 {
+                let batch = tx.dirty(module, looked_at + BATCH)?;
+                let fresh = batch.get(looked_at..).unwrap_or_default();
+                if fresh.is_empty() {
+                    break;
+                }
+                looked_at = batch.len();
+                for (side, id) in fresh {
+                    tx.clear_dirty(module, *side, id)?;
+                    match record(&shared, tx, module, *side, id, Cause::Seen)? {
+                        Planned::Settled => settled += 1,
+                        // Back into the line; the push that is under way will wake us.
+                        Planned::Deferred => tx.mark_dirty(module, *side, id)?,
+                    }
                 }
             }
             Ok(settled)
@@ -235,7 +269,8 @@ pub(super) enum Parent {
 
 /// Judges the first unlinked reference among the named fields.
 fn missing_parent(
-    reads: &impl Reads,
+    core: &Core,
+    tx: &mut Tx<'_>,
     def: &ModuleDef,
     rows: &[crate::model::FieldPlan],
 ) -> Result<Option<Parent>, StoreError> {
@@ -249,21 +284,34 @@ fn missing_parent(
                 continue;
             };
             let id = RecordId::from(id);
-            if linked(reads, parent, side, &id)?.is_some() {
+            if linked(tx, parent, side, &id)?.is_some() {
                 continue;
             }
-            return judge_parent(reads, parent, side, id).map(Some);
+            return judge_parent(core, tx, parent, side, id).map(Some);
         }
     }
     Ok(None)
 }
 
-fn judge_parent(reads: &impl Reads, parent: ModuleId, side: Side, id: RecordId) -> Result<Parent, StoreError> {
-    let known = reads.observation(parent, side, &id)?.is_some_and(|known| !known.absent && !known.record.archived);
-    let key = PairKey::Lone(side, id);
-    let refused = match reads.last_item(parent, &key)? {
-        Some(item) => reads.item(item)?.is_some_and(|item| item.state == State::Skipped),
-        None => false,
+fn judge_parent(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    parent: ModuleId,
+    side: Side,
+    id: RecordId,
+) -> Result<Parent, StoreError> {
+    let living = tx.observation(parent, side, &id)?.filter(|known| !known.absent && !known.record.archived);
+    let kept_out = core.def(parent).zip(living.as_ref()).is_some_and(|(def, seen)| lone::kept_out(def, seen).is_some());
+    let (known, key) = (living.is_some() && !kept_out, PairKey::Lone(side, id.clone()));
+    let refused = match tx.last_item(parent, &key)? {
+        Some(item) => tx.item(item)?.is_some_and(|item| item.state == State::Skipped),
+        None => {
+            // Left alone so far, because it has not changed since the first-sync date: now it is needed.
+            if known {
+                tx.mark_dirty(parent, side, &id)?;
+            }
+            false
+        }
     };
     Ok(if known && !refused { Parent::Coming(parent, key) } else { Parent::Unmatched(parent, key) })
 }
@@ -295,9 +343,11 @@ pub(super) fn source_is_coming(
 /// Marks every record that waits for this one.
 pub(super) fn wake_children(tx: &mut Tx<'_>, module: ModuleId, keys: &[PairKey]) -> Result<(), StoreError> {
     for key in keys {
+        let mut after = None;
         loop {
-            let waiting = tx.waiting_on(module, key, BATCH)?;
-            let mut marked = false;
+            let waiting = tx.waiting_on(module, key, after, BATCH)?;
+            let Some(last) = waiting.last().copied() else { break };
+            after = Some(last);
             for id in waiting {
                 let Some(item) = tx.item(id)? else {
                     continue;
@@ -309,14 +359,7 @@ pub(super) fn wake_children(tx: &mut Tx<'_>, module: ModuleId, keys: &[PairKey])
                         None => continue,
                     },
                 };
-                if !tx.is_dirty(item.module, side, &record)? {
-                    tx.mark_dirty(item.module, side, &record)?;
-                    marked = true;
-                }
-            }
-            // The list is bounded; go on only while it still brought something new.
-            if !marked {
-                break;
+                tx.mark_dirty(item.module, side, &record)?;
             }
         }
     }

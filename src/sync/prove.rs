@@ -13,11 +13,12 @@ use super::plan::{self, Cause, put};
 use super::push::{describe, label, open_outcome};
 use super::settle::{self, Applied};
 use crate::merge::canonical::same;
+use crate::merge::matching;
 use crate::model::{
     Actor, AuditEvent, Fields, Intent, ItemError, ItemId, Operation, Reason, Reasons, Record, RecordId, Side, State,
     Value,
 };
-use crate::remote::{Class, Lane, PageRequest, Read, RemoteError};
+use crate::remote::{Class, Lane, PageRequest, Read, RemoteError, Sent};
 use crate::store::{Reads as _, StoreError};
 #[cfg(test)]
 use crate::{model::Item, store::Tx};
@@ -92,9 +93,15 @@ async fn look_in_listing(core: &Arc<Core>, intent: &Intent, key: &str) -> Result
         return Ok(Proof::Applied(Box::new(known.record)));
     }
     let mut request = PageRequest { from: Some(intent.claimed_at.minus(STAMP_MARGIN)), ..PageRequest::default() };
+    let stamped = core.capabilities(module, side).stamp_key;
+    // Records there carry no key of ours: one that looks the same may be it, and only a person can tell.
+    let mut twin = !stamped && identity_sent(core, intent)?.is_none();
+    let wanted = identity_sent(core, intent)?;
     loop {
         match core.remotes.on(side, lane(intent)).list(module, &request).await {
             Ok(page) => {
+                let alike = |record: &Record| matching::identity(module, &record.fields) == wanted;
+                twin |= !stamped && page.records.iter().any(alike);
                 let ours = page.records.into_iter().find(|record| {
                     let carried = record.fields.get(crate::model::module::EXTERNAL_ID).and_then(Value::as_text);
                     carried == Some(key)
@@ -104,11 +111,33 @@ async fn look_in_listing(core: &Arc<Core>, intent: &Intent, key: &str) -> Result
                 }
                 match page.next {
                     Some(next) => request.position = Some(next),
+                    None if twin => return Ok(Proof::Later(unprovable(core, intent))),
                     None => return Ok(Proof::NotApplied),
                 }
             }
             Err(error) => return Ok(Proof::Later(error)),
         }
+    }
+}
+
+/// The identity of the record that was to be created, if it has one.
+fn identity_sent(core: &Core, intent: &Intent) -> Result<Option<String>, StoreError> {
+    let Operation::Create { source, .. } = &intent.operation else { return Ok(None) };
+    let seen = core.store.read(|view| view.observation(intent.module, intent.side.other(), source))?;
+    Ok(seen.and_then(|seen| seen.identity))
+}
+
+/// Why no call can prove the outcome.
+fn unprovable(core: &Core, intent: &Intent) -> RemoteError {
+    RemoteError {
+        system: core.remotes.declared(intent.side).system().to_owned(),
+        action: "prove a create".to_owned(),
+        class: Class::Unsupported,
+        sent: Sent::No,
+        code: None,
+        message: "records there carry no key of ours, and one that looks the same is there now".to_owned(),
+        details: Vec::new(),
+        retry_after: None,
     }
 }
 
@@ -185,7 +214,7 @@ async fn other(core: &Arc<Core>, intent: &Intent, looks: Vec<Look>) -> Result<()
             item.updated_at = now;
             let cause = "the record moved on; planned again on what it shows".to_owned();
             put(tx, &item, Actor::engine(), now, AuditEvent::Moved { state: State::New, cause })?;
-            plan::by_key(&shared, tx, module, &item.pair, Cause::Reopened).map(|_| ())
+            plan::by_key(&shared, tx, module, &item.pair, Cause::Reopened)
         })
         .await
 }

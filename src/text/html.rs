@@ -24,12 +24,17 @@ const SELF_ENDING: [&str; 11] = ["p", "li", "td", "th", "tr", "tbody", "thead", 
 
 /// The text of `html`, at most `most` characters of it.
 pub fn html_to_text(html: &str, most: usize) -> String {
+    laid_out(html, most, COLUMNS)
+}
+
+/// As [`html_to_text`], in lines of at most `columns`.
+pub(super) fn laid_out(html: &str, most: usize, columns: usize) -> String {
     let end = (0..=MOST_INPUT.min(html.len())).rev().find(|at| html.is_char_boundary(*at)).unwrap_or(0);
     let html = &html[..end];
     let laid_out = is_harmless(html).then(|| {
         // In raw mode tables, which lay out most e-mails, are just text.
         let layout = html2text::config::with_decorator(TrivialDecorator::new()).raw_mode(true);
-        layout.string_from_read(html.as_bytes(), COLUMNS).ok()
+        layout.string_from_read(html.as_bytes(), columns).ok()
     });
     let text = laid_out.flatten().unwrap_or_else(|| without_tags(html));
     let text = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");

@@ -8,12 +8,14 @@
 mod diff;
 mod emoji;
 mod html;
+mod pages;
 mod plain;
 mod safe;
 mod width;
 
 pub use diff::{Changed, word_diff};
 pub use html::html_to_text;
+pub use pages::{MOST_PAGE, Page, address_page, floor, html_page, source_page};
 pub use plain::{columns, plain_line};
 pub use safe::{DEFAULT_LIMIT, Glyph, MAX_MARKS, Safe, is_revealed, strip_controls};
 pub use width::{Fit, fit, pad, truncate, width, wrap};

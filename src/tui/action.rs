@@ -50,6 +50,8 @@ pub enum Scope {
     Match,
     /// The guard dialog.
     Guard,
+    /// The preview of a long value.
+    Preview,
 }
 
 /// Everything an operator can do.
@@ -134,6 +136,10 @@ pub enum ActionId {
     GuardRelease,
     GuardSample,
     GuardDiscard,
+    PreviewText,
+    PreviewSource,
+    PreviewLinks,
+    PreviewValue,
 }
 
 /// One row of the catalogue.
@@ -205,6 +211,7 @@ const QUEUE: &[Scope] = &[Scope::Queue];
 const DIFF: &[Scope] = &[Scope::Diff];
 const ITEMS: &[Scope] = &[Scope::Queue, Scope::Diff];
 const GUARD: &[Scope] = &[Scope::Guard];
+const PREVIEW: &[Scope] = &[Scope::Preview];
 const MATCH: &[Scope] = &[Scope::Match];
 
 /// Every action, in the order of help and documentation: within a scope, what the footer should
@@ -415,6 +422,18 @@ pub const CATALOGUE: &[Action] = &[
         .cli("tandem guard discard MODULE")
         .tier(Tier::T3, Role::Admin)
         .help("Throw the held plans away; they come back when the records change."),
+    action(ActionId::PreviewText, "text", PREVIEW, &["t"])
+        .cli("tandem queue preview ID --field F")
+        .help("Read the text in the page, without its scripts and styles."),
+    action(ActionId::PreviewSource, "source", PREVIEW, &["s"])
+        .cli("tandem queue preview ID --field F --as html")
+        .help("Read the source as it was received."),
+    action(ActionId::PreviewLinks, "addresses", PREVIEW, &["w"])
+        .cli("tandem queue preview ID --field F --as links")
+        .help("List the web and mail addresses in it; none is ever opened."),
+    action(ActionId::PreviewValue, "other value", PREVIEW, &["v"])
+        .cli("tandem queue preview ID --field F --of SIDE")
+        .help("Go to the next of the field's values: iVvy's, the CRM's, the last agreed."),
 ];
 
 #[cfg(test)]

@@ -100,6 +100,7 @@ pub fn view(id: u64, title: &str, fields: Vec<FieldPlan>) -> ItemView {
         authors: BTreeMap::from([(Side::Crm, "Bob".to_owned())]),
         verbs: possible.into_iter().map(|verb| (verb, None)).collect(),
         history: vec![audit_row(41), audit_row(40)],
+        cut: BTreeMap::new(),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Matching {
     pub counts: BTreeMap<MatchState, u64>,
     /// Why the table is not in use.
     pub off: Option<String>,
+    /// What went wrong with the last listing.
+    pub error: Option<String>,
     rows: Vec<MatchLine>,
     more: Option<String>,
     cursor: usize,
@@ -41,6 +43,7 @@ impl Default for Matching {
             text: None,
             counts: BTreeMap::new(),
             off: None,
+            error: None,
             rows: Vec::new(),
             more: None,
             cursor: 0,
@@ -98,6 +101,7 @@ impl Matching {
             text: self.text.take(),
             counts: std::mem::take(&mut self.counts),
             off: self.off.take(),
+            error: self.error.take(),
             generation: self.generation + 1,
             ..Self::default()
         };
@@ -132,7 +136,7 @@ impl Matching {
         }
         let under = self.entry().map(|entry| entry.id);
         (self.loading, self.loaded) = (false, true);
-        (self.counts, self.off, self.more) = (page.counts, page.off, page.more);
+        (self.counts, self.off, self.error, self.more) = (page.counts, page.off, page.error, page.more);
         if further {
             self.rows.extend(page.rows);
         } else {

@@ -4,11 +4,13 @@
 //! [`PROTOCOL`]; unknown fields are ignored, unknown requests are refused by name.
 
 pub mod codec;
+mod preview;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
 use crate::model::{
@@ -96,6 +98,8 @@ pub enum Request {
         #[serde(rename = "item")]
         id: ItemId,
     },
+    /// A part of one value that is too long for the item, or a page of HTML.
+    Preview(PreviewQuery),
     /// One decision. The daemon fills in actor and time.
     Decide(Decide),
     /// The same decision on several items, each on the version seen. The set is frozen by the client.
@@ -263,6 +267,9 @@ pub struct MatchPage {
     /// Why the table is not in use, if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off: Option<String>,
+    /// What went wrong with the last listing; the rows are those of the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A decision as a client sends it.
@@ -304,6 +311,8 @@ pub enum Answer {
     Rows(Rows),
     /// To `Item`.
     Item(Box<ItemView>),
+    /// To `Preview`.
+    Preview(Preview),
     /// To `Decide`: the item afterwards.
     Decided(Box<Item>),
     /// To `DecideMany`, in order.
@@ -378,6 +387,10 @@ pub struct ItemView {
     pub verbs: BTreeMap<Verb, Option<String>>,
     /// Its history, newest first.
     pub history: Vec<AuditRow>,
+    /// Fields with values that are cut in `item`, and the bytes of the longest one. They are whole in
+    /// the store and in what is pushed; [`Request::Preview`] reads them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cut: BTreeMap<String, u64>,
 }
 
 /// The dashboard in one answer.

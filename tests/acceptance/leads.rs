@@ -1,7 +1,7 @@
 //! Leads, with owner and source through the match tables (C-08 to C-25, P-05 to P-12).
 
 use serde_json::{Value as Json, json};
-use tandem::model::{MatchKind, MatchState, ModuleId, RecordId, Side, State};
+use tandem::model::{MatchKind, MatchState, ModuleId, RecordId, Side, State, Verb};
 use tandem::sim::control::Edit;
 use tandem::sim::ledger::Op;
 
@@ -136,6 +136,10 @@ async fn scenario_1_a_lead_without_a_matched_owner_is_sent_at_once_and_offered_a
     two_idle_sweeps_write_nothing(&office.world).await;
     let again = office.world.engine.match_resend(MatchKind::Staff, Side::Ivvy, id, operator("ada")).await.unwrap();
     assert_eq!(again, Ok(1));
+    office.drain().await;
+    // Salesforce gave it an owner of its own choice, so it is a question, not an overwrite (C-14).
+    let [item] = office.world.items(ModuleId::Leads, State::Held).try_into().unwrap();
+    office.world.decide(&item, Verb::Approve, |decision| decision.side = Some(Side::Ivvy)).await.unwrap();
     office.drain().await;
     assert_eq!(office.there(orphan).unwrap()["OwnerId"], ben_there.as_str(), "asked for, it is sent again");
     two_idle_sweeps_write_nothing(&office.world).await;

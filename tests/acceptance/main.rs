@@ -59,6 +59,7 @@ mod merging;
 mod modules;
 mod odoo;
 mod population;
+mod preview;
 mod staleness;
 mod unstable;
 mod verbs;

@@ -64,7 +64,7 @@ fn fill(world: &World, tenths: usize) -> Account {
     for n in 0..300 * tenths {
         let (event, contact) = (launched[n % launched.len()], contact(n / launched.len()));
         if account.members.insert((event, contact)) {
-            let row = json!({"eventId": event, "contactId": contact, "response": ["U", "Y", "N"][n % 3], "modifiedDate": stamp(n)});
+            let row = json!({"eventId": event, "contactId": contact, "response": (["U", "Y", "N"][n % 3]), "modifiedDate": stamp(n)});
             sim.add("invitation", row).unwrap();
         }
     }
@@ -93,7 +93,7 @@ fn fill(world: &World, tenths: usize) -> Account {
         let booking = json!({
             "venueId": venue, "name": format!("Booking {n}"), "code": format!("B{n}"), "contactId": contact(n),
             "companyId": companies[n % companies.len()], "isConfidential": confidential,
-            "currentStatus": [1, 2, 3, 4, 9][n % 5], "totalAmount": n, "modifiedDate": stamp(n),
+            "currentStatus": ([1, 2, 3, 4, 9][n % 5]), "totalAmount": n, "modifiedDate": stamp(n),
             "dateEventStart": "2027-03-01", "dateEventEnd": "2027-03-01",
         });
         let id = sim.add("booking", booking).unwrap();

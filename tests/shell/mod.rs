@@ -146,6 +146,20 @@ impl Service for Fake {
                     Some(item) => Answer::Item(Box::new(view(item.clone()))),
                     None => return Err(Error::new(ErrorKind::Refused, format!("there is no item {id}")).into()),
                 },
+                Request::Preview(query) => {
+                    // A page that attacks the terminal, in two parts that meet in the middle of a line.
+                    let page = match query.from {
+                        0 => "Dear Ann\u{1b}]0;owned\u{7},\nsee the \u{202e}",
+                        _ => "programme\u{9b}2J.\n<script>x</script>",
+                    };
+                    Answer::Preview(Preview {
+                        of: query.of.unwrap_or(PreviewOf::Crm),
+                        ver: if query.from > 0 && query.field == "moving" { 4 } else { 3 },
+                        text: page.to_owned(),
+                        total_bytes: 60,
+                        next: (query.from == 0).then_some(30),
+                    })
+                }
                 Request::Decide(decide) => Answer::Decided(Box::new(self.decide(actor, &decide)?)),
                 Request::DecideMany { decisions } => Answer::DecidedMany {
                     results: decisions
@@ -256,6 +270,7 @@ fn view(item: Item) -> ItemView {
         authors: BTreeMap::new(),
         verbs: BTreeMap::from([(Verb::Approve, Some("1 field needs a choice".to_owned()))]),
         history: vec![audit_row(7)],
+        cut: BTreeMap::new(),
     }
 }
 

@@ -29,7 +29,8 @@ use tandem::tui::terminal::Tty;
 use tandem::tui::{App, Backend, BackendEvent, CallError, Settings, Theme};
 use tandem::wire::{
     Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, HeldLane, Hello, ItemView,
-    MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Quota, Rate, RemoteStatus, Request, Row, Rows, Status,
+    MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs, PreviewOf, Quota, Rate,
+    RemoteStatus, Request, Row, Rows, Status,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -43,6 +44,8 @@ pub struct World {
     pub audit: Vec<AuditRow>,
     pub status: Status,
     pub matches: Vec<MatchRow>,
+    /// The whole of what `body` fields hold.
+    pub bodies: BTreeMap<ItemId, String>,
     pub asked: Vec<Request>,
     /// Answers the next decision with "stale", and who was faster.
     pub faster: Option<String>,
@@ -73,6 +76,22 @@ impl Fake {
     pub fn asked(&self) -> Vec<Request> {
         self.world.lock().unwrap().asked.clone()
     }
+}
+
+/// One e-mail with this body, waiting for a look.
+pub fn mail(body: &str) -> Arc<Fake> {
+    let mut world = conflicts(1);
+    let start = &body[..tandem::text::floor(body, 200)];
+    let cut = format!("{start}… ({} bytes, 0011aabb; open the preview)", body.len());
+    let mut row = fixture::field("body", "", &cut, "");
+    (row.base_ivvy, row.base_crm, row.crm) = (None, None, None);
+    let mut view = fixture::view(1, "Your booking", vec![fixture::field("subject", "", "Your booking", ""), row]);
+    view.item.module = ModuleId::ContactEmails;
+    view.cut = BTreeMap::from([("body".to_owned(), body.len() as u64)]);
+    world.views.insert(ItemId(1), view);
+    world.bodies.insert(ItemId(1), body.to_owned());
+    let modules = vec![ModuleId::Contacts.def(), ModuleId::ContactEmails.def()];
+    Fake::new(Hello { modules, ..fixture::hello() }, world)
 }
 
 /// Rows, views and figures for `count` contacts in conflict.
@@ -209,6 +228,24 @@ impl World {
                 Some(view) => Ok(Answer::Item(Box::new(view.clone()))),
                 None => Err(Error::new(ErrorKind::Refused, format!("there is no item {id}")).into()),
             },
+            Request::Preview(query) => {
+                let Some(body) = self.bodies.get(&query.item) else {
+                    return Err(Error::new(ErrorKind::Refused, "there is no such value").into());
+                };
+                let from = usize::try_from(query.from).unwrap();
+                let page = match query.mode {
+                    PreviewAs::Text => tandem::text::html_page(body, from),
+                    PreviewAs::Html => tandem::text::source_page(body, from),
+                    PreviewAs::Links => tandem::text::address_page(body, from),
+                };
+                Ok(Answer::Preview(Preview {
+                    of: query.of.unwrap_or(PreviewOf::Ivvy),
+                    ver: self.views[&query.item].item.ver,
+                    text: page.text,
+                    total_bytes: body.len() as u64,
+                    next: page.next.map(|at| at as u64),
+                }))
+            }
             Request::Decide(decide) => {
                 let Some(view) = self.views.get_mut(&decide.item) else {
                     return Err(Error::new(ErrorKind::Refused, "no such item").into());
@@ -296,7 +333,7 @@ impl World {
         let to = (from + query.limit as usize).min(rows.len());
         let more = (to < rows.len()).then(|| to.to_string());
         let off = (query.kind == MatchKind::LeadSource).then(|| "odoo does not list its lead sources".to_owned());
-        MatchPage { rows: rows[from..to].to_vec(), more, counts, off }
+        MatchPage { rows: rows[from..to].to_vec(), more, counts, off, error: None }
     }
 
     fn page(&self, query: &PageQuery) -> Rows {

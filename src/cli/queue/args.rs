@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::args::one_of;
 use crate::model::{ItemId, ModuleId, Reason, RecordId, Side, State};
+use crate::wire::{PreviewAs, PreviewOf};
 
 /// `queue`.
 #[derive(Clone, Debug, Subcommand)]
@@ -16,6 +17,20 @@ pub enum QueueCommand {
     Show {
         /// Which item
         id: ItemId,
+    },
+    /// Read one long value or page of HTML whole; no address in it is opened
+    Preview {
+        /// Which item
+        id: ItemId,
+        /// The field's name, from `queue show`
+        #[arg(long, value_name = "F")]
+        field: String,
+        /// The text in it, its source, or the web and mail addresses in it
+        #[arg(long = "as", value_name = "text|html|links", default_value = "text", value_parser = one_of::<PreviewAs>())]
+        mode: PreviewAs,
+        /// Which of the field's values; the first there is when absent
+        #[arg(long, value_name = "ivvy|crm|base|result", value_parser = one_of::<PreviewOf>())]
+        of: Option<PreviewOf>,
     },
     /// Carry out the plan with the choices made
     Approve {

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod decide;
+mod preview;
 mod show;
 
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use super::output::{plain, when};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::model::{ItemId, Verb};
-use crate::wire::{Anchor, Answer, Decide, Filter, PageQuery, Request, Row};
+use crate::wire::{Anchor, Answer, Decide, Filter, PageQuery, PreviewQuery, Request, Row};
 
 /// Runs a queue command.
 pub(super) async fn run(context: &mut Context, command: QueueCommand) -> Result<u8> {
@@ -20,6 +21,9 @@ pub(super) async fn run(context: &mut Context, command: QueueCommand) -> Result<
     match command {
         QueueCommand::List(args) => list(context, &client, args).await,
         QueueCommand::Show { id } => show::run(context, &client, id).await,
+        QueueCommand::Preview { id, field, mode, of } => {
+            preview::run(context, &client, PreviewQuery { item: id, field, of, mode, from: 0 }).await
+        }
         other => {
             let now = context.clock.now();
             let order = order(other, now)?;
@@ -92,7 +96,7 @@ fn order(command: QueueCommand, now: crate::model::Timestamp) -> Result<Order> {
         }
         QueueCommand::Resend { on } => plain_order(Verb::Resend, on),
         QueueCommand::Claim { on } => plain_order(Verb::Claim, on),
-        QueueCommand::List(_) | QueueCommand::Show { .. } => {
+        QueueCommand::List(_) | QueueCommand::Show { .. } | QueueCommand::Preview { .. } => {
             return Err(Error::internal("a command that decides nothing was taken for one that does"));
         }
     };

@@ -25,7 +25,7 @@ pub(super) async fn run(context: &mut Context, client: &Client, id: ItemId) -> R
 
 fn shape(view: &ItemView) -> Json {
     let item = &view.item;
-    json!({
+    let mut shape = json!({
         "id": item.id,
         "module": item.module,
         "kind": item.kind,
@@ -48,7 +48,12 @@ fn shape(view: &ItemView) -> Json {
         "error": item.error,
         "successor": item.successor,
         "history": view.history,
-    })
+    });
+    // Only where something is cut: a script must not take a part for the whole.
+    if let Some(shape) = shape.as_object_mut().filter(|_| !view.cut.is_empty()) {
+        shape.insert("cut".to_owned(), json!(view.cut));
+    }
+    shape
 }
 
 /// `base` is what both sides last agreed on; `base_crm` is there only where the CRM spells it otherwise.

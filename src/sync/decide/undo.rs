@@ -97,7 +97,7 @@ fn propose_before(field: &FieldDef, row: &mut FieldPlan, first: &PushedField, pu
     }
     if !first.decided {
         // A reference's old id means something on its own side only.
-        let plain = !matches!(field.kind, FieldKind::Reference(_));
+        let plain = !matches!(field.kind, FieldKind::Reference(_) | FieldKind::Match(_));
         row.choice = plain.then(|| Choice::Custom(first.before.clone()));
         return;
     }

@@ -33,9 +33,9 @@ impl Engine {
         })
     }
 
-    /// Has those records planned again with the match that stands now: `side` counts as changed, so the
-    /// match goes over unless somebody has chosen another one there since, which is a question. Returns
-    /// how many.
+    /// Has those records planned again with the match that stands now: the field counts as never agreed on,
+    /// so an empty counterpart is filled, and another choice there, be it the system's own (C-14), is a
+    /// question. Returns how many.
     ///
     /// # Errors
     /// [`MatchRefusal::Refused`] when the entry has no match to send.
@@ -136,9 +136,7 @@ async fn forget(
                 if let Some(link) = tx.link_of(module, side, record)? {
                     let mut base: Base = tx.base(link)?;
                     for name in fields(def, kind) {
-                        if let Some(agreed) = base.fields.get_mut(name) {
-                            agreed.set(side, None);
-                        }
+                        base.fields.remove(name);
                     }
                     tx.put_base(link, &base)?;
                 }

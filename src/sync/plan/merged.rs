@@ -146,7 +146,7 @@ fn system_title(core: &Core, side: Side) -> String {
 
 /// Whether a person has yet to say what becomes of a pair whose record was merged into one of this pair.
 pub(super) fn in_question(reads: &impl Reads, module: ModuleId, link: LinkId) -> Result<bool, StoreError> {
-    for id in reads.waiting_on(module, &PairKey::Link(link), QUESTIONS)? {
+    for id in reads.waiting_on(module, &PairKey::Link(link), None, QUESTIONS)? {
         if reads.item(id)?.is_some_and(|item| item.kind == Kind::Merge && item.state == State::Held) {
             return Ok(true);
         }

@@ -74,6 +74,9 @@ impl App {
                     None => no("the cursor is not on a field"),
                     Some(row) if id == A::TakeIvvy => super::decide::side_refusal(row, crate::model::Side::Ivvy),
                     Some(row) if id == A::TakeCrm => super::decide::side_refusal(row, crate::model::Side::Crm),
+                    Some(row) if id == A::Edit && self.is_cut(row) => {
+                        no("the value is too long to be edited here; take iVvy's or the CRM's")
+                    }
                     Some(row) if id == A::ClearChoice && self.triage.draft(row).is_none() => {
                         no("there is no choice of yours to take back")
                     }
@@ -90,6 +93,7 @@ impl App {
             A::MatchPair | A::MatchUnpair | A::MatchIgnore | A::MatchCreate | A::MatchResend | A::MatchAgain => {
                 self.match_refusal(id)
             }
+            A::PreviewText | A::PreviewSource | A::PreviewLinks | A::PreviewValue => self.preview_refusal(id),
             A::ClearMarks if self.queue.marks.is_empty() => no("nothing is marked"),
             A::Mark | A::Range | A::MarkAll if self.queue.rows().is_empty() => no("the queue is empty here"),
             A::Sync | A::SyncFull | A::PauseModule if self.current_module().is_none() => no("no module is chosen"),

@@ -42,7 +42,7 @@ impl App {
                 let chosen = pairing.key(key);
                 self.chosen(chosen, effects);
             }
-            Some(Dialog::Guard(_) | Dialog::Report(_)) | None => self.command_key(key, effects),
+            Some(Dialog::Guard(_) | Dialog::Report(_) | Dialog::Preview(_)) | None => self.command_key(key, effects),
         }
     }
 

@@ -9,6 +9,7 @@ mod input;
 mod matching;
 mod operate;
 mod perform;
+mod preview;
 mod refresh;
 mod replies;
 
@@ -30,7 +31,7 @@ use super::triage::Triage;
 use super::view::layout;
 use crate::error::Result;
 use crate::model::{Fingerprint, ItemId, ModuleId, Seq, Timestamp, Verb};
-use crate::wire::{Answer, Hello, MatchEntry, Request, Status};
+use crate::wire::{Answer, Hello, MatchEntry, PreviewQuery, Request, Status};
 
 pub use decide::Bulk;
 pub(super) use perform::STATE_FILTERS;
@@ -149,6 +150,8 @@ pub enum Tag {
     },
     /// The item under triage.
     Item(ItemId),
+    /// A part of a long value.
+    Preview(PreviewQuery),
     /// What became of an item decided here.
     Outcome(ItemId),
     /// Rows of the log.
@@ -293,6 +296,7 @@ impl App {
             Msg::Tick => {}
         }
         self.pump(&mut effects);
+        self.pump_preview(&mut effects);
         self.calls += effects.iter().filter(|effect| matches!(effect, Effect::Call(..))).count();
         effects
     }
@@ -318,6 +322,7 @@ impl App {
     pub(super) fn chain(&self) -> Vec<Scope> {
         match self.dialogs.last() {
             Some(Dialog::Guard(_)) => vec![Scope::Guard, Scope::Global],
+            Some(Dialog::Preview(_)) => vec![Scope::Preview, Scope::Global],
             Some(_) => vec![Scope::Global],
             None => vec![self.tab.scope(), Scope::Global],
         }

@@ -97,6 +97,7 @@ impl App {
             A::ShowSame => self.triage.toggle_same(),
             A::History => self.show_history(),
             A::Undo => self.undo(effects),
+            A::PreviewText | A::PreviewSource | A::PreviewLinks | A::PreviewValue => self.preview_action(id),
             A::Pair => self.ask_pair(),
             A::Approve
             | A::Skip
@@ -217,6 +218,7 @@ impl App {
             (Some(Dialog::Report(report)), _) => {
                 report.scroll = report.scroll.saturating_add_signed(rows).min(report.lines.len().saturating_sub(1));
             }
+            (Some(Dialog::Preview(preview)), _) => preview.scroll(rows),
             (Some(Dialog::Guard(guard)), _) => {
                 let samples = guard.plan.as_ref().map_or(0, |plan| plan.samples.len());
                 guard.scroll = guard.scroll.saturating_add_signed(rows).min(samples.saturating_sub(1));
@@ -290,7 +292,11 @@ impl App {
                 }
             }
             Tab::Diff if self.triage.pane == Pane::Candidates => self.try_perform(ActionId::Pair, effects),
-            Tab::Diff => self.show_values(),
+            Tab::Diff => {
+                if !self.open_preview() {
+                    self.show_values();
+                }
+            }
             Tab::Match => self.try_perform(ActionId::MatchPair, effects),
             Tab::Log => {
                 if let Some(id) = self.log.current().and_then(|row| row.item) {

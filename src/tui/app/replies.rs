@@ -54,6 +54,7 @@ impl App {
                     }
                 }
             }
+            (Tag::Preview(query), Answer::Preview(part)) => self.previewed(&query, part),
             (Tag::Outcome(_), Answer::Item(view)) => self.outcome(&view.item),
             (Tag::Audit { generation, before }, Answer::Audit { rows }) => {
                 if before.is_none() {
@@ -167,6 +168,7 @@ impl App {
                 return;
             }
             Tag::Guard(_) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Guard(_))),
+            Tag::Preview(query) => self.preview_failed(&query),
             Tag::Outcome(_) => return,
             Tag::Watch | Tag::Done | Tag::Report(_) => {}
         }

@@ -3,6 +3,7 @@
 pub mod form;
 pub mod pairing;
 pub mod picker;
+pub mod preview;
 
 use crate::model::ModuleId;
 use crate::text::Safe;
@@ -11,6 +12,7 @@ use crate::wire::GuardPlan;
 pub use form::{Field, Form, Input, Outcome, Purpose};
 pub use pairing::Pairing;
 pub use picker::Picker;
+pub use preview::Preview;
 
 /// One dialog.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub enum Dialog {
     Pairing(Box<Pairing>),
     /// Text to read.
     Report(Report),
+    /// A long value to read.
+    Preview(Box<Preview>),
 }
 
 /// What a guard holds.

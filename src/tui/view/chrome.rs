@@ -140,7 +140,7 @@ pub(super) fn footer(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: R
             vec![("↑↓".into(), "choose"), ("Enter".into(), "pair"), ("Esc".into(), "cancel")]
         }
         Some(Dialog::Report(_)) => vec![("j k".into(), "scroll"), ("Esc".into(), "close")],
-        Some(Dialog::Guard(_)) | None => scope_hints(app),
+        Some(Dialog::Guard(_) | Dialog::Preview(_)) | None => scope_hints(app),
     };
     let mut spans: Vec<Span<'static>> = Vec::new();
     for (key, title) in hints {

@@ -68,7 +68,7 @@ fn figures(room: Room) -> &'static [(&'static str, usize)] {
 /// Height under which every line must be worth it.
 const LOW: u16 = 10;
 
-const NAME: usize = 11;
+const NAME: usize = 18;
 const STATE: usize = 9;
 
 fn titles(brush: Brush<'_>, room: Room) -> Line<'static> {

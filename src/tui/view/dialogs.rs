@@ -24,6 +24,10 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rec
             Dialog::Guard(guard) => draw_guard(app, brush, frame, body, guard),
             Dialog::Pairing(pairing) => draw_pairing(app, brush, frame, body, pairing),
             Dialog::Report(report) => draw_report(app, brush, frame, body, report),
+            Dialog::Preview(preview) => {
+                let area = boxed(app, brush, frame, body, &preview.title, Tone::DialogBorder);
+                super::preview::draw(brush, frame, area, preview);
+            }
         }
     }
 }

@@ -175,7 +175,9 @@ fn first_block(blocks: &[Vec<Line<'_>>], cursor: usize, height: usize) -> usize 
 }
 
 fn reason_line(app: &App, brush: Brush<'_>, row: &FieldPlan, columns: usize) -> Line<'static> {
-    let mut text = format!(" {}", crate::merge::explain::sentence(row));
+    // First, because the end of the line is what gives way.
+    let cut = if app.is_cut(row) { " Cut here; Enter reads it whole." } else { "" };
+    let mut text = format!("{cut} {}", crate::merge::explain::sentence(row));
     if row.moved {
         text += " The values moved since you last looked.";
     }

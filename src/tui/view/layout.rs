@@ -74,6 +74,18 @@ pub fn list_height(size: Size, tab: Tab) -> usize {
     usize::from(body.saturating_sub(lines_above_list(tab)).max(1))
 }
 
+/// Lines a preview has above its text.
+pub fn above_preview() -> u16 {
+    1
+}
+
+/// Where a preview shows its text: the body without the border, its margin and the line above.
+pub fn preview_room(size: Size) -> Size {
+    let area = Rect { x: 0, y: 0, width: size.width, height: size.height };
+    let body = Regions::of(area).body;
+    Size { width: body.width.saturating_sub(4), height: body.height.saturating_sub(2 + above_preview()) }
+}
+
 /// A box of at most this size in the middle of `area`.
 pub fn centred(area: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));

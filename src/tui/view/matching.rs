@@ -23,6 +23,13 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
     let above = lines_above_list(Tab::Match);
     let columns = Columns::of(area.width);
     let titles = columns.line(brush, Tone::Dim, [" NAME", "E-MAIL", "STATE", "COUNTERPART", "WHY"].map(Safe::own));
+    let titles = match &app.matching.error {
+        None => titles,
+        Some(error) => {
+            let text = Safe::limited(&format!(" last listing failed: {error}"), 300);
+            brush.fit(Tone::Error, &text, usize::from(area.width))
+        }
+    };
     lines(frame, area, [filter_line(app, brush, usize::from(area.width)), Line::from(titles)]);
     let list = Rect { y: area.y + above, height: area.height - above, ..area };
     if let Some(off) = &app.matching.off {

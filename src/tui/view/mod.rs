@@ -8,6 +8,7 @@ pub(super) mod layout;
 mod log;
 mod matching;
 mod paint;
+mod preview;
 mod queue;
 mod time;
 
