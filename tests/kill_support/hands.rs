@@ -78,20 +78,26 @@ impl Hands {
         let (module, fields) =
             if contact { (ModuleId::Contacts, &CONTACT[..]) } else { (ModuleId::Companies, &COMPANY[..]) };
         let field = fields[self.any(fields)];
-        let id = match (side, contact) {
+        let (id, paired) = match (side, contact) {
             (Side::Ivvy, true) => {
                 let all = town.ivvy.contacts();
-                all[self.any(&all)].id.to_string()
+                let one = &all[self.any(&all)];
+                (one.id.to_string(), !one.external_id.is_empty())
             }
             (Side::Ivvy, false) => {
                 let all = town.ivvy.companies();
-                all[self.any(&all)].id.to_string()
+                let one = &all[self.any(&all)];
+                (one.id.to_string(), !one.external_id.is_empty())
             }
             (Side::Crm, _) => {
                 let all = town.crm.records(if contact { "Contact" } else { "Account" }).unwrap();
-                all[self.any(&all)]["Id"].as_str().unwrap().to_owned()
+                let one = &all[self.any(&all)];
+                (one["Id"].as_str().unwrap().to_owned(), one["Ivvy_Id__c"].is_string())
             }
         };
+        // Names and addresses say who somebody is until the two records name each other (V-11): whoever
+        // is called otherwise before that is somebody else to everybody, and the oracle counts people.
+        let field = if paired { field } else { fields[fields.len() - 1] };
         self.set(town, module, side, &id, field);
     }
 

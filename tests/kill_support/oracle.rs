@@ -132,8 +132,9 @@ fn nobody_twice(records: &Records) {
             let other = seen.insert(fields["email"].to_lowercase(), id);
             assert!(
                 other.is_none() || fields["email"].is_empty(),
-                "{side}: {} is there twice: {other:?}, {id}",
-                fields["email"]
+                "{side}: {} is there twice: {other:?}, {id}: {:?} {fields:?}",
+                fields["email"],
+                other.and_then(|other| records.on(ModuleId::Contacts, side).into_iter().find(|(id, _)| *id == other))
             );
         }
     }
