@@ -24,7 +24,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["model", "text", "error"]),
     ("client", &["model", "error", "seam", "wire"]),
     // Puts an account together, hence everything down to the adapters; but no pixel and no command line.
-    ("daemon", &["model", "text", "merge", "error", "seam", "store", "remote", "sync", "inbound", "wire", "config", "client"]),
+    (
+        "daemon",
+        &["model", "text", "merge", "error", "seam", "store", "remote", "sync", "inbound", "wire", "config", "client"],
+    ),
     // Simulated remotes are judged by outsiders: knowing the engine would let them agree with its mistakes.
     ("sim", &["model", "error", "seam", "remote::transport"]),
     ("tui", &["model", "text", "merge::explain", "error", "seam", "wire", "client"]),
@@ -99,7 +102,8 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 const ANYWHERE: &[&str] = &["*"];
-const ACTING: &[&str] = &["seam", "store", "remote", "sync", "inbound", "wire", "client", "daemon", "sim", "tui", "cli"];
+const ACTING: &[&str] =
+    &["seam", "store", "remote", "sync", "inbound", "wire", "client", "daemon", "sim", "tui", "cli"];
 
 /// Single items of a crate used outside its place, with the reason.
 const CRATE_EXCEPTIONS: &[(&str, &str)] = &[

@@ -8,6 +8,7 @@
 pub mod account;
 mod calls;
 mod identity;
+pub mod notifications;
 pub(crate) mod report;
 pub mod roles;
 pub mod service;

@@ -13,6 +13,7 @@ use super::account::Account;
 use super::report;
 use super::{Service, ServiceError};
 use crate::error::{Error, ErrorKind, Result};
+use crate::inbound::Counts;
 use crate::model::{Actor, Decision, Fingerprint, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
 use crate::store::{Changes, Reads as _, StoreError, doctor};
 use crate::sync::{Ask, Engine, Refusal, Release};
@@ -31,6 +32,7 @@ pub struct AccountService {
     environment: String,
     started_at: Timestamp,
     events: broadcast::Sender<Event>,
+    notifications: Option<Arc<Counts>>,
 }
 
 impl AccountService {
@@ -38,7 +40,14 @@ impl AccountService {
     pub fn new(account: Account, name: impl Into<String>, environment: impl Into<String>) -> Self {
         let started_at = account.engine.now();
         let (events, _) = broadcast::channel(256);
-        Self { account, name: name.into(), environment: environment.into(), started_at, events }
+        Self { account, name: name.into(), environment: environment.into(), started_at, events, notifications: None }
+    }
+
+    /// The same, also telling of the notifications counted there.
+    #[must_use]
+    pub fn counting(mut self, notifications: Arc<Counts>) -> Self {
+        self.notifications = Some(notifications);
+        self
     }
 
     /// The engine behind it.
@@ -86,7 +95,9 @@ impl AccountService {
         let engine = self.engine();
         match request {
             Request::Status => {
-                Ok(Answer::Status(report::status(&self.account, &self.name, self.started_at).map_err(store_error)?))
+                let mut status = report::status(&self.account, &self.name, self.started_at).map_err(store_error)?;
+                status.notifications = self.notifications.as_ref().map(|counts| report::notifications(counts.seen()));
+                Ok(Answer::Status(status))
             }
             Request::Page(mut query) => {
                 query.limit = query.limit.clamp(1, LARGEST_PAGE);

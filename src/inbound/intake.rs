@@ -4,8 +4,8 @@
 //! the message inside before iVvy's own does; an answer that makes SNS stop repeating is given only once
 //! the delivery is on disk.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;

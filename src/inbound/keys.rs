@@ -47,9 +47,9 @@ impl TrustedHosts {
 
 /// `sns.<region>.amazonaws.com`, or the same in China.
 fn is_sns(host: &str) -> bool {
-    let region = host.strip_prefix("sns.").and_then(|rest| {
-        rest.strip_suffix(".amazonaws.com").or_else(|| rest.strip_suffix(".amazonaws.com.cn"))
-    });
+    let region = host
+        .strip_prefix("sns.")
+        .and_then(|rest| rest.strip_suffix(".amazonaws.com").or_else(|| rest.strip_suffix(".amazonaws.com.cn")));
     region.is_some_and(is_region)
 }
 

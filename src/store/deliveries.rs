@@ -100,3 +100,64 @@ impl Tx<'_> {
         self.remove(Tab::Nudges, &key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Options, Reads as _, Store, doctor};
+
+    fn store() -> Store {
+        Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_secs(1_795_000_000 + second)
+    }
+
+    #[test]
+    fn a_delivery_is_known_until_it_is_forgotten_n07() {
+        let store = store();
+        let long = "x".repeat(5_000);
+        let ids = ["txn a".to_owned(), "txn b".to_owned(), long.clone()];
+        store
+            .write_blocking(move |tx| {
+                ids.iter().zip([10, 20, 30]).try_for_each(|(id, second)| tx.put_delivery(id, at(second)))?;
+                // Once more, later: one row, with the later time.
+                tx.put_delivery("txn a", at(25))
+            })
+            .unwrap();
+        let known = |id: &str| store.read(|view| view.is_delivered(id)).unwrap();
+        assert!(known("txn a") && known("txn b") && known(&long) && !known("txn c"));
+        assert_eq!(store.read(doctor::check).unwrap(), Vec::<String>::new());
+        doctor::rebuild(&store).unwrap();
+        assert_eq!(store.read(doctor::check).unwrap(), Vec::<String>::new());
+        let forget =
+            |until: i64, limit| store.write_blocking(move |tx| tx.forget_deliveries(at(until), limit)).unwrap();
+        assert_eq!((forget(20, 9), forget(25, 9), forget(99, 1)), (0, 1, 1));
+        assert!(!known("txn a") && !known("txn b") && known(&long), "oldest first, as many as asked for");
+        assert_eq!(store.read(doctor::check).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_answer_from_before_does_not_settle_a_nudge_that_came_after_n07() {
+        let store = store();
+        let (module, side, id) = (ModuleId::Contacts, Side::Ivvy, RecordId::from("7"));
+        let ask = || {
+            let id = id.clone();
+            store.write_blocking(move |tx| tx.put_nudge(module, side, &id)).unwrap();
+            store.read(|view| view.nudges(None, 9)).unwrap()
+        };
+        let settle = |nudge: &Nudge| {
+            let nudge = nudge.clone();
+            store.write_blocking(move |tx| tx.settle_nudge(&nudge)).unwrap()
+        };
+        let (first, second) = (ask(), ask());
+        assert_eq!((first.len(), second.len()), (1, 1), "asked twice is asked once");
+        assert!(!settle(&first[0]), "that was read before it was asked for again");
+        assert!(settle(&second[0]));
+        assert_eq!(store.read(|view| view.nudges(None, 9)).unwrap(), []);
+        let third = ask();
+        assert!(third[0].number > second[0].number, "numbers are never used again");
+        assert_eq!(store.read(|view| view.nudges(Some((module, side, &id)), 9)).unwrap(), [], "after it, nothing");
+    }
+}

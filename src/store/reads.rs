@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::deliveries::{self, Nudge};
 use super::error::Result;
 use super::matching::{self, MatchFilter};
 use super::meta;
 use super::source::{Source, View};
 use super::tx::Tx;
-use super::deliveries::{self, Nudge};
 use super::{audit, intents, items, links, page, records};
 use crate::model::guard::Guard;
 use crate::model::matching::{MatchRow, MatchState, SourceIntent};

@@ -56,6 +56,7 @@ mod hand;
 mod merges;
 mod merging;
 mod modules;
+mod notifications;
 mod odoo;
 mod population;
 mod staleness;
