@@ -194,13 +194,14 @@ impl Config {
         for module in ModuleId::ALL.into_iter().filter(|module| file.modules.enabled(*module)) {
             check_needs(module, &file.modules).map_err(|(message, hint)| wrong(message, hint))?;
         }
-        if let Some(inbound) = file.inbound.as_ref().filter(|inbound| !inbound.listen.ip().is_loopback()) {
-            if !inbound.exposed {
-                return Err(wrong(
-                    format!("inbound.listen: other machines could reach {}", inbound.listen),
-                    "listen on 127.0.0.1 behind a reverse proxy that ends TLS, or say exposed = true",
-                ));
-            }
+        if let Some(inbound) = &file.inbound
+            && !inbound.listen.ip().is_loopback()
+            && !inbound.exposed
+        {
+            return Err(wrong(
+                format!("inbound.listen: other machines could reach {}", inbound.listen),
+                "listen on 127.0.0.1 behind a reverse proxy that ends TLS, or say exposed = true",
+            ));
         }
         if file.sync.rate == 0 {
             return Err(wrong("sync.rate is zero".to_owned(), "calls per second to each remote, at least 1"));

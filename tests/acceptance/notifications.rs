@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
+use tandem::config::Inbound;
+use tandem::daemon::notifications::Notifications;
 use tandem::inbound::{Counts, Intake, KeyPlace, PATH, Receiver, Seen, TrustedHosts};
 use tandem::model::{ModuleId, Side};
 use tandem::remote::http::{HttpSettings, ReqwestTransport};
@@ -13,6 +15,7 @@ use tandem::seam::{Clock, SystemClock};
 use tandem::sim::control::Edit;
 use tandem::sim::ivvy::notices::{Courier, KEYS, Weather, sign};
 use tandem::store::Reads as _;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::population::{Known, Shape};
@@ -137,6 +140,38 @@ async fn a_notification_brings_one_change_at_once_however_often_it_comes_n07() {
     assert!(known.unwrap().unwrap().absent, "a deletion is proved by reading, and known");
     assert_eq!(world.calls(Side::Ivvy).pages, pages, "all of it without a sweep");
     post.receiver.stop().await;
+    world.end().await;
+}
+
+/// As the daemon does it, from its configuration: it listens, subscribes by itself, and stops.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_daemon_listens_subscribes_and_stops_n07() {
+    let world = World::in_step(Setup::salesforce(Shape::pairs(2))).await;
+    let own = world.ivvy_url();
+    // A port that was free a moment ago.
+    let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{listen}{PATH}");
+    let inbound = Inbound {
+        listen,
+        exposed: false,
+        public_url: Some(Url::parse(&url).unwrap()),
+        sns_hosts: [own.trim_start_matches("http://").to_owned()].into(),
+        key_url: Some(Url::parse(&format!("{own}{KEYS}")).unwrap()),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let notifications = Notifications::start(&inbound, &world.account, &clock, &CancellationToken::new()).unwrap();
+    let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default()).unwrap());
+    let courier = Courier::new(&world.ivvy.0, &own, transport, Weather::default());
+    world.until("subscribed", async || courier.deliver().await.unwrap().accepted == 3).await;
+    let pair = world.take();
+    world.ivvy.edit(CONTACTS, &pair.ivvy, &[("phone", "+61 2 5550 0005")]);
+    assert_eq!(courier.deliver().await.unwrap().accepted, 1);
+    world.idle().await;
+    assert_eq!(world.crm.read(CONTACTS, &pair.crm).await["phone"], "+61 2 5550 0005");
+    let counts = notifications.counts().seen();
+    assert!(counts.received == 1 && counts.last_at.is_some(), "{counts:?}");
+    notifications.stop().await;
+    assert_eq!(courier.post(&url, "{}").await, None, "nobody listens any more");
     world.end().await;
 }
 
