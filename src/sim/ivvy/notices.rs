@@ -93,15 +93,22 @@ struct Endpoint {
 }
 
 impl Notices {
-    /// Takes note of a change, if anybody wants to know.
-    pub(super) fn tell(&mut self, object: &str, op: Op, id: u64, by: By, now: Timestamp, data: Value) {
+    /// Group and subject of changes of an object, if anybody wants to know of them.
+    fn wanted(&self, object: &str) -> Option<(&'static str, &'static str)> {
         let found = GROUPS.iter().find_map(|(group, objects)| {
             objects.iter().find(|(name, _)| *name == object).map(|(_, subject)| (*group, *subject))
         });
-        let Some((group, subject)) = found else { return };
-        if !self.endpoints.get(group).is_some_and(|endpoint| endpoint.confirmed) {
-            return;
-        }
+        found.filter(|(group, _)| self.endpoints.get(group).is_some_and(|endpoint| endpoint.confirmed))
+    }
+
+    /// Whether anybody wants to know of changes of an object.
+    pub(super) fn wants(&self, object: &str) -> bool {
+        self.wanted(object).is_some()
+    }
+
+    /// Takes note of a change, if anybody wants to know.
+    pub(super) fn tell(&mut self, object: &str, op: Op, id: u64, by: By, now: Timestamp, data: Value) {
+        let Some((group, subject)) = self.wanted(object) else { return };
         let (what, body) = match op {
             Op::Create => ("Added", json!({"data": data})),
             Op::Delete => ("Deleted", json!({format!("{object}Id"): id})),

@@ -183,6 +183,9 @@ impl World {
 
     /// Tells whoever subscribed.
     fn tell(&mut self, object: &'static Object, op: Op, id: u64, by: By, now: Timestamp) {
+        if !self.notices.wants(object.name) {
+            return;
+        }
         let data = self.get(object.name, id).map(|row| object.show(row, self, Face::Single));
         self.notices.tell(object.name, op, id, by, now, data.unwrap_or_default());
     }
