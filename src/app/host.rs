@@ -1,4 +1,4 @@
-//! Hosting an account in this process: engine, service and socket, from start to clean end.
+//! Hosting an account in this process: engine, service, socket and notifications, from start to clean end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::RunDaemon;
 use crate::config::{Config, Secrets};
 use crate::daemon::account::Account;
+use crate::daemon::notifications::Notifications;
 use crate::daemon::service::AccountService;
 use crate::daemon::{self, DaemonHandle, Limits, Options, Roster, supervise};
 use crate::error::{Error, Result};
@@ -27,6 +28,7 @@ pub(super) struct Hosted {
     pub daemon: DaemonHandle,
     engine: JoinHandle<Result<(), StoreError>>,
     announcing: JoinHandle<()>,
+    notifications: Option<Notifications>,
     shutdown: CancellationToken,
 }
 
@@ -36,8 +38,15 @@ impl Hosted {
     pub fn start(config: &Config, secrets: Secrets, shutdown: &CancellationToken) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let account = Account::open(config, secrets, &clock, &Entropy::from_system())?;
-        let service = Arc::new(AccountService::new(account, &config.account, &config.environment));
         let shutdown = shutdown.clone();
+        let inbound = config.inbound.as_ref();
+        let notifications =
+            inbound.map(|inbound| Notifications::start(inbound, &account, &clock, &shutdown)).transpose()?;
+        let mut service = AccountService::new(account, &config.account, &config.environment);
+        if let Some(notifications) = &notifications {
+            service = service.counting(notifications.counts());
+        }
+        let service = Arc::new(service);
         let daemon = daemon::start(
             Arc::clone(&service) as Arc<dyn daemon::Service>,
             Options {
@@ -61,7 +70,7 @@ impl Hosted {
             let service = Arc::clone(&service);
             tokio::spawn(async move { service.announce().await })
         };
-        Ok(Self { service, daemon, engine, announcing, shutdown })
+        Ok(Self { service, daemon, engine, announcing, notifications, shutdown })
     }
 
     /// Waits for the end: a signal, an operator, or a failing store.
@@ -78,7 +87,11 @@ impl Hosted {
     }
 
     async fn finish(self) -> Result<()> {
-        let Self { service, daemon, engine, announcing, .. } = self;
+        let Self { service, daemon, engine, announcing, notifications, .. } = self;
+        // First, so that nothing new is accepted; what was is on disk.
+        if let Some(notifications) = notifications {
+            notifications.stop().await;
+        }
         let closed = service.engine().store().closed();
         announcing.abort();
         drop((service, daemon));

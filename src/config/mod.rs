@@ -18,8 +18,8 @@ use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    CrmKind, CustomField, CustomKind, GuardLimits, Ivvy, Limit, Module, Modules, OdooEvents, Operator, SecondPerson,
-    Sync, parse_day,
+    CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, Limit, Module, Modules, OdooEvents, Operator,
+    SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
 
@@ -53,6 +53,8 @@ pub struct Config {
     pub ivvy: Ivvy,
     /// The CRM.
     pub crm: Crm,
+    /// Where notifications are received, if they are.
+    pub inbound: Option<Inbound>,
     /// Schedule and rates.
     pub sync: Sync,
     /// Modules and their custom fields.
@@ -202,6 +204,15 @@ impl Config {
             check_only(module, file.modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
             check_needs(module, &file.modules).map_err(|(message, hint)| wrong(message, hint))?;
         }
+        if let Some(inbound) = &file.inbound
+            && !inbound.listen.ip().is_loopback()
+            && !inbound.exposed
+        {
+            return Err(wrong(
+                format!("inbound.listen: other machines could reach {}", inbound.listen),
+                "listen on 127.0.0.1 behind a reverse proxy that ends TLS, or say exposed = true",
+            ));
+        }
         if file.sync.rate == 0 {
             return Err(wrong("sync.rate is zero".to_owned(), "calls per second to each remote, at least 1"));
         }
@@ -237,6 +248,7 @@ impl Config {
             default_role: file.default_role,
             ivvy: file.ivvy,
             crm,
+            inbound: file.inbound,
             sync: file.sync,
             modules: file.modules,
             guard: file.guard,

@@ -1,6 +1,7 @@
 //! The sections of the configuration file as they are written. Cross-checks live in the parent module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub(super) struct File {
     pub default_role: Option<Role>,
     pub ivvy: Ivvy,
     pub crm: CrmTable,
+    pub inbound: Option<Inbound>,
     #[serde(default)]
     pub sync: Sync,
     #[serde(default)]
@@ -68,6 +70,26 @@ pub struct LeadDefaults {
     pub subtype: Option<u64>,
     /// The stage a lead begins in.
     pub stage: u64,
+}
+
+/// `[inbound]`: where iVvy's notifications are received, beside polling (N-07).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inbound {
+    /// Where to listen, in plain HTTP; this machine only, unless `exposed`.
+    pub listen: SocketAddr,
+    /// Whether other machines may reach `listen`.
+    #[serde(default)]
+    pub exposed: bool,
+    /// What iVvy is to post to: an address that leads to `listen`. Without it nothing is subscribed to.
+    #[serde(default, deserialize_with = "some_base_url")]
+    pub public_url: Option<Url>,
+    /// `host` or `host:port` that notifications may come from besides SNS: a simulator's.
+    #[serde(default)]
+    pub sns_hosts: BTreeSet<String>,
+    /// Where the keys are that iVvy signs with, instead of its own buckets: a simulator's.
+    #[serde(default, deserialize_with = "some_base_url")]
+    pub key_url: Option<Url>,
 }
 
 /// `[crm]` before it is known which system it is.
@@ -356,6 +378,10 @@ fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error>
         "http" => Err(D::Error::custom(format!("{url} is not encrypted; use https:// (http:// is for loopback only)"))),
         _ => Err(D::Error::custom(format!("{url} is not an https:// address"))),
     }
+}
+
+fn some_base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    base_url(deserializer).map(Some)
 }
 
 /// A percentage with at most one decimal, in per mille.

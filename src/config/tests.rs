@@ -56,6 +56,12 @@ fn the_annotated_example_is_accepted_and_complete() {
         "keep_done",
         "rate",
         "daily_calls",
+        "inbound",
+        "listen",
+        "exposed",
+        "public_url",
+        "sns_hosts",
+        "key_url",
         "enabled",
         "fields",
         "title",
@@ -104,6 +110,19 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_name() {
     let (message, hint) = refused(&GOOD.replace("\"odoo\"", "\"oddo\""));
     assert!(message.contains("line 10: unknown value `oddo`"), "{message}");
     assert_eq!(hint, "did you mean `odoo`?");
+}
+
+#[test]
+fn notifications_are_received_on_this_machine_unless_said_otherwise_n07() {
+    let with = |lines: &str| format!("{GOOD}\n[inbound]\n{lines}\n");
+    assert_eq!(parse(GOOD).unwrap().inbound, None);
+    let inbound = parse(&with("listen = \"127.0.0.1:8467\"")).unwrap().inbound.unwrap();
+    assert_eq!((inbound.public_url, inbound.key_url, inbound.exposed), (None, None, false));
+    let (message, hint) = refused(&with("listen = \"0.0.0.0:8467\""));
+    assert!(message.contains("0.0.0.0:8467") && hint.contains("exposed = true"), "{message} {hint}");
+    assert!(parse(&with("listen = \"0.0.0.0:8467\"\nexposed = true")).is_ok());
+    let (message, _) = refused(&with("listen = \"127.0.0.1:8467\"\npublic_url = \"http://tandem.example.com/\""));
+    assert!(message.contains("not encrypted"), "{message}");
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct Account {
     pub engine: Engine,
     /// The gates before its remotes, iVvy's first.
     pub gates: BTreeMap<Side, Arc<Gate>>,
+    /// iVvy itself, for what only iVvy has: subscriptions.
+    pub ivvy: Arc<ivvy::Ivvy>,
 }
 
 /// File name of an account's store in its data directory.
@@ -49,7 +51,7 @@ impl Account {
         }
         let engine =
             Engine::new(store, connected.remotes, Arc::clone(clock), entropy.clone(), engine_settings(config))?;
-        Ok(Self { engine, gates: connected.gates })
+        Ok(Self { engine, gates: connected.gates, ivvy: connected.ivvy })
     }
 }
 
@@ -60,6 +62,8 @@ pub struct Connected {
     pub remotes: Remotes,
     /// The gates before them.
     pub gates: BTreeMap<Side, Arc<Gate>>,
+    /// iVvy itself, for what only iVvy has, in the live lane.
+    pub ivvy: Arc<ivvy::Ivvy>,
 }
 
 /// Connects the adapters: of each one instance per lane, which share the gate and nothing else, so that none
@@ -79,17 +83,18 @@ pub fn connect(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entrop
         crm_gate.read_usage(salesforce::usage);
     }
     let mut handles: BTreeMap<(Side, Lane), Arc<dyn Remote>> = BTreeMap::new();
+    let behind = |gate: &Arc<Gate>, lane: Lane| -> Arc<dyn Transport> {
+        Arc::new(GatedTransport::new(Arc::clone(&http), Arc::clone(gate), lane))
+    };
     for lane in Lane::ALL {
-        let behind = |gate: &Arc<Gate>| -> Arc<dyn Transport> {
-            Arc::new(GatedTransport::new(Arc::clone(&http), Arc::clone(gate), lane))
-        };
-        let ivvy = ivvy(config, &secrets, behind(&ivvy_gate), clock)?;
-        let crm = crm(config, &secrets, behind(&crm_gate), clock)?;
+        let ivvy: Arc<dyn Remote> = ivvy(config, &secrets, behind(&ivvy_gate, lane), clock)?;
+        let crm = crm(config, &secrets, behind(&crm_gate, lane), clock)?;
         handles.extend([((Side::Ivvy, lane), ivvy), ((Side::Crm, lane), crm)]);
     }
     Ok(Connected {
         // Invariant: the loop above made one for every side and lane.
         remotes: Remotes::new(|side, lane| Arc::clone(&handles[&(side, lane)])),
+        ivvy: ivvy(config, &secrets, behind(&ivvy_gate, Lane::Live), clock)?,
         gates: [(Side::Ivvy, ivvy_gate), (Side::Crm, crm_gate)].into(),
     })
 }
@@ -114,7 +119,7 @@ fn ivvy(
     secrets: &Secrets,
     transport: Arc<dyn Transport>,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Remote>> {
+) -> Result<Arc<ivvy::Ivvy>> {
     let settings = ivvy::Settings {
         base_url: config.ivvy.url.clone(),
         key: config.ivvy.key.clone(),

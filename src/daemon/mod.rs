@@ -9,6 +9,7 @@ pub mod account;
 mod calls;
 mod identity;
 mod matching;
+pub mod notifications;
 mod preview;
 pub(crate) mod report;
 pub mod roles;

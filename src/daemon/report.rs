@@ -7,13 +7,14 @@ use strum::IntoEnumIterator as _;
 use super::account::Account;
 use super::roles::least_role_for;
 use super::service::applies;
+use crate::inbound::Seen;
 use crate::model::{Actor, Item, Kind, ModuleDef, ModuleId, Reason, Side, Timestamp, Verb};
 use crate::remote::{Class, Lane, PageRequest};
 use crate::store::{Reads as _, StoreError};
 use crate::sync::{Engine, Remotes};
 use crate::wire::{
-    Anchor, CheckRow, DaemonStatus, Filter, GuardPlan, HeldLane, ModuleStatus, PageQuery, Quota, Rate, RemoteStatus,
-    Row, Status,
+    Anchor, CheckRow, DaemonStatus, Filter, GuardPlan, HeldLane, ModuleStatus, NotificationStatus, PageQuery, Quota,
+    Rate, RemoteStatus, Row, Status,
 };
 
 /// The dashboard.
@@ -33,8 +34,15 @@ pub(super) fn status(account: &Account, name: &str, started_at: Timestamp) -> Re
         modules: modules.iter().map(|def| module(engine, def)).collect::<Result<_, _>>()?,
         remotes: account.gates.values().map(|gate| remote(&gate.status())).collect(),
         matches: super::matching::status(engine)?,
+        notifications: None,
         seq: engine.store().read(|view| view.seq())?,
     })
+}
+
+/// Notifications that came.
+pub(super) fn notifications(seen: Seen) -> NotificationStatus {
+    let Seen { received, duplicate, unknown, refused, last_at } = seen;
+    NotificationStatus { received, duplicate, unknown, refused, last_at }
 }
 
 fn remote(status: &crate::remote::gate::GateStatus) -> RemoteStatus {

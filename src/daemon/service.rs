@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use super::account::Account;
 use super::{Service, ServiceError, matching, preview, report};
 use crate::error::{Error, ErrorKind, Result};
+use crate::inbound::Counts;
 use crate::model::{Actor, Decision, Fingerprint, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
 use crate::store::{Changes, Reads as _, StoreError, doctor};
 use crate::sync::{Ask, Engine, Refusal, Release};
@@ -30,6 +31,7 @@ pub struct AccountService {
     environment: String,
     started_at: Timestamp,
     events: broadcast::Sender<Event>,
+    notifications: Option<Arc<Counts>>,
 }
 
 impl AccountService {
@@ -37,7 +39,14 @@ impl AccountService {
     pub fn new(account: Account, name: impl Into<String>, environment: impl Into<String>) -> Self {
         let started_at = account.engine.now();
         let (events, _) = broadcast::channel(256);
-        Self { account, name: name.into(), environment: environment.into(), started_at, events }
+        Self { account, name: name.into(), environment: environment.into(), started_at, events, notifications: None }
+    }
+
+    /// The same, also telling of the notifications counted there.
+    #[must_use]
+    pub fn counting(mut self, notifications: Arc<Counts>) -> Self {
+        self.notifications = Some(notifications);
+        self
     }
 
     /// The engine behind it.
@@ -84,7 +93,11 @@ impl AccountService {
     async fn respond(&self, actor: &Actor, request: Request) -> Result<Answer, ServiceError> {
         let engine = self.engine();
         match request {
-            Request::Status => Ok(Answer::Status(report::status(&self.account, &self.name, self.started_at)?)),
+            Request::Status => {
+                let mut status = report::status(&self.account, &self.name, self.started_at)?;
+                status.notifications = self.notifications.as_ref().map(|counts| report::notifications(counts.seen()));
+                Ok(Answer::Status(status))
+            }
             Request::Page(mut query) => {
                 query.limit = query.limit.clamp(1, LARGEST_PAGE);
                 let now = engine.now();

@@ -11,7 +11,7 @@ use super::header::{CounterKey, Header, IndexRow};
 use super::keys::{self, Span};
 use super::source::{self, Direction, Source, View};
 use super::tables::Tab;
-use super::{audit, codec, intents, items, links, matching, meta, records};
+use super::{audit, codec, deliveries, intents, items, links, matching, meta, records};
 use crate::model::matching::{MatchRow, SourceIntent};
 use crate::model::{Decision, Intent, Item, ItemId, Link, LinkId};
 
@@ -35,6 +35,7 @@ pub fn check(view: &View) -> Result<Vec<String>> {
     check.links()?;
     check.observations()?;
     check.dirty()?;
+    check.deliveries()?;
     check.audit()?;
     check.lengths()?;
     if check.left_out > 0 {
@@ -205,6 +206,10 @@ impl Check<'_> {
 
     fn dirty(&mut self) -> Result<()> {
         self.each(Tab::Dirty, |check, key, _| check.expect(&records::dirty_index_row(key)?, "a mark"))
+    }
+
+    fn deliveries(&mut self) -> Result<()> {
+        self.each(Tab::Deliveries, |check, key, at| check.expect(&deliveries::index_row(key, at)?, "a delivery"))
     }
 
     fn audit(&mut self) -> Result<()> {

@@ -16,6 +16,7 @@
 
 mod audit;
 mod codec;
+mod deliveries;
 pub mod doctor;
 mod error;
 mod file;
@@ -49,6 +50,7 @@ use self::error::Result;
 use self::writer::{Job, Operation, Shared};
 use crate::model::Seq;
 
+pub use self::deliveries::Nudge;
 pub use self::error::StoreError;
 pub use self::header::{SUMMARY_BYTES, TITLE_BYTES};
 pub use self::matching::MatchFilter;

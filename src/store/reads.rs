@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::deliveries::{self, Nudge};
 use super::error::Result;
 use super::matching::{self, MatchFilter};
 use super::meta;
@@ -190,6 +191,16 @@ pub trait Reads {
     /// where to go on; until then "more" may mean "maybe more".
     fn page_at(&self, query: &PageQuery, now: Timestamp) -> Result<Rows> {
         page::page(self.source(), query, now)
+    }
+
+    /// Whether a message with this id was delivered and is not forgotten yet.
+    fn is_delivered(&self, message: &str) -> Result<bool> {
+        deliveries::is_delivered(self.source(), message)
+    }
+
+    /// Records that are to be read directly, by module, side and id, from the one after `after`.
+    fn nudges(&self, after: Option<(ModuleId, Side, &RecordId)>, limit: usize) -> Result<Vec<Nudge>> {
+        deliveries::nudges(self.source(), after, limit)
     }
 
     /// The match row of an entry.

@@ -6,7 +6,7 @@ use super::keys::Span;
 use super::source::{self, Source as _};
 use super::tables::Tab;
 use super::tx::Tx;
-use super::{Store, audit, codec, intents, links, records};
+use super::{Store, audit, codec, deliveries, intents, links, records};
 use crate::model::{Intent, Item, Link};
 
 /// Rows read before their derived rows are written.
@@ -56,6 +56,7 @@ pub fn rebuild(store: &Store) -> Result<Rebuilt> {
             insert_all(tx, vec![intents::index_row(&intent)])
         })?;
         each(tx, Tab::MatchRows, |tx, _, row| tx.add_match_indexes(&codec::decode(row)?))?;
+        each(tx, Tab::Deliveries, |tx, key, at| insert_all(tx, vec![deliveries::index_row(key, at)?]))?;
         each(tx, Tab::Audit, |tx, _, row| match audit::index_key(row)? {
             Some(key) => tx.insert(Tab::ItemAudit, &key, &[]),
             None => Ok(()),

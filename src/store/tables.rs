@@ -71,11 +71,17 @@ pub enum Tab {
     MatchNames,
     /// kind·side·folded name → creation of a lead source under way.
     MatchIntents,
+    /// message → when it arrived.
+    Deliveries,
+    /// time·message → (). Derived.
+    DeliveryTimes,
+    /// module·side·id → number. Records to be read directly.
+    Nudges,
 }
 
 impl Tab {
     /// What can be computed again from the other tables.
-    pub(super) const DERIVED: [Self; 16] = [
+    pub(super) const DERIVED: [Self; 17] = [
         Self::Items,
         Self::Queue,
         Self::Reasons,
@@ -92,6 +98,7 @@ impl Tab {
         Self::IntentRecords,
         Self::ItemAudit,
         Self::MatchNames,
+        Self::DeliveryTimes,
     ];
 
     /// The table's name in the file.

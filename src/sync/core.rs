@@ -66,6 +66,8 @@ pub(super) struct Signals {
     pub plan: Notify,
     /// Items became ready.
     pub push: Notify,
+    /// A record is to be looked at.
+    pub look: Notify,
     /// A due time was set.
     pub due: Notify,
     /// One per (module, side): sweep now.

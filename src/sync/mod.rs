@@ -11,6 +11,7 @@ mod due;
 mod guard;
 mod look;
 mod matching;
+mod nudge;
 mod observe;
 mod plan;
 mod poll;
@@ -34,6 +35,7 @@ pub use self::core::{Polling, Remotes};
 pub use decide::{Ask, Refusal};
 pub use guard::{Held, Release};
 pub use matching::{MatchMode, MatchRefusal, MatchStatus, SourceNeed};
+pub use nudge::Taken;
 pub use settings::{GuardLimits, Limit, Retry, SecondPerson, Settings};
 
 use self::core::Core;
@@ -90,6 +92,7 @@ impl Engine {
             due::run(core, &shutdown),
             retention::run(core, &shutdown),
             matching::run(core, &shutdown),
+            nudge::run(core, &shutdown),
             outlive(core, &shutdown),
         )
         .map(|_| ())
@@ -213,7 +216,7 @@ impl Engine {
     }
 
     /// Whether the engine has nothing to do right now: no dirty record, nothing ready, in flight or
-    /// unknown. Held, blocked and dead items wait for people, not for the engine.
+    /// unknown, nothing to be looked at. Held, blocked and dead items wait for people, not for the engine.
     pub fn is_idle(&self) -> Result<bool, StoreError> {
         use crate::model::State;
         let core = &self.0;
@@ -227,7 +230,7 @@ impl Engine {
                     return Ok(false);
                 }
             }
-            Ok(true)
+            Ok(view.nudges(None, 1)?.is_empty())
         })
     }
 }

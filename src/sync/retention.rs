@@ -1,4 +1,5 @@
-//! Items that ended long ago are forgotten; the audit log keeps what happened (`engine.md` 6).
+//! Items that ended long ago, and messages delivered long ago, are forgotten; the audit log keeps what
+//! happened (`engine.md` 6).
 //!
 //! Nothing that is open, and no skip, is ever touched.
 
@@ -13,6 +14,8 @@ use crate::store::{Reads as _, StoreError};
 
 /// Time between two looks: an item may outstay its time by so much.
 const PAUSE: Duration = Duration::from_secs(60 * 60);
+/// How long a delivered message is known again.
+pub(super) const KEEP_DELIVERIES: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Items per transaction, so that nobody waits long for the writer.
 const CHUNK: usize = 200;
 
@@ -24,6 +27,7 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), Sto
                 while !shutdown.is_cancelled() && forget(core, module, state).await? == CHUNK {}
             }
         }
+        while !shutdown.is_cancelled() && forget_deliveries(core).await? == CHUNK {}
         let pause = PAUSE.min(core.settings.keep_done);
         tokio::select! {
             biased;
@@ -31,6 +35,12 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), Sto
             () = core.clock.sleep(pause) => {}
         }
     }
+}
+
+/// Messages whose senders have long given up repeating them.
+async fn forget_deliveries(core: &Arc<Core>) -> Result<usize, StoreError> {
+    let until = core.now().minus(KEEP_DELIVERIES);
+    core.store.write(move |tx| tx.forget_deliveries(until, CHUNK)).await
 }
 
 /// One transaction; returns how many went.

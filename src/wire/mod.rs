@@ -407,8 +407,27 @@ pub struct Status {
     /// One row per side of each match table that is in use.
     #[serde(default)]
     pub matches: Vec<MatchStatus>,
+    /// Notifications since the daemon started, where they are received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifications: Option<NotificationStatus>,
     /// Audit position this reflects.
     pub seq: Seq,
+}
+
+/// Notifications that came (N-07).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationStatus {
+    /// Genuine ones, those of the next two counts among them.
+    pub received: u64,
+    /// Delivered before.
+    pub duplicate: u64,
+    /// About nothing that is kept in step.
+    pub unknown: u64,
+    /// Not proved genuine, or unreadable.
+    pub refused: u64,
+    /// When the last genuine one came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<Timestamp>,
 }
 
 /// One side of a match table.

@@ -57,6 +57,7 @@ mod leads;
 mod merges;
 mod merging;
 mod modules;
+mod notifications;
 mod odoo;
 mod population;
 mod preview;

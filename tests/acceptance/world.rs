@@ -180,7 +180,7 @@ impl World {
             known,
             ivvy: IvvyHand(ivvy),
             crm,
-            account: Account { engine: engine.clone(), gates: connected.gates },
+            account: Account { engine: engine.clone(), gates: connected.gates, ivvy: connected.ivvy },
             engine,
             counts,
             servers,
@@ -199,6 +199,11 @@ impl World {
 
     pub fn is_odoo(&self) -> bool {
         matches!(self.crm, CrmHand::Odoo(_))
+    }
+
+    /// Where the simulated iVvy is reached.
+    pub fn ivvy_url(&self) -> String {
+        self.servers[0].url()
     }
 
     /// A file name in the world's own directory.

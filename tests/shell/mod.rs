@@ -100,6 +100,7 @@ impl Fake {
             modules: modules.to_vec(),
             matches: Vec::new(),
             remotes: vec![RemoteStatus { name: "ivvy".to_owned(), breaker: "closed".to_owned(), ..Default::default() }],
+            notifications: None,
             seq: Seq(9),
         }
     }

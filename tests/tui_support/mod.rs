@@ -160,6 +160,7 @@ pub fn status(held: u64) -> Status {
                 ..remote("odoo", "open", Some("503 Service Unavailable"))
             },
         ],
+        notifications: None,
         matches: Vec::new(),
         seq: Seq(1),
     }

@@ -22,6 +22,7 @@ mod leads;
 mod listing;
 mod loose;
 mod module;
+mod notifications;
 mod per_event;
 mod registrations;
 mod search;

@@ -12,7 +12,7 @@ use super::params::Params;
 use super::row::Row;
 use super::settings::{Order, Settings};
 use super::world::World;
-use super::{batch, write};
+use super::{batch, notices, write};
 use crate::model::Timestamp;
 
 /// Every namespace the contract counts; unknown ones are 404 before the method is looked at.
@@ -167,7 +167,7 @@ impl Action {
 
     /// Every action there is.
     pub(super) fn all() -> impl Iterator<Item = &'static Self> {
-        objects::ACTIONS.iter().chain(&[PING, batch::ACTIONS]).copied().flatten()
+        objects::ACTIONS.iter().chain(&[PING, batch::ACTIONS, notices::ACTIONS]).copied().flatten()
     }
 
     /// The action of that exact name in that namespace.

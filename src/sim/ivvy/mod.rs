@@ -1,8 +1,8 @@
 //! A simulated iVvy account behind the Developer API 1.0 (`contracts/ivvy.md`).
 //!
 //! Checks come in the contract's order with the contract's codes (18); where the contract is silent the
-//! stricter reading is built and a [`Settings`] knob offers the other. It has no notifications and no
-//! invoices, and it uses no code of the client it tests.
+//! stricter reading is built and a [`Settings`] knob offers the other. It has no invoices,
+//! and it uses no code of the client it tests.
 //!
 //! `gate` admits a call, `actions` finds what it does, `listing` (with `filter`) and `write` do it for any kind of record,
 //! and `objects` describes the kinds. `world` keeps the records and writes the ledger.
@@ -14,6 +14,7 @@ mod editor;
 mod filter;
 mod gate;
 mod listing;
+pub mod notices;
 mod object;
 mod objects;
 mod params;
@@ -105,7 +106,7 @@ impl IvvySim {
     pub fn router(self: &Arc<Self>) -> Router {
         let api = Router::new().fallback(call).with_state(Arc::clone(self));
         let api = fault::gate(api, self.faults.clone(), Arc::clone(&self.clock), answer::refusal);
-        api.merge(control::routes(Arc::clone(self)))
+        api.merge(control::routes(Arc::clone(self))).merge(notices::routes(Arc::clone(self)))
     }
 
     /// The settings it runs with.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::batch::Batch;
-use super::object::Object;
+use super::notices::Notices;
+use super::object::{Face, Object};
 use super::objects;
 use super::post::Outbox;
 use super::row::Row;
@@ -79,6 +80,7 @@ pub(super) struct World {
     pub ledger: Ledger,
     pub batches: BTreeMap<String, Batch>,
     pub outbox: Outbox,
+    pub notices: Notices,
     visibility: Duration,
     noop_bumps: bool,
 }
@@ -92,6 +94,7 @@ impl World {
             ledger: Ledger::new(),
             batches: BTreeMap::new(),
             outbox: Outbox::default(),
+            notices: Notices::default(),
             visibility: settings.visibility,
             noop_bumps: settings.noop_bumps,
         };
@@ -174,7 +177,17 @@ impl World {
             content: &content,
             fields: write.fields,
         });
+        self.tell(object, if new { Op::Create } else { Op::Update }, id, write.by, write.now);
         id
+    }
+
+    /// Tells whoever subscribed.
+    fn tell(&mut self, object: &'static Object, op: Op, id: u64, by: By, now: Timestamp) {
+        if !self.notices.wants(object.name) {
+            return;
+        }
+        let data = self.get(object.name, id).map(|row| object.show(row, self, Face::Single));
+        self.notices.tell(object.name, op, id, by, now, data.unwrap_or_default());
     }
 
     /// Deletes a record and records the effect. False when there is none.
@@ -194,6 +207,7 @@ impl World {
             content: &Value::Null,
             fields: Vec::new(),
         });
+        self.tell(object, Op::Delete, id, write.by, write.now);
         true
     }
 }

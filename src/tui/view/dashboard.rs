@@ -13,7 +13,7 @@ use crate::model::{Reason, State, Timestamp};
 use crate::text::Safe;
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
-use crate::wire::{ModuleStatus, RemoteStatus};
+use crate::wire::{ModuleStatus, NotificationStatus, RemoteStatus};
 
 pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect) {
     let Some(status) = &app.status else {
@@ -41,6 +41,11 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
             spans.extend(brush.fit(tone, &Safe::limited(&note, 200), width.saturating_sub(4)));
             rows.push(Line::from(spans));
         }
+    }
+    if let Some(seen) = &status.notifications {
+        let text = format!("  {}", notifications(seen, status.daemon.now));
+        let tone = if seen.refused > 0 { Tone::Warn } else { Tone::Dim };
+        rows.push(Line::from(brush.fit(tone, &Safe::limited(&text, 200), width)));
     }
     rows.push(Line::default());
     rows.push(daemon_line(app, brush, width));
@@ -227,6 +232,15 @@ fn remote_note(remote: &RemoteStatus, now: Timestamp) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
+/// What came by itself, beside what polling finds.
+fn notifications(seen: &NotificationStatus, now: Timestamp) -> String {
+    let last = seen.last_at.map_or_else(String::new, |at| format!(", last {} ago", time::span(now.since(at))));
+    let others = [("duplicate", seen.duplicate), ("unknown", seen.unknown), ("refused", seen.refused)];
+    let others = others.iter().filter(|(_, count)| *count > 0);
+    let others: String = others.map(|(what, count)| format!(", {} {what}", time::count(*count))).collect();
+    format!("notifications: {} received{others}{last}", time::count(seen.received))
+}
+
 fn daemon_line(app: &App, brush: Brush<'_>, width: usize) -> Line<'static> {
     let Some(status) = &app.status else { return Line::default() };
     let daemon = &status.daemon;
@@ -261,6 +275,19 @@ mod tests {
         let backfill = held(vec![lane("backfill")]);
         assert_eq!(backfill, "backfill waits until 11-19 00:00; 30,000/50,000 today");
         assert!(held(vec![lane("live"), lane("backfill")]).starts_with("live, backfill wait until"));
+    }
+
+    #[test]
+    fn notifications_are_one_line_that_says_only_what_is_n07() {
+        let now = Timestamp::from_secs(1_795_000_000);
+        let none = NotificationStatus::default();
+        assert_eq!(notifications(&none, now), "notifications: 0 received");
+        let last_at = Some(now.minus(Duration::from_secs(120)));
+        let some = NotificationStatus { received: 1_204, duplicate: 300, unknown: 0, refused: 2, last_at };
+        assert_eq!(
+            notifications(&some, now),
+            "notifications: 1,204 received, 300 duplicate, 2 refused, last 2 min ago"
+        );
     }
 
     #[test]

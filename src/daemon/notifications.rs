@@ -1,0 +1,92 @@
+//! Notifications of one account: the receiver that takes them, and the subscription that makes them come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::account::Account;
+use crate::config::Inbound;
+use crate::error::Result;
+use crate::inbound::{Counts, Intake, KeyPlace, Receiver, TrustedHosts};
+use crate::remote::Class;
+use crate::remote::http::{HttpSettings, ReqwestTransport};
+use crate::remote::ivvy::Ivvy;
+use crate::seam::Clock;
+
+/// Time between two attempts at subscribing, at first; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(60);
+/// And at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// Notifications being received.
+#[derive(Debug)]
+pub struct Notifications {
+    receiver: Receiver,
+    counts: Arc<Counts>,
+    subscribing: Option<JoinHandle<()>>,
+}
+
+impl Notifications {
+    /// Listens as `inbound` says, and subscribes as soon as iVvy answers. What comes before the engine runs
+    /// waits on disk. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or the HTTP client cannot be built.
+    pub fn start(
+        inbound: &Inbound,
+        account: &Account,
+        clock: &Arc<dyn Clock>,
+        shutdown: &CancellationToken,
+    ) -> Result<Self> {
+        let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default())?);
+        let hosts = TrustedHosts { extra: inbound.sns_hosts.clone() };
+        let place = inbound.key_url.clone().map_or(KeyPlace::Published, KeyPlace::Below);
+        let intake = Arc::new(Intake::new(account.engine.clone(), transport, Arc::clone(clock), hosts, place));
+        let counts = intake.counts();
+        let receiver = Receiver::listen(intake, inbound.listen, Arc::clone(clock))?;
+        tracing::info!(listen = %receiver.addr(), "receiving notifications");
+        let subscribing = inbound.public_url.clone().map(|url| {
+            let (ivvy, clock, shutdown) = (Arc::clone(&account.ivvy), Arc::clone(clock), shutdown.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = subscribe(&ivvy, &url, clock.as_ref()) => {}
+                }
+            })
+        });
+        Ok(Self { receiver, counts, subscribing })
+    }
+
+    /// What came so far.
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// Takes no more, and lets what is under way finish. The subscription stays: iVvy repeats for a while,
+    /// and polling finds the rest.
+    pub async fn stop(self) {
+        if let Some(subscribing) = self.subscribing {
+            subscribing.abort();
+        }
+        self.receiver.stop().await;
+    }
+}
+
+/// Asks until iVvy takes it, or says that it never will. Without it polling goes on as ever.
+async fn subscribe(ivvy: &Ivvy, url: &Url, clock: &dyn Clock) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match ivvy.subscribe(url).await {
+            Ok(()) => return tracing::info!("subscribed to iVvy's notifications"),
+            Err(error) if matches!(error.class, Class::Forbidden | Class::Rejected | Class::Unsupported) => {
+                return tracing::warn!(%error, "iVvy refuses the subscription; polling goes on");
+            }
+            Err(error) => tracing::warn!(%error, "not subscribed to notifications yet"),
+        }
+        clock.sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
