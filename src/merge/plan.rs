@@ -170,7 +170,8 @@ pub fn patch(def: &ModuleDef, plan: &Plan, side: Side, references: &dyn Referenc
 
 /// The value to write for one row on `side`, if any.
 fn written(field: &FieldDef, row: &FieldPlan, side: Side, creates: bool, references: &dyn References) -> Option<Value> {
-    if !(creates && given(field, side)) && !field.flow.may_write(side) {
+    let writable = if creates { given(field, side) } else { field.flow.may_write(side) };
+    if !writable {
         return None;
     }
     let value = match (&row.choice, row.verdict) {

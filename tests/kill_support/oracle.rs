@@ -134,7 +134,7 @@ fn nobody_twice(records: &Records) {
                 other.is_none() || fields["email"].is_empty(),
                 "{side}: {} is there twice: {other:?}, {id}: {:?} {fields:?}",
                 fields["email"],
-                other.and_then(|other| records.on(ModuleId::Contacts, side).into_iter().find(|(id, _)| *id == other))
+                other.and_then(|other| records.on(ModuleId::Contacts, side).iter().find(|(id, _)| *id == other))
             );
         }
     }

@@ -1,7 +1,7 @@
 //! iVvy, the origin system (Developer API 1.0; `contracts/ivvy.md`).
 //!
 //! [`Ivvy`] implements the port; what differs between modules stands in one file each, behind
-//! [`module::Module`]. It refuses to decide: it reports what iVvy
+//! `module::Module`. It refuses to decide: it reports what iVvy
 //! said and how sure we are that a write happened. iVvy has no conditional write, so `expected` is
 //! not used: the engine reads before and after ([`ConditionalWrite::VerifiedAfter`]).
 

@@ -28,7 +28,7 @@ impl Odoo {
 
     /// The lead source of this name, created if there is none.
     ///
-    /// Measured: `create` and `load` of a name that exists silently make "name [2]", and the second `load`
+    /// Measured: `create` and `load` of a name that exists silently make `name [2]`, and the second `load`
     /// under the same external id finds the first one's record. So: look first, and create under an id
     /// made from the name.
     pub(super) async fn lead_source(&self, name: &str) -> Result<RecordId, RemoteError> {

@@ -1,4 +1,4 @@
-//! Salesforce as a CRM (`contracts/crm.md` 3). Which object a module is kept in stands in [`modules`].
+//! Salesforce as a CRM (`contracts/crm.md` 3). Which object a module is kept in stands in `modules`.
 //!
 //! What is particular about it:
 //!

@@ -2,7 +2,7 @@
 //!
 //! Measured: an event created without saying otherwise gets three mail schedulers, the first of which
 //! writes to everybody who registers, and Odoo wants both dates. A campaign holds a title and nothing
-//! else; its unique `name` is derived from it ("Gala [2]"), so only the title is mapped. Odoo
+//! else; its unique `name` is derived from it (`Gala [2]`), so only the title is mapped. Odoo
 //! overlooks archived campaigns when it derives one and then refuses it as taken: a create must be told to look at
 //! those too, and a new title, for which that does not help, brings a name of its own.
 
