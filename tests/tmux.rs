@@ -237,14 +237,23 @@ fn every_tab_is_usable_at_every_size() {
         return;
     }
     let demo = Demo::start(&["--records", "400", "--edits-per-minute", "0"]);
-    demo.settled_conflict();
+    let id = demo.settled_conflict();
     let terminal = Terminal::open("sizes", 120, 40);
     terminal.console(&demo);
+    terminal.keys(&["g", "i"]);
+    terminal.wait("the question for a number", |screen| screen.contains("Esc cancel"));
+    terminal.line(&id);
+    terminal.wait("the diff", |screen| screen.contains(&format!("#{id} contact")));
     for (columns, rows) in [(120, 40), (80, 24), (60, 20), (40, 10)] {
         terminal.resize(columns, rows);
-        for (key, content) in
-            [("1", "Contacts"), ("2", "Record"), ("3", "contact ? held"), ("4", "newest first"), ("?", "search:")]
-        {
+        for (key, content) in [
+            ("1", "Contacts"),
+            ("2", "Record"),
+            ("3", "contact ? held"),
+            ("5", "m Staff"),
+            ("4", "newest first"),
+            ("?", "search:"),
+        ] {
             terminal.keys(&[key]);
             let screen = terminal.wait(&format!("{content} at {columns}×{rows}"), |screen| {
                 screen.contains(content) && screen.lines().count() == usize::from(rows)
