@@ -531,3 +531,10 @@ async fn a_preview_that_cannot_be_read_says_so_and_asks_again_only_when_told_v33
     console.press("j").await;
     assert!(console.shows("found again"), "{}", console.text());
 }
+
+#[tokio::test]
+async fn an_item_opened_while_the_view_is_frozen_is_read() {
+    let mut console = Console::start(Fake::with_conflicts(3), SIZE).await;
+    console.press("2 p j Enter").await;
+    assert!(console.shows("FROZEN") && console.shows("#2 contact"), "{}", console.text());
+}

@@ -15,8 +15,8 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Modifier;
 // The fixture is shared with the library's unit tests and speaks of `crate::…`.
-use tandem::model::{ItemId, Reason, Reasons, RecordId, Side, State};
-use tandem::wire::Hello;
+use tandem::model::{ItemId, ModuleId, Reason, Reasons, RecordId, Side, State};
+use tandem::wire::{Hello, ModuleStatus};
 #[allow(unused_imports)]
 use tandem::{error, model, wire};
 use tui_support::{Console, Fake, World, conflicts, keys, play, typed};
@@ -117,6 +117,31 @@ fn hostile_hello() -> Hello {
 #[tokio::test]
 async fn dashboard() {
     insta::assert_snapshot!(at_all_sizes(|| Fake::with_conflicts(88_123), "1").await);
+}
+
+/// With all eight modules the row under the cursor and what is wrong with a remote are seen at any size.
+#[tokio::test]
+async fn dashboard_of_every_module() {
+    let fake = || {
+        let mut status = tui_support::status(12);
+        let last = status.modules.pop().unwrap();
+        status.modules.extend(ModuleId::ALL[1..].iter().map(|name| ModuleStatus { name: *name, ..last.clone() }));
+        for quiet in status.modules.iter_mut().skip(3).step_by(2) {
+            quiet.counts.clear();
+        }
+        Fake::new(fixture::hello(), World { status, ..World::default() })
+    };
+    let mut all = at_all_sizes(fake, "1").await;
+    all += &at_all_sizes(fake, "1 G").await;
+    for size in SIZES {
+        for presses in ["1", "1 j j j j", "1 G"] {
+            let shown = picture(&play(&fake(), size, keys(presses)).await);
+            let seen =
+                shown.lines().any(|line| line.starts_with('>')) && shown.contains("odoo") && shown.contains("resting");
+            assert!(seen, "{presses} at {size:?}\n{shown}");
+        }
+    }
+    insta::assert_snapshot!(all);
 }
 
 #[tokio::test]

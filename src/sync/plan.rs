@@ -269,7 +269,6 @@ pub(super) enum Parent {
 
 /// Judges the first unlinked reference among the named fields.
 fn missing_parent(
-    core: &Core,
     tx: &mut Tx<'_>,
     def: &ModuleDef,
     rows: &[crate::model::FieldPlan],
@@ -287,26 +286,20 @@ fn missing_parent(
             if linked(tx, parent, side, &id)?.is_some() {
                 continue;
             }
-            return judge_parent(core, tx, parent, side, id).map(Some);
+            return judge_parent(tx, parent, side, id).map(Some);
         }
     }
     Ok(None)
 }
 
-fn judge_parent(
-    core: &Core,
-    tx: &mut Tx<'_>,
-    parent: ModuleId,
-    side: Side,
-    id: RecordId,
-) -> Result<Parent, StoreError> {
+fn judge_parent(tx: &mut Tx<'_>, parent: ModuleId, side: Side, id: RecordId) -> Result<Parent, StoreError> {
     let living = tx.observation(parent, side, &id)?.filter(|known| !known.absent && !known.record.archived);
-    let kept_out = core.def(parent).zip(living.as_ref()).is_some_and(|(def, seen)| lone::kept_out(def, seen).is_some());
-    let (known, key) = (living.is_some() && !kept_out, PairKey::Lone(side, id.clone()));
+    let (known, key) = (living.is_some(), PairKey::Lone(side, id.clone()));
     let refused = match tx.last_item(parent, &key)? {
         Some(item) => tx.item(item)?.is_some_and(|item| item.state == State::Skipped),
         None => {
-            // Left alone so far, because it has not changed since the first-sync date: now it is needed.
+            // Left alone so far, because it has not changed since the first-sync date: now it is needed. One
+            // that a filter keeps out (a draft) stays out, and what belongs to it waits for it.
             if known {
                 tx.mark_dirty(parent, side, &id)?;
             }

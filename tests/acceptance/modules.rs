@@ -63,6 +63,7 @@ async fn scenario_20_an_event_and_everybody_in_it_v50_to_v67() {
     });
     let gala = world.enter("event", over);
     let draft = world.enter("event", json!({"title": "Not yet", "currentStatus": 0}));
+    world.enter("invitation", json!({"eventId": draft, "contactId": people[6].0, "response": "Y"}));
     for (at, response) in [(0, "U"), (1, "Y"), (2, "N"), (3, "Y"), (4, "Y")] {
         world.enter("invitation", json!({"eventId": gala, "contactId": people[at].0, "response": response}));
     }
@@ -84,6 +85,9 @@ async fn scenario_20_an_event_and_everybody_in_it_v50_to_v67() {
     let campaign = world.keyed("Campaign", &format!("event-{gala}")).expect("the event is a campaign");
     assert_eq!(campaign["Name"], "Harbour Gala");
     assert!(world.keyed("Campaign", &format!("event-{draft}")).is_none(), "a draft stays in iVvy (V-52)");
+    let guest = PairKey::Lone(Side::Ivvy, format!("{draft}-{}", people[6].0).as_str().into());
+    let guest = world.open(ModuleId::Attendees, &guest).expect("the draft's guest waits for the launch, unasked");
+    assert_eq!(guest.state, State::Blocked, "{guest:?}");
     let members: BTreeMap<String, String> = world
         .org("CampaignMember")
         .into_iter()
@@ -95,10 +99,6 @@ async fn scenario_20_an_event_and_everybody_in_it_v50_to_v67() {
     let expected = ["Invited", "Accepted", "Declined", "Attended", "No-show", "Attended"];
     let expected: BTreeMap<String, String> =
         expected.iter().zip(&people).map(|(status, (_, crm))| (crm.clone(), (*status).to_owned())).collect();
-    println!("{}", world.describe());
-    for state in [State::Held, State::Blocked, State::Dead] {
-        println!("{state} {:#?}", world.items(ModuleId::Attendees, state).first());
-    }
     assert_eq!(members, expected, "six people, one membership each, the uninvited guest among them (V-67)");
     nothing_was_created_twice(&world);
 
@@ -121,6 +121,7 @@ async fn scenario_20_an_event_and_everybody_in_it_v50_to_v67() {
     };
     assert_eq!(of(&world, &people[0].1).as_deref(), Some("Attended"), "ticket {ticket}");
     assert!(world.keyed("Campaign", &format!("event-{draft}")).is_some(), "launched, it is a campaign");
+    assert_eq!(of(&world, &people[6].1).as_deref(), Some("Accepted"), "and its guest is a member");
     two_idle_sweeps_write_nothing(&world).await;
 
     // V-43, V-50: whatever somebody does in the CRM, iVvy is never written, and nobody is asked.

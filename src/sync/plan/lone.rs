@@ -108,7 +108,7 @@ fn turned_up(tx: &mut Tx<'_>, module: ModuleId, pair: &PairKey, is_new: bool) ->
 
 /// Why a record is not carried over at all: it is on the wrong side of a one-way module, its values keep it
 /// out for now (V-45, V-47, V-52), or it is history of nobody we keep.
-pub(super) fn kept_out(def: &ModuleDef, seen: &Observation) -> Option<&'static str> {
+fn kept_out(def: &ModuleDef, seen: &Observation) -> Option<&'static str> {
     if !def.flow.may_write(seen.side.other()) {
         return Some("the module never writes to the other side");
     }
@@ -265,7 +265,7 @@ fn create(
     drafts: &[FieldPlan],
 ) -> Result<(), StoreError> {
     let plan = create_plan(context, tx, seen, drafts)?;
-    let parent = missing_parent(context.core, tx, context.def, &plan.fields)?;
+    let parent = missing_parent(tx, context.def, &plan.fields)?;
     let missing = missing_fields(context, seen.side.other(), &plan);
     let (state, reasons, error) = match (&parent, missing.is_empty()) {
         (_, false) => {

@@ -58,7 +58,7 @@ pub(super) fn plan(
         tx.put_base(link, &base)?;
         plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     }
-    let parent = missing_parent(core, tx, context.def, &plan.fields)?;
+    let parent = missing_parent(tx, context.def, &plan.fields)?;
     if let Some(undo) = standing.as_ref().filter(|item| item.kind == Kind::Undo && item.state.is_open()) {
         carry_undo(&mut plan, undo, context.def);
     }

@@ -112,7 +112,9 @@ impl App {
         if self.tab == Tab::Queue || self.queue.seeking() {
             self.pump_queue(height, effects);
         }
-        if self.tab == Tab::Diff && self.live() && self.refresh.item.due(now) {
+        // Frozen is what is on the screen; an item that is opened meanwhile is read once.
+        let wanted = self.live() || self.triage.view().is_none();
+        if self.tab == Tab::Diff && wanted && self.refresh.item.due(now) {
             match self.triage.wanted() {
                 Some(id) => {
                     self.refresh.item.ask();

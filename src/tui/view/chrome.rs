@@ -24,12 +24,12 @@ pub(super) fn header(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, regions
     };
     let environment = Safe::limited(&app.hello.environment.to_uppercase(), 14);
     let mut spans = vec![brush.say(badge, format!(" {environment} ")), Span::raw(" ")];
+    let narrow = regions.header.width < 60;
     for (number, tab) in Tab::iter().enumerate() {
         let tone = if tab == app.tab { Tone::TabActive } else { Tone::TabIdle };
-        let narrow = regions.header.width < 60;
         let title = if narrow && tab != app.tab { &tab.title()[..1] } else { tab.title() };
         spans.push(brush.say(tone, format!("{} {title}", number + 1)));
-        spans.push(Span::raw("  "));
+        spans.push(Span::raw(if narrow { " " } else { "  " }));
     }
     let account = Safe::limited(&app.hello.account, 30);
     let room = usize::from(regions.header.width).saturating_sub(width(&spans));

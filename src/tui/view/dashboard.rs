@@ -13,28 +13,85 @@ use crate::model::{Reason, State, Timestamp};
 use crate::text::Safe;
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
-use crate::wire::{ModuleStatus, NotificationStatus, RemoteStatus};
+use crate::wire::{ModuleStatus, NotificationStatus, RemoteStatus, Status};
 
 pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect) {
     let Some(status) = &app.status else {
         lines(frame, area, [Line::from(brush.say(Tone::Dim, format!("  asking the daemon{}", brush.signs.more)))]);
         return;
     };
+    let (width, height) = (usize::from(area.width), usize::from(area.height));
     let room = Room::of(area.width);
-    let width = usize::from(area.width);
-    let mut rows = vec![titles(brush, room)];
+    // What is wrong with a remote must be seen whatever the size; so must the row under the cursor.
+    let candidates =
+        [(Detail::All, true), (Detail::Speaking, true), (Detail::Speaking, false), (Detail::Cursor, false)];
+    let mut rows = Vec::new();
+    for (detail, whole) in candidates {
+        let modules = modules(app, brush, status, room, detail);
+        let below = remotes(app, brush, status, width, whole);
+        let above = height.saturating_sub(below.len());
+        let fits = modules.len() <= above;
+        rows = window(modules, app.module, above);
+        rows.extend(below);
+        if fits {
+            break;
+        }
+    }
+    lines(frame, area, rows.into_iter().map(|(_, line)| line));
+}
+
+/// How much is said below each module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// Always a line, so that a sweep that begins or ends moves nothing.
+    All,
+    /// Only what somebody should know.
+    Speaking,
+    /// As before, and only of the module under the cursor.
+    Cursor,
+}
+
+/// Lines with the index of the module they belong to.
+type Rows = Vec<(Option<usize>, Line<'static>)>;
+
+fn modules(app: &App, brush: Brush<'_>, status: &Status, room: Room, detail: Detail) -> Rows {
+    let width = usize::from(app.size.width);
+    let mut rows = vec![(None, titles(brush, room))];
     for (at, module) in status.modules.iter().enumerate() {
-        rows.push(module_line(brush, room, module, at == app.module));
-        rows.extend(module_notes(brush, module, width, area.height < LOW));
+        let here = at == app.module;
+        rows.push((Some(at), module_line(brush, room, module, here)));
+        if here || detail != Detail::Cursor {
+            let notes = module_notes(brush, module, width, detail != Detail::All);
+            rows.extend(notes.into_iter().map(|line| (Some(at), line)));
+        }
     }
     if status.modules.is_empty() {
-        rows.push(Line::from(brush.say(Tone::Dim, "  no module is switched on")));
+        rows.push((None, Line::from(brush.say(Tone::Dim, "  no module is switched on"))));
     }
-    rows.push(Line::default());
-    rows.push(Line::from(brush.say(Tone::Dim, "  Remote")));
+    rows
+}
+
+/// The titles and as many of the other rows as there is room for, those of the module under the cursor
+/// among them.
+fn window(mut rows: Rows, cursor: usize, height: usize) -> Rows {
+    let last = rows.iter().rposition(|(module, _)| *module == Some(cursor)).unwrap_or(0);
+    let first = rows.iter().position(|(module, _)| *module == Some(cursor)).unwrap_or(0);
+    // Its own line goes before its notes when there is not even room for those.
+    let above = (last + 1).saturating_sub(height.max(1)).min(first.saturating_sub(1));
+    rows.drain(1..=above);
+    rows.truncate(height);
+    rows
+}
+
+/// Remotes, notifications and the daemon; `whole` with titles, notes and space around.
+fn remotes(app: &App, brush: Brush<'_>, status: &Status, width: usize, whole: bool) -> Rows {
+    let mut rows = Vec::new();
+    if whole {
+        rows.extend([Line::default(), Line::from(brush.say(Tone::Dim, "  Remote"))]);
+    }
     for remote in &status.remotes {
         rows.push(remote_line(brush, remote, width));
-        let note = remote_note(remote, status.daemon.now).filter(|_| area.height >= LOW || !remote.held.is_empty());
+        let note = remote_note(remote, status.daemon.now).filter(|_| whole || !remote.held.is_empty());
         if let Some(note) = note {
             let mut spans = vec![Span::raw("    ")];
             let tone = if remote.held.is_empty() { Tone::Dim } else { Tone::Warn };
@@ -42,14 +99,15 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
             rows.push(Line::from(spans));
         }
     }
-    if let Some(seen) = &status.notifications {
+    if let Some(seen) = status.notifications.as_ref().filter(|seen| whole || seen.refused > 0) {
         let text = format!("  {}", notifications(seen, status.daemon.now));
         let tone = if seen.refused > 0 { Tone::Warn } else { Tone::Dim };
         rows.push(Line::from(brush.fit(tone, &Safe::limited(&text, 200), width)));
     }
-    rows.push(Line::default());
-    rows.push(daemon_line(app, brush, width));
-    lines(frame, area, rows);
+    if whole {
+        rows.extend([Line::default(), daemon_line(app, brush, width)]);
+    }
+    rows.into_iter().map(|line| (None, line)).collect()
 }
 
 /// Title and width of each column of figures.
@@ -69,9 +127,6 @@ fn figures(room: Room) -> &'static [(&'static str, usize)] {
         Room::Narrow => &[("Held", 9), ("Dead", 7)],
     }
 }
-
-/// Height under which every line must be worth it.
-const LOW: u16 = 10;
 
 const NAME: usize = 18;
 const STATE: usize = 9;
@@ -158,10 +213,8 @@ fn sparkline(signs: &Signs, rates: &[u32]) -> String {
 }
 
 /// Progress, guard and error of a module, each on a line of its own.
-fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, low: bool) -> Vec<Line<'static>> {
+fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, speaking: bool) -> Vec<Line<'static>> {
     let mut notes: Vec<(Tone, String)> = Vec::new();
-    // Always one line, so that a sweep that begins or ends moves nothing; on a low screen only if it
-    // says something.
     let reasons: Vec<String> =
         module.reasons.iter().map(|(reason, count)| format!("{} {}", time::count(*count), words(*reason))).collect();
     let held = module.counts.get(&State::Held).copied().unwrap_or(0);
@@ -174,7 +227,7 @@ fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, low: bool
         let of = total.map(|total| format!(" of {}", time::count(total))).unwrap_or_default();
         text += &format!("; reading {}{of} rows", time::count(read));
     }
-    if !low || held > 0 {
+    if !speaking || held > 0 {
         notes.push((Tone::Dim, text));
     }
     if let Some(guard) = &module.guard {
