@@ -24,7 +24,8 @@ pub const CUSTOM: [(&str, &str, &str, Option<&str>); 4] = [
     ("custom.105", "int", "Loyalty__c", None),
 ];
 
-fn plain(json: &Json) -> String {
+/// A value as text; empty and missing are the same.
+pub fn plain(json: &Json) -> String {
     match json {
         Json::Null | Json::Bool(false) => String::new(),
         Json::String(text) => text.clone(),
@@ -238,12 +239,22 @@ impl CrmHand {
         match self {
             Self::Salesforce(sim) => [("effects".to_owned(), sim.ledger().len().to_string())].into(),
             Self::Odoo(odoo) => {
-                let rows = odoo.rows(json!([])).await;
-                rows.iter().map(|row| (plain(&row["id"]), plain(&row["write_date"]))).collect()
+                let mut stamps = BTreeMap::new();
+                for model in MODELS {
+                    let everything = json!({"domain": [], "fields": ["write_date"], "context": {"active_test": false}});
+                    let rows = odoo.call(model, "search_read", everything).await;
+                    let rows = rows.as_array().unwrap().iter();
+                    stamps
+                        .extend(rows.map(|row| (format!("{model} {}", plain(&row["id"])), plain(&row["write_date"]))));
+                }
+                stamps
             }
         }
     }
 }
+
+/// What Tandem writes to in an Odoo, children before their parents.
+const MODELS: [&str; 5] = ["mail.message", "event.registration", "crm.lead", "event.event", "res.partner"];
 
 fn object(module: ModuleId) -> &'static str {
     match module {
@@ -392,6 +403,13 @@ impl OdooHand {
     pub async fn empty(&self) {
         assert!(self.url.starts_with("http://127.0.0.1:"), "the acceptance tests empty the database they run on");
         let context = json!({"active_test": false});
+        for model in &MODELS[..4] {
+            // The history of what stays is not touched.
+            let sent = json!([["message_type", "=", "email_outgoing"]]);
+            let domain = if *model == "mail.message" { sent } else { json!([]) };
+            let ids = self.call(model, "search", json!({"domain": domain, "context": context})).await;
+            self.call(model, "unlink", json!({"ids": ids})).await;
+        }
         let of_users = json!({"domain": [], "fields": ["partner_id"], "context": context});
         let mut needed = Vec::new();
         for model in ["res.users", "res.company"] {

@@ -113,6 +113,8 @@ pub struct World {
     shutdown: CancellationToken,
     taken: AtomicUsize,
     place: TempDir,
+    /// How long a condition may take to come true.
+    pub patience: Duration,
 }
 
 impl World {
@@ -188,6 +190,7 @@ impl World {
             shutdown: CancellationToken::new(),
             taken: AtomicUsize::new(0),
             place,
+            patience: PATIENCE,
         }
     }
 
@@ -231,7 +234,7 @@ impl World {
         let started = Instant::now();
         while !condition().await {
             assert!(!self.running.is_finished(), "the engine ended while waiting: {what}");
-            assert!(started.elapsed() < PATIENCE, "waited in vain: {what}\n{}", self.describe());
+            assert!(started.elapsed() < self.patience, "waited in vain: {what}\n{}", self.describe());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

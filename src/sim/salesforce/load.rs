@@ -26,17 +26,20 @@ const STAFF: &[(&str, &str, &str, bool)] = &[
     ("Former", "Colleague", "former.colleague@venue.example", false),
 ];
 
+/// Creates a user: first name, last name, e-mail.
+fn hire(org: &mut Org, [first, last, name]: [&str; 3], active: bool, now: Timestamp) -> SfId {
+    let author = Author { user: SfId::mint("005", 1), by: By::User };
+    let fields = [("FirstName", first), ("LastName", last), ("Username", name), ("Email", name)];
+    let mut fields: BTreeMap<String, Value> =
+        fields.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    fields.insert("IsActive".to_owned(), json!(active));
+    org.insert("User", fields, &author, now.minus(AGE))
+}
+
 /// Creates the integration user and the staff; returns the ids of the former and of those who still
 /// work.
 pub(super) fn users(org: &mut Org, integration: &str, now: Timestamp) -> (SfId, Vec<SfId>) {
-    let author = Author { user: SfId::mint("005", 1), by: By::User };
-    let mut hire = |first: &str, last: &str, name: &str, active: bool| {
-        let fields = [("FirstName", first), ("LastName", last), ("Username", name), ("Email", name)];
-        let mut fields: BTreeMap<String, Value> =
-            fields.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-        fields.insert("IsActive".to_owned(), json!(active));
-        org.insert("User", fields, &author, now.minus(AGE))
-    };
+    let mut hire = |first: &str, last: &str, name: &str, active: bool| hire(org, [first, last, name], active, now);
     let integration = hire("Tandem", "Integration", integration, true);
     let mut colleagues = Vec::new();
     for (first, last, name, active) in STAFF {
@@ -59,6 +62,14 @@ pub struct Converted {
 }
 
 impl SalesforceSim {
+    /// Adds a member of staff, as only administrators can. Returns the id.
+    pub fn hire(&self, first: &str, last: &str, email: &str) -> String {
+        let mut inside = self.lock();
+        let id = hire(&mut inside.org, [first, last, email], true, self.clock.now());
+        inside.org.commit_silently();
+        id.to_string()
+    }
+
     /// Converts a lead as another user would: account, contact and, if asked for, an opportunity come into
     /// being, and the lead takes no more changes.
     ///
