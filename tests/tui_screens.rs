@@ -56,21 +56,25 @@ async fn at_all_sizes(fake: impl Fn() -> Arc<Fake>, presses: &str) -> String {
 
 /// Records that look ordinary, foreign, long and hostile.
 fn odd_world() -> World {
-    let titles = [
+    world_of(&[
         "漢字カタカナ株式会社 東京オフィス",
         "👩‍👩‍👧 Family & 🏳️‍🌈 Friends",
         "شركة المثال للفعاليات",
         "pay\u{202e}lap\u{200b} \x1b]0;owned\x07\x1b[31mred",
         "\u{9b}2J\u{9d}52;c;AAAA\u{9c} \r\n\t null\0",
-    ];
+    ])
+}
+
+/// A world in which every text is one of these.
+fn world_of(titles: &[&str]) -> World {
     let mut world = conflicts(titles.len() as u64);
     for (row, title) in world.rows.iter_mut().zip(titles) {
-        row.title = title.into();
+        row.title = (*title).into();
         row.summary = format!("summary {title}");
-        row.assigned = Some(title.into());
+        row.assigned = Some((*title).into());
     }
     let long = "a very long value ".repeat(570);
-    for (at, title) in titles.into_iter().enumerate() {
+    for (at, title) in titles.iter().copied().enumerate() {
         let fields = vec![
             fixture::field("first_name", "x", title, &format!("{title} two")),
             fixture::field("last_name", "", &long, "short"),
@@ -98,7 +102,7 @@ fn odd_world() -> World {
         module.guard = Some((*title).into());
         module.state = (*title).into();
     }
-    world.status.daemon.last_error = Some(titles[3].into());
+    world.status.daemon.last_error = titles.last().map(|title| (*title).into());
     world
 }
 
@@ -388,6 +392,45 @@ async fn hostile_records_write_no_sequence_of_their_own() {
             }
         }
         console.event(tandem::tui::BackendEvent::Disconnected("\x1b]52;c;AAAA\x07".into())).await;
+        let bytes = console.screen.bytes.lock().unwrap().clone();
+        assert_eq!(foreign_sequences(&bytes), Vec::<String>::new(), "{presses}");
+        let emulated = console.screen.emulated.lock().unwrap();
+        assert_eq!(emulated.callbacks().seen, Vec::<String>::new(), "{presses}");
+    }
+}
+
+/// Every name and body of the hostile corpus, in every screen and in each way of reading a body (V-33).
+#[tokio::test]
+async fn the_hostile_corpus_is_shown_safely_everywhere() {
+    let corpus: Vec<&str> =
+        tandem::sim::people::HOSTILE.iter().chain(tandem::sim::ivvy::HOSTILE_BODIES).copied().collect();
+    let mut shown = Vec::new();
+    for half in corpus.chunks(corpus.len() / 2 + 1) {
+        let mut world = world_of(half);
+        world.matches = tui_support::staff(half.len());
+        for (row, text) in world.matches.iter_mut().zip(half.iter().cycle()) {
+            row.name = (*text).into();
+            row.email = Some((*text).into());
+        }
+        shown.push((
+            Fake::new(hostile_hello(), world),
+            "1 2 Enter j Enter Esc 2 j Enter Tab 3 4 j Enter Esc 5 j e Esc".to_owned(),
+        ));
+    }
+    for body in &corpus {
+        for way in ["", " s", " w", " v"] {
+            shown.push((tui_support::mail(&body.repeat(50)), format!("2 Enter j Enter{way} PageDown End Esc")));
+        }
+    }
+    for (fake, presses) in shown {
+        let mut console = Console::start(fake, (100, 30)).await;
+        for step in presses.split(' ') {
+            console.press(step).await;
+            assert!(
+                !console.text().chars().any(|c| c != '\n' && tandem::text::is_revealed(c)),
+                "after {step} of {presses}"
+            );
+        }
         let bytes = console.screen.bytes.lock().unwrap().clone();
         assert_eq!(foreign_sequences(&bytes), Vec::<String>::new(), "{presses}");
         let emulated = console.screen.emulated.lock().unwrap();

@@ -236,7 +236,11 @@ pub fn plain(text: &str) -> String {
 /// JSON on one line, with every character [`plain`] would reveal written as `\uXXXX`.
 pub fn json_line<T: Serialize + ?Sized>(value: &T) -> String {
     // Invariant: what is printed serialises without error (string keys, no custom failures).
-    let line = serde_json::to_string(value).unwrap_or_default();
+    escape_revealed(serde_json::to_string(value).unwrap_or_default())
+}
+
+/// JSON on one line with every character [`plain`] would reveal written as `\uXXXX`.
+pub fn escape_revealed(line: String) -> String {
     if !line.chars().any(text::is_revealed) {
         return line;
     }

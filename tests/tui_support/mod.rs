@@ -81,7 +81,7 @@ impl Fake {
 /// One e-mail with this body, waiting for a look.
 pub fn mail(body: &str) -> Arc<Fake> {
     let mut world = conflicts(1);
-    let start = &body[..tandem::text::floor(body, 200)];
+    let start = &body[..body.floor_char_boundary(200)];
     let cut = format!("{start}… ({} bytes, 0011aabb; open the preview)", body.len());
     let mut row = fixture::field("body", "", &cut, "");
     (row.base_ivvy, row.base_crm, row.crm) = (None, None, None);
