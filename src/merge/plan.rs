@@ -4,7 +4,7 @@
 use super::canonical::same;
 use super::compare::{References, Translated, compare, settle_drift, translate};
 use crate::model::{
-    Base, BaseField, Choice, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value, Verdict, Why,
+    Base, BaseField, Choice, Drift, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value, Verdict, Why,
 };
 
 /// The plan of a linked pair. `drafts` are the rows of the plan before: a choice made there survives
@@ -24,7 +24,9 @@ pub fn of_pair(
         let (x, y) = (ivvy.fields.get(field.name.as_ref()), crm.fields.get(field.name.as_ref()));
         let mut found = compare(field, agreed, x, y, references);
         let own = def.flow == Flow::ToCrm;
-        if own || field.at_creation && found.why == Why::NotOwner {
+        if field.enforced {
+            found = settle_drift(found, agreed, x, field.kind, Drift::Revert);
+        } else if own || field.at_creation && found.why == Why::NotOwner {
             found = settle_drift(found, agreed, x, field.kind, def.drift);
         }
         let mut row = FieldPlan {
@@ -145,7 +147,14 @@ fn summary(def: &ModuleDef, plan: &Plan) -> String {
     let to_crm = titles(&|row| row.verdict == Verdict::ToCrm);
     let to_ivvy = titles(&|row| row.verdict == Verdict::ToIvvy);
     let joined = titles(&|row| row.verdict == Verdict::Merge);
-    let parts = [("differ: ", conflicts), ("to CRM: ", to_crm), ("to iVvy: ", to_ivvy), ("join: ", joined)];
+    let drifted = titles(&|row| row.why == Why::Drift);
+    let parts = [
+        ("differ: ", conflicts),
+        ("to CRM: ", to_crm),
+        ("to iVvy: ", to_ivvy),
+        ("join: ", joined),
+        ("changed in the CRM, as it may: ", drifted),
+    ];
     let text: Vec<String> =
         parts.into_iter().filter(|(_, list)| !list.is_empty()).map(|(what, list)| format!("{what}{list}")).collect();
     if text.is_empty() { "in step".to_owned() } else { text.join("; ") }
@@ -233,7 +242,7 @@ pub fn settle_choices(base: &mut Base, def: &ModuleDef, plan: &Plan, references:
 mod tests {
     use super::super::compare::NoReferences;
     use super::*;
-    use crate::model::{Drift, ModuleId};
+    use crate::model::ModuleId;
 
     fn record(id: &str, fields: &[(&str, &str)]) -> Record {
         Record {

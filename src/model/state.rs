@@ -143,7 +143,7 @@ pub enum Reason {
     Merge = 6,
     /// First pairing: both sides hold different values and no agreement exists.
     FirstSync = 7,
-    /// The field definitions changed under us.
+    /// The CRM changed what iVvy owns, and by policy that stands until iVvy's own value changes (V-43).
     Drift = 8,
     /// The two sides keep overwriting each other.
     Flap = 9,
@@ -176,7 +176,7 @@ impl Reason {
             Self::Delete => "the counterpart is gone",
             Self::Merge => "the counterpart was merged into another record",
             Self::FirstSync => "first pairing: the sides differ and have never agreed",
-            Self::Drift => "the field definitions changed",
+            Self::Drift => "the CRM changed what iVvy owns; it stays until iVvy's own value changes",
             Self::Flap => "the two sides keep overwriting each other",
             Self::Unproven => "a write was sent and could be neither proved nor disproved",
             Self::Rule => "a rule asks for a person",

@@ -120,7 +120,7 @@ pub(super) fn observation(core: &Core, module: ModuleId, side: Side, record: Rec
 
 /// Whether the record takes part: linked ones always, others from the first-sync date on.
 fn wanted(core: &Core, tx: &Tx<'_>, module: ModuleId, side: Side, record: &Record) -> Result<bool, StoreError> {
-    let old = match (core.settings.first_sync, record.modified) {
+    let old = match (core.settings.first_sync(module), record.modified) {
         (Some(first), Some(modified)) => modified < first,
         _ => false,
     };

@@ -134,6 +134,7 @@ fn settings(base_url: &str) -> Settings {
         secret: SECRET.into(),
         custom_fields: custom_fields(),
         lead_defaults: None,
+        rules: Rules::default(),
         settle: Duration::from_secs(10),
         limits: Limits::default(),
     }

@@ -41,6 +41,8 @@ pub(super) struct Place {
     /// The field that holds a person's whole name; the catalogue has its two halves.
     pub(super) person: Option<&'static str>,
     pub(super) mapped: Vec<Mapped>,
+    /// Catalogue fields held only where the settings name a field of the model's for them.
+    pub(super) optional: Vec<(&'static str, Shape)>,
     /// `load` columns for every new row, unless a field says otherwise.
     pub(super) at_creation: Vec<(&'static str, &'static str)>,
     /// What writes of this model say in their context besides what all writes say.
@@ -57,6 +59,7 @@ impl Place {
             archives: true,
             person: None,
             mapped: Vec::new(),
+            optional: Vec::new(),
             at_creation: Vec::new(),
             context: Vec::new(),
         }
@@ -211,6 +214,7 @@ mod tests {
             flow: Flow::Both,
             required_on: None,
             at_creation: false,
+            enforced: false,
         };
         let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("k"));
         let custom = vec![
@@ -288,9 +292,15 @@ mod tests {
     fn every_field_of_a_place_is_one_of_the_catalogue() {
         for module in ModuleId::ALL {
             let def = module.def();
-            let catalogued = |name: &str| name.starts_with("custom.") || def.field(name).is_some();
-            let names = place(module).names();
+            let on_request = module.fields_on_request();
+            let known = |name: &str| def.field(name).is_some() || on_request.iter().any(|field| field.name == name);
+            let catalogued = |name: &str| name.starts_with("custom.") || known(name);
+            let place = place(module);
+            let names = place.names();
             assert!(names.iter().all(|name| catalogued(name)), "{module}: {names:?}");
+            for (name, _) in &place.optional {
+                assert!(catalogued(name) && !names.iter().any(|mapped| mapped == name), "{module}: {name}");
+            }
         }
     }
 }
