@@ -43,7 +43,8 @@ pub enum State {
     Dead = 7,
     /// Both sides agree.
     Done = 8,
-    /// An operator chose to leave the difference; remembers what it looked like.
+    /// The difference stays: an operator chose to leave it, or it is drift that may stand. Remembers what it
+    /// looked like.
     Skipped = 9,
     /// Replaced by another item.
     Superseded = 10,
@@ -75,7 +76,7 @@ impl State {
     pub fn successors(self) -> &'static [State] {
         use State::*;
         match self {
-            New => &[New, Held, Blocked, Ready, Done, Superseded],
+            New => &[New, Held, Blocked, Ready, Skipped, Done, Superseded],
             Held => &[Held, New, Ready, Blocked, Skipped, Done, Superseded],
             Blocked => &[Blocked, New, Held, Ready, Skipped, Done, Superseded],
             Ready => &[Ready, New, Held, Blocked, Inflight, Skipped, Done, Superseded, Dead],

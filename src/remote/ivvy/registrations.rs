@@ -150,7 +150,7 @@ fn record(row: &Json, event: &Event, rules: &Rules) -> Option<Record> {
     let paid_in_full = paid_in_full(&fields).map_or(Value::Null, Value::Bool);
     put(&mut fields, "paid_in_full", Some(paid_in_full));
     // The list tells none, and the country of an event is not the currency of its invoices.
-    put(&mut fields, "currency", Some(rules.currency.as_deref().map_or(Value::Null, Value::text)));
+    put(&mut fields, "currency", rules.currency.as_deref().map(Value::text));
     put(&mut fields, "event", Some(event.reference()));
     put(&mut fields, "name", name(row, event));
     if let Some(completed) = row.get("completedDate") {
