@@ -243,6 +243,7 @@ mod tests {
     use super::super::compare::NoReferences;
     use super::*;
     use crate::model::ModuleId;
+    use crate::model::module::EMAIL_OPT_OUT;
 
     fn record(id: &str, fields: &[(&str, &str)]) -> Record {
         Record {
@@ -294,6 +295,39 @@ mod tests {
         assert_eq!(drifting(Drift::Hold, "10", "11", "12"), (Verdict::Conflict, Why::BothChanged));
         assert_eq!(drifting(Drift::Ignore, "", "10", "12"), (Verdict::ToCrm, Why::IvvyChanged), "our key is on it");
         assert_eq!(drifting(Drift::Ignore, "10", "10.00", "10.0"), (Verdict::Same, Why::Unchanged), "one amount");
+    }
+
+    #[test]
+    fn a_wish_not_to_be_written_to_is_never_undone_v21() {
+        let mut def = ModuleId::Contacts.def();
+        def.fields.extend(ModuleId::Contacts.fields_on_request());
+        let yes = Some(Value::Bool(true));
+        let no = Some(Value::Bool(false));
+        let told = |value: &Option<Value>| Record {
+            id: "1".into(),
+            fields: value.iter().map(|value| (EMAIL_OPT_OUT.to_owned(), value.clone())).collect(),
+            ..Record::default()
+        };
+        let agreed = |value: &Option<Value>| {
+            let agreed = value.iter().map(|v| (EMAIL_OPT_OUT.to_owned(), BaseField::agreed(v.clone(), v.clone())));
+            Base { fields: agreed.collect(), ..Base::default() }
+        };
+        // What was agreed on, iVvy's and the CRM's word now, and what is written to the CRM.
+        for (base, ivvy, crm, expected) in [
+            (&None, &yes, &no, &yes),
+            (&None, &yes, &None, &None),
+            (&yes, &yes, &no, &yes),
+            (&yes, &yes, &yes, &None),
+            (&yes, &None, &yes, &None),
+            (&yes, &None, &no, &None),
+            (&None, &None, &yes, &None),
+        ] {
+            let plan = of_pair(&def, &told(ivvy), &told(crm), &agreed(base), &NoReferences, &[]);
+            let case = format!("{base:?} {ivvy:?} {crm:?}");
+            assert_eq!(plan.unsolved(), 0, "nobody is asked: {case}");
+            assert_eq!(patch(&def, &plan, Side::Crm, &NoReferences).get(EMAIL_OPT_OUT), expected.as_ref(), "{case}");
+            assert!(patch(&def, &plan, Side::Ivvy, &NoReferences).is_empty(), "{case}");
+        }
     }
 
     #[test]

@@ -147,8 +147,8 @@ fn record(row: &Json, event: &Event, rules: &Rules) -> Option<Record> {
         let stage = rules.stage(ModuleId::Registrations, status, STAGES);
         put(&mut fields, "stage", Some(stage));
     }
-    let paid_in_full = paid_in_full(&fields).map_or(Value::Null, Value::Bool);
-    put(&mut fields, "paid_in_full", Some(paid_in_full));
+    let paid_in_full = paid_in_full(&fields);
+    put(&mut fields, "paid_in_full", paid_in_full);
     // The list tells none, and the country of an event is not the currency of its invoices.
     put(&mut fields, "currency", rules.currency.as_deref().map(Value::text));
     put(&mut fields, "event", Some(event.reference()));
@@ -171,8 +171,9 @@ fn name(row: &Json, event: &Event) -> Option<Value> {
 }
 
 /// Whether what was paid is what it costs, or more (V-47). What costs nothing is paid; what is owed back,
-/// because an invoice was credited, is not owed by them. Not known while either amount is missing.
-fn paid_in_full(fields: &Fields) -> Option<bool> {
-    let amount = |name: &str| loose::ten_thousandths(fields.get(name)?.as_text()?);
-    Some(amount("paid")? >= amount("amount")?)
+/// because an invoice was credited, is not owed by them. Empty while either amount is.
+fn paid_in_full(fields: &Fields) -> Option<Value> {
+    let (cost, paid) = (fields.get("amount")?, fields.get("paid")?);
+    let amount = |value: &Value| loose::ten_thousandths(value.as_text()?);
+    Some(amount(paid).zip(amount(cost)).map_or(Value::Null, |(paid, cost)| Value::Bool(paid >= cost)))
 }

@@ -14,6 +14,7 @@ mod match_tables;
 mod paging;
 mod reads;
 mod registrations;
+mod rules;
 mod writes;
 
 use std::collections::VecDeque;
