@@ -19,8 +19,8 @@ use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    Confidential, CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, Limit, Module, Modules, OdooEvents, Operator,
-    SecondPerson, Sync, parse_day,
+    Confidential, CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, Limit, Module, Modules, OdooEvents,
+    Operator, SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
 

@@ -1,7 +1,7 @@
 //! Keys of a module's section that only some modules have.
 
-use super::schema::Module;
 use super::Wrong;
+use super::schema::Module;
 use crate::model::ModuleId;
 use crate::model::module::STAGES;
 

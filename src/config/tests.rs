@@ -171,7 +171,9 @@ fn keys_of_single_modules_mean_nothing_elsewhere_v41_v47_v84() {
         let catalogue = config.catalogue();
         catalogue.into_iter().find(|def| def.id == ModuleId::QuotesAndBookings).unwrap()
     };
-    assert!(def("").only.contains_key("confidential") && def("confidential = \"skip\"").only.contains_key("confidential"));
+    assert!(
+        def("").only.contains_key("confidential") && def("confidential = \"skip\"").only.contains_key("confidential")
+    );
     assert!(!def("confidential = \"mask\"").only.contains_key("confidential"));
     // A field that somebody has to ask for is not in the catalogue until then.
     let opt_out = |line: &str| {

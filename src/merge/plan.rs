@@ -4,7 +4,8 @@
 use super::canonical::same;
 use super::compare::{References, Translated, compare, settle_drift, translate};
 use crate::model::{
-    Base, BaseField, Choice, Drift, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value, Verdict, Why,
+    Base, BaseField, Choice, Drift, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value, Verdict,
+    Why,
 };
 
 /// The plan of a linked pair. `drafts` are the rows of the plan before: a choice made there survives

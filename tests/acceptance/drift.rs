@@ -61,7 +61,10 @@ async fn a_crm_edit_that_stays_is_shown_once_asks_nobody_and_goes_with_its_cause
     rename(0, "Theirs, again");
     world.settle().await;
     let again = drifts(&world, module);
-    assert_eq!(again.iter().map(|item| item.id).collect::<Vec<_>>(), before.1.iter().map(|item| item.id).collect::<Vec<_>>());
+    assert_eq!(
+        again.iter().map(|item| item.id).collect::<Vec<_>>(),
+        before.1.iter().map(|item| item.id).collect::<Vec<_>>()
+    );
     world.decide(&again[1], Verb::Reopen, |_| {}).await.unwrap();
     world.idle().await;
     assert_eq!(drifts(&world, module).len(), 3);
@@ -101,9 +104,11 @@ async fn nobody_is_subscribed_again_by_us_on_either_side_v21() {
     let place = json!({"modules": {"contacts": {"crm_fields": {"email_opt_out": "HasOptedOutOfEmail"}}}});
     let world = World::in_step(Setup::salesforce(Shape::pairs(4)).saying(place)).await;
     let (left, stayed, theirs): (Pair, Pair, Pair) = (world.take(), world.take(), world.take());
-    let status = |pair: &Pair, status: u8| world.change("contact", pair.ivvy.parse().unwrap(), json!({"status": status}));
+    let status =
+        |pair: &Pair, status: u8| world.change("contact", pair.ivvy.parse().unwrap(), json!({"status": status}));
     let in_ivvy = |pair: &Pair| world.ivvy.0.contact(pair.ivvy.parse().unwrap()).unwrap().status;
-    let phone = async |pair: &Pair, phone: &str| world.crm.edit(ModuleId::Contacts, &pair.crm, &[("phone", phone)]).await;
+    let phone =
+        async |pair: &Pair, phone: &str| world.crm.edit(ModuleId::Contacts, &pair.crm, &[("phone", phone)]).await;
     status(&left, 2);
     sim(&world).edit("Contact", &theirs.crm, json!({"HasOptedOutOfEmail": true})).unwrap();
     let joined = world.enter(

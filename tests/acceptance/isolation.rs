@@ -35,8 +35,7 @@ fn business(world: &World, round: u64) -> [(ModuleId, &'static str, String); 8] 
     let named = |what: &str| format!("{what} {round}");
     let email = format!("guest{round}@example.org");
     let company = world.enter("company", json!({"businessName": named("Firm")}));
-    let contact =
-        world.enter("contact", json!({"firstName": named("Guest"), "lastName": "Ofhonour", "email": email}));
+    let contact = world.enter("contact", json!({"firstName": named("Guest"), "lastName": "Ofhonour", "email": email}));
     let lead = world.enter("lead", json!({"name": named("Lead"), "contactId": person, "sourceId": 2}));
     let event = world.enter("event", json!({"title": named("Event"), "currentStatus": 3}));
     world.enter("invitation", json!({"eventId": event, "contactId": person, "response": "Y"}));
@@ -75,7 +74,8 @@ async fn arrive(world: &World, due: &[(ModuleId, &'static str, String)], which: 
         .until("what is due", async || {
             let missing = wanted.iter().any(|(_, object, key)| world.keyed(object, key).is_none());
             for module in world.modules().filter(|_| missing) {
-                let swept = module.swept_sides().iter().all(|side| world.engine.polling(module, *side).progress.is_none());
+                let swept =
+                    module.swept_sides().iter().all(|side| world.engine.polling(module, *side).progress.is_none());
                 if swept {
                     world.engine.sync_now(Some(module), false);
                 }

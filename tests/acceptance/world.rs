@@ -192,8 +192,9 @@ impl World {
     /// The same account after a stop and a start with another configuration: the modules that are on, and
     /// what is said besides.
     pub async fn reconfigured(self, change: impl FnOnce(Setup) -> Setup) -> Self {
-        let Self { known, ivvy, crm, engine, account, servers, running, shutdown, taken, place, setup, crm_url, .. } =
-            self;
+        let Self {
+            known, ivvy, crm, engine, account, servers, running, shutdown, taken, place, setup, crm_url, ..
+        } = self;
         shutdown.cancel();
         running.await.unwrap().unwrap();
         // The store is one process's, and one owner's within it.
@@ -210,7 +211,19 @@ impl World {
         let engine = account.engine.clone();
         let shutdown = CancellationToken::new();
         let mut world = Self {
-            known, ivvy, crm, engine, account, counts, servers, running, shutdown, taken, place, setup, crm_url,
+            known,
+            ivvy,
+            crm,
+            engine,
+            account,
+            counts,
+            servers,
+            running,
+            shutdown,
+            taken,
+            place,
+            setup,
+            crm_url,
         };
         world.start();
         world.first_plan().await;

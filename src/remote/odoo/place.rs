@@ -311,10 +311,12 @@ mod tests {
             row["id"] = json!(1);
             assert_eq!(place.decode(&row, None, &Tables::default()).unwrap().fields, fields);
         }
-        assert!(!modules::place(ModuleId::Registrations, &super::super::Settings::new("x", "y", SecretString::from("k")))
-            .unwrap()
-            .names()
-            .contains(&"paid".to_owned()));
+        assert!(
+            !modules::place(ModuleId::Registrations, &super::super::Settings::new("x", "y", SecretString::from("k")))
+                .unwrap()
+                .names()
+                .contains(&"paid".to_owned())
+        );
 
         for (module, name, odoo, expected) in [
             (ModuleId::Registrations, "outstanding", "x_due", "outstanding cannot be kept"),

@@ -26,7 +26,9 @@ impl Step<'_, '_> {
             return Ok(Err("only changes to existing records can be undone, and this item made none".to_owned()));
         }
         let mut standing = plan::standing(self.tx, item.module, &item.pair)?;
-        if let Some(drift) = standing.take_if(|item| item.state == State::Skipped && item.reasons.contains(Reason::Drift)) {
+        if let Some(drift) =
+            standing.take_if(|item| item.state == State::Skipped && item.reasons.contains(Reason::Drift))
+        {
             // Nobody's decision: it is noted again when the undo is through, if it is still there.
             plan::supersede(self.tx, drift, self.now, "an undo takes its place")?;
         }

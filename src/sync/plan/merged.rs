@@ -207,8 +207,8 @@ pub(super) fn close(context: &Context<'_>, tx: &mut Tx<'_>, link: LinkId) -> Res
 
 /// A pair that is closed drifts no more.
 fn forget_drift(tx: &mut Tx<'_>, module: ModuleId, pair: &PairKey, now: Timestamp) -> Result<(), StoreError> {
-    let drift = standing(tx, module, pair)?
-        .filter(|item| item.state == State::Skipped && item.reasons.contains(Reason::Drift));
+    let drift =
+        standing(tx, module, pair)?.filter(|item| item.state == State::Skipped && item.reasons.contains(Reason::Drift));
     drift.map_or(Ok(()), |item| supersede(tx, item, now, "the pair is closed"))
 }
 

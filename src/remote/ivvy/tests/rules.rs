@@ -120,7 +120,8 @@ async fn a_masked_booking_names_nobody_v84() {
         json!({"venueId": 1, "name": "Merger", "code": code, "contactId": contact, "companyId": company,
                "isConfidential": confidential, "totalAmount": 10})
     };
-    let [secret, coded, open] = [row(true, ""), row(true, "B1"), row(false, "B2")].map(|row| account.add("booking", row));
+    let [secret, coded, open] =
+        [row(true, ""), row(true, "B1"), row(false, "B2")].map(|row| account.add("booking", row));
     let records = account.all(ModuleId::QuotesAndBookings).await;
     let masked = format!("Confidential booking {secret}");
     assert_eq!(column(&records, "name"), [masked.as_str(), "Confidential booking B1", "Merger"]);
