@@ -119,7 +119,7 @@ fn every_module_but_contacts_is_off_unless_told_v03_v40_v50_v80() {
         let section = format!("{GOOD}\n[modules.{module}]\ndrift = \"ignore\"\n");
         assert_eq!(on(&section), [ModuleId::Contacts], "{module}");
         let off = format!("{GOOD}\n[modules.{module}]\nenabled = false\n");
-        assert_eq!(on(&off).contains(&module), false, "{module}");
+        assert!(!on(&off).contains(&module), "{module}");
     }
 }
 

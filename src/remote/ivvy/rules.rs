@@ -44,6 +44,6 @@ impl Rules {
     /// What `status` has come to in `module`: as configured, or as `built_in` has it.
     pub(super) fn stage(&self, module: ModuleId, status: &Value, built_in: &[(&str, &str)]) -> Value {
         let own = status.as_text().and_then(|word| self.stages.get(&module)?.get(word));
-        own.map_or_else(|| super::fields::stage(status, built_in), |stage| Value::text(stage))
+        own.map_or_else(|| super::fields::stage(status, built_in), Value::text)
     }
 }
