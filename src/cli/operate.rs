@@ -57,6 +57,7 @@ fn module_shape(module: &ModuleStatus) -> Value {
         "waits": module.waits,
         "next_run_s": module.next_run_s,
         "reasons": module.reasons,
+        "drifted": module.drifted,
         "progress": module.progress,
         "guard": module.guard,
     })
@@ -96,6 +97,11 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
     out.line("")?;
     out.table(["MODULE", "STATE", "DIRECTION", "LAG", "NEXT", "PER MIN", "ITEMS"], &rows)?;
     for module in &status.modules {
+        if module.drifted > 0 {
+            let records = if module.drifted == 1 { "record differs" } else { "records differ" };
+            let how = "`tandem queue list --reason drift` lists them";
+            out.line(format!("{} drift: {} {records} in the CRM; {how}", module.name, module.drifted))?;
+        }
         for (what, text) in [("guard", &module.guard), ("waits", &module.waits), ("error", &module.last_error)] {
             if let Some(text) = text {
                 let line = out.paint(Paint::Yellow, &format!("{} {what}: {}", module.name, plain(text)));

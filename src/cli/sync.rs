@@ -165,6 +165,7 @@ mod tests {
             next_run_s: None,
             counts: Default::default(),
             reasons: Default::default(),
+            drifted: 0,
             rate_per_min: 0,
             rates: Vec::new(),
             progress: None,

@@ -6,6 +6,7 @@
 
 pub mod duration;
 mod explain;
+mod own;
 pub mod paths;
 mod schema;
 mod secret;
@@ -18,13 +19,13 @@ use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, Limit, Module, Modules, OdooEvents, Operator,
-    SecondPerson, Sync, parse_day,
+    Confidential, CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, Limit, Module, Modules, OdooEvents,
+    Operator, SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
 
 use crate::error::{Error, Result};
-use crate::model::{Drift, FieldDef, FieldKind, Fingerprint, Flow, ModuleDef, ModuleId, Role};
+use crate::model::{Drift, FieldDef, FieldKind, Fingerprint, Flow, ModuleDef, ModuleId, Role, Timestamp};
 
 /// Version of the file format.
 pub const VERSION: u32 = 1;
@@ -182,6 +183,7 @@ impl Config {
         let crm = check_crm(file.crm).map_err(|(message, hint)| wrong(message, hint))?;
         for module in ModuleId::ALL {
             check_fields(module, &file.modules.of(module).fields).map_err(|(message, hint)| wrong(message, hint))?;
+            own::check(module, file.modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
         }
         for (name, operator) in &file.operators {
             if operator.uid.is_some() == operator.login.is_some() {
@@ -280,9 +282,14 @@ impl Config {
             .filter(|module| self.modules.enabled(*module))
             .map(|module| {
                 let mut def = module.def();
-                let Module { fields: custom, only, drift, .. } = self.modules.of(module);
+                let Module { fields: custom, only, drift, crm_fields, confidential, .. } = self.modules.of(module);
                 def.drift = *drift;
                 def.only.extend(only.iter().map(|(name, values)| (name.clone(), values.iter().cloned().collect())));
+                if confidential.is_some_and(|policy| policy != Confidential::Skip) {
+                    def.only.remove(own::CONFIDENTIAL);
+                }
+                let on_request = module.fields_on_request().into_iter();
+                def.fields.extend(on_request.filter(|field| crm_fields.contains_key(field.name.as_ref())));
                 if !custom.is_empty() {
                     let flow = def.flow;
                     // A one-way module has no fields that go the other way (E4).
@@ -309,6 +316,10 @@ impl Modules {
             only: BTreeMap::new(),
             drift: Drift::Ignore,
             crm_fields: BTreeMap::new(),
+            first_sync: None,
+            currency: None,
+            stages: BTreeMap::new(),
+            confidential: None,
         };
         self.0.get(&module).unwrap_or(&UNSAID)
     }
@@ -317,6 +328,17 @@ impl Modules {
     pub fn enabled(&self, module: ModuleId) -> bool {
         let switch = module.follows().unwrap_or(module);
         self.of(switch).enabled.unwrap_or_else(|| switch.on_by_default())
+    }
+
+    /// The first-sync day of `module`'s own: its section's, or that of the module whose switch it obeys.
+    pub fn first_sync(&self, module: ModuleId) -> Option<Timestamp> {
+        let switch = module.follows().map(|switch| self.of(switch));
+        self.of(module).first_sync.or_else(|| switch.and_then(|switch| switch.first_sync))
+    }
+
+    /// What becomes of confidential bookings.
+    pub fn confidential(&self) -> Confidential {
+        self.of(ModuleId::QuotesAndBookings).confidential.unwrap_or_default()
     }
 }
 
@@ -339,15 +361,8 @@ fn check_only(module: ModuleId, section: &Module) -> Result<(), Wrong> {
     }
 }
 
-/// A module whose records cannot exist without those of another one needs that one switched on, and one
-/// that obeys another's switch has none of its own (V-61).
+/// A module whose records cannot exist without those of another one needs that one switched on.
 fn check_needs(module: ModuleId, modules: &Modules) -> Result<(), Wrong> {
-    if let (Some(switch), Some(_)) = (module.follows(), modules.of(module).enabled) {
-        return Err((
-            format!("modules.{module}.enabled: {module} is part of {switch} and has no switch of its own"),
-            "remove the key",
-        ));
-    }
     let def = module.def();
     let needed = def.fields.iter().find_map(|field| match field.kind {
         FieldKind::Reference(other) if field.required_on.is_some() && !modules.enabled(other) => Some(other),

@@ -55,6 +55,10 @@ pub struct Ivvy {
     pub daily_calls: Option<u64>,
     /// What new leads get there; needed when the module is on.
     pub leads: Option<LeadDefaults>,
+    /// Venues whose bookings are read one venue at a time, for a key that is bound to them; the whole
+    /// account's when empty (V-82). iVvy's ids.
+    #[serde(default)]
+    pub venues: BTreeSet<u64>,
 }
 
 /// `[ivvy.leads]`: what iVvy wants to know of a new lead and no CRM tells (C-24). All are iVvy's ids.
@@ -204,8 +208,32 @@ pub struct Module {
     pub only: BTreeMap<String, Vec<String>>,
     /// What becomes of CRM edits of fields that iVvy owns (V-43).
     pub drift: Drift,
-    /// Salesforce: custom fields that hold built-in fields for which it has no standard one.
+    /// Fields of the CRM's that hold built-in fields for which it has no standard one.
     pub crm_fields: BTreeMap<String, String>,
+    /// Takes only records modified since this day, UTC, instead of `sync.first_sync` (V-03).
+    #[serde(deserialize_with = "date")]
+    pub first_sync: Option<Timestamp>,
+    /// Registrations: the currency that the account invoices them in; iVvy does not tell (V-41).
+    pub currency: Option<String>,
+    /// Registrations, quotes and bookings: what a status of iVvy's has come to, instead of what is built in,
+    /// each by its word (V-47, V-83).
+    pub stages: BTreeMap<String, String>,
+    /// Quotes and bookings: what becomes of confidential ones; they are skipped unless said otherwise
+    /// (V-84).
+    pub confidential: Option<Confidential>,
+}
+
+/// What becomes of a confidential booking (V-84).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidential {
+    /// It stays in iVvy.
+    #[default]
+    Skip,
+    /// It goes over without its name and without the people and company behind it.
+    Mask,
+    /// It goes over like any other.
+    Send,
 }
 
 /// `[[modules.NAME.fields]]`: one custom field and what it is called on either side (V-19).
@@ -242,6 +270,7 @@ impl CustomField {
             flow: self.flow,
             required_on: None,
             at_creation: false,
+            enforced: false,
         }
     }
 }

@@ -56,6 +56,13 @@ fn the_annotated_example_is_accepted_and_complete() {
         "keep_done",
         "rate",
         "daily_calls",
+        "venues",
+        "only",
+        "crm_fields",
+        "currency",
+        "stages",
+        "confidential",
+        "email_opt_out",
         "inbound",
         "listen",
         "exposed",
@@ -94,10 +101,86 @@ fn defaults_are_the_documented_ones() {
     assert_eq!((config.account.as_str(), config.environment.as_str()), ("default", "production"));
     assert_eq!(config.data_dir, Path::new("/etc/tandem/d"), "relative to the file");
     assert_eq!(config.sync.interval.as_secs(), 900);
-    assert!(config.modules.enabled(ModuleId::Contacts) && !config.modules.enabled(ModuleId::Companies), "V-03");
     assert_eq!(config.second_person, SecondPerson::default());
     assert_eq!(config.default_role, None);
     assert_eq!(config.guard.emptied, Limit { count: 20, per_mille: 5 });
+}
+
+#[test]
+fn every_module_but_contacts_is_off_unless_told_v03_v40_v50_v80() {
+    let on = |text: &str| {
+        let config = parse(text).unwrap();
+        ModuleId::ALL.into_iter().filter(|module| config.modules.enabled(*module)).collect::<Vec<_>>()
+    };
+    assert_eq!(on(GOOD), [ModuleId::Contacts]);
+    assert_eq!(parse(GOOD).unwrap().catalogue().len(), 1, "nothing else is read or written at all");
+    for module in ModuleId::ALL.into_iter().filter(|module| module.follows().is_none()) {
+        // A section that says something else than `enabled` switches nothing on.
+        let section = format!("{GOOD}\n[modules.{module}]\ndrift = \"ignore\"\n");
+        assert_eq!(on(&section), [ModuleId::Contacts], "{module}");
+        let off = format!("{GOOD}\n[modules.{module}]\nenabled = false\n");
+        assert!(!on(&off).contains(&module), "{module}");
+    }
+}
+
+#[test]
+fn attendees_have_no_switch_of_their_own_v61() {
+    for events in ["", "\n[modules.events]\nenabled = true\n"] {
+        for own in ["true", "false"] {
+            let (message, hint) = refused(&format!("{GOOD}{events}\n[modules.attendees]\nenabled = {own}\n"));
+            assert!(message.contains("attendees is part of events and has no switch of its own"), "{message}");
+            assert!(hint.contains("remove the key"), "{hint}");
+        }
+    }
+    let config = parse(&format!("{GOOD}\n[modules.events]\nenabled = true\n")).unwrap();
+    assert!(config.modules.enabled(ModuleId::Attendees));
+    let config = parse(&format!("{GOOD}\n[modules.events]\nenabled = false\n")).unwrap();
+    assert!(!config.modules.enabled(ModuleId::Attendees));
+}
+
+#[test]
+fn a_module_may_begin_at_a_date_of_its_own_v03() {
+    let text = "\n[sync]\nfirst_sync = \"2026-01-01\"\n[modules.events]\nfirst_sync = \"2026-05-01\"\n";
+    let config = parse(&format!("{GOOD}{text}")).unwrap();
+    let settings = crate::daemon::account::engine_settings(&config);
+    let day = |text: &str| Some(parse_day(text).unwrap());
+    assert_eq!(settings.first_sync(ModuleId::Contacts), day("2026-01-01"));
+    assert_eq!(settings.first_sync(ModuleId::Events), day("2026-05-01"));
+    assert_eq!(settings.first_sync(ModuleId::Attendees), day("2026-05-01"), "part of Events");
+    let (message, _) = refused(&format!("{GOOD}\n[modules.events]\nfirst_sync = \"May\"\n"));
+    assert!(message.contains("not a date like"), "{message}");
+}
+
+#[test]
+fn keys_of_single_modules_mean_nothing_elsewhere_v41_v47_v84() {
+    let with = |module: &str, line: &str| format!("{GOOD}\n[modules.{module}]\n{line}\n");
+    for (module, line, expected) in [
+        ("quotes_and_bookings", "currency = \"AUD\"", "currency means nothing here"),
+        ("registrations", "currency = \"dollars\"", "`dollars` is not a currency code"),
+        ("registrations", "confidential = \"mask\"", "confidential means nothing here"),
+        ("quotes_and_bookings", "confidential = \"hide\"", "unknown value `hide`"),
+        ("quotes_and_bookings", "confidential = \"mask\"\nonly = { confidential = [] }", "say the same thing"),
+        ("events", "stages = { launched = \"won\" }", "stages means nothing here"),
+        ("registrations", "stages = { cancelled = \"gone\" }", "`gone` is not a stage"),
+    ] {
+        let (message, _) = refused(&with(module, line));
+        assert!(message.contains(expected), "{message}");
+    }
+    let def = |line: &str| {
+        let config = parse(&with("quotes_and_bookings", &format!("enabled = true\n{line}"))).unwrap();
+        let catalogue = config.catalogue();
+        catalogue.into_iter().find(|def| def.id == ModuleId::QuotesAndBookings).unwrap()
+    };
+    assert!(
+        def("").only.contains_key("confidential") && def("confidential = \"skip\"").only.contains_key("confidential")
+    );
+    assert!(!def("confidential = \"mask\"").only.contains_key("confidential"));
+    // A field that somebody has to ask for is not in the catalogue until then.
+    let opt_out = |line: &str| {
+        let contacts = parse(&with("contacts", line)).unwrap().catalogue().remove(0);
+        contacts.field(crate::model::module::EMAIL_OPT_OUT).is_some()
+    };
+    assert!(!opt_out("enabled = true") && opt_out("crm_fields = { email_opt_out = \"x_opt_out\" }"));
 }
 
 #[test]

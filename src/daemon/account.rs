@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::calls;
-use crate::config::{Config, CrmKind, CrmSystem, Limit as ConfigLimit, OdooEvents, Secrets};
+use crate::config::{Confidential, Config, CrmKind, CrmSystem, Limit as ConfigLimit, OdooEvents, Secrets};
 use crate::error::{Error, Result};
+use crate::model::module::EMAIL_OPT_OUT;
 use crate::model::{ModuleId, Side};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
@@ -131,6 +132,13 @@ fn ivvy(
             subtype_id: defaults.subtype,
             stage: defaults.stage,
         }),
+        rules: ivvy::Rules {
+            venues: config.ivvy.venues.clone(),
+            currency: config.modules.of(ModuleId::Registrations).currency.clone(),
+            stages: ModuleId::ALL.into_iter().map(|id| (id, config.modules.of(id).stages.clone())).collect(),
+            mask_confidential: config.modules.confidential() == Confidential::Mask,
+            opt_out: config.modules.of(ModuleId::Contacts).crm_fields.contains_key(EMAIL_OPT_OUT),
+        },
         settle: config.sync.settle.unwrap_or(Duration::from_secs(10)),
         limits: Limits::default(),
     };
@@ -157,6 +165,7 @@ fn crm(
             };
             settings.attendee_status = attendee_status.clone().unwrap_or(settings.attendee_status);
             settings.stages.extend(stages.clone());
+            settings.extra_fields = crm_fields(config);
             settings.custom = mapped;
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
@@ -168,13 +177,7 @@ fn crm(
             settings.stages.extend(stages);
             settings.event_statuses.extend(event_statuses);
             settings.member_statuses.extend(member_statuses);
-            settings.extra_fields = ModuleId::ALL
-                .into_iter()
-                .flat_map(|module| {
-                    let fields = config.modules.of(module).crm_fields.iter();
-                    fields.map(move |(name, field)| ((module, name.clone()), field.clone()))
-                })
-                .collect();
+            settings.extra_fields = crm_fields(config);
             settings.custom = mapped;
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
@@ -184,6 +187,15 @@ fn crm(
             Arc::new(salesforce::Salesforce::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
         }
     })
+}
+
+/// Where the CRM keeps built-in fields for which it has none of its own.
+fn crm_fields(config: &Config) -> BTreeMap<(ModuleId, String), String> {
+    let of = |module: ModuleId| {
+        let fields = config.modules.of(module).crm_fields.iter();
+        fields.map(move |(name, field)| ((module, name.clone()), field.clone()))
+    };
+    ModuleId::ALL.into_iter().flat_map(of).collect()
 }
 
 /// What an adapter refuses is in the configuration; the adapter does not know where.
@@ -215,6 +227,10 @@ pub fn engine_settings(config: &Config) -> sync::Settings {
         modules: config.catalogue().into_iter().map(|def| (def.id, def)).collect(),
         interval: config.sync.interval,
         first_sync: config.sync.first_sync,
+        first_sync_of: ModuleId::ALL
+            .into_iter()
+            .filter_map(|module| Some((module, config.modules.first_sync(module)?)))
+            .collect(),
         keep_done: config.sync.keep_done,
         guard: GuardLimits {
             creates: limit(config.guard.creates),

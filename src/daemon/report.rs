@@ -62,12 +62,12 @@ fn remote(status: &crate::remote::gate::GateStatus) -> RemoteStatus {
 fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> {
     let id = def.id;
     let now = engine.now();
-    let (counts, reasons, guard, swept) = engine.store().read(|view| {
+    let (counts, reasons, drifted, guard, swept) = engine.store().read(|view| {
         let mut slowest = Some(now);
         for side in id.swept_sides() {
             slowest = slowest.zip(view.cursor(id, *side)?.last_sweep).map(|(one, other)| one.min(other));
         }
-        Ok((view.counts(id)?, view.reason_counts(id)?, view.guard(id)?, slowest))
+        Ok((view.counts(id)?, view.reason_counts(id)?, view.drifted(id)?, view.guard(id)?, slowest))
     })?;
     let polls = Side::BOTH.map(|side| engine.polling(id, side));
     let progress = polls.iter().filter_map(|poll| poll.progress).max();
@@ -100,6 +100,7 @@ fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> 
         next_run_s: next_at.map(|at| at.since(now).as_secs()),
         counts,
         reasons,
+        drifted,
         rate_per_min: rates.iter().rev().take(2).copied().max().unwrap_or(0),
         rates,
         progress,

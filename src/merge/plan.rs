@@ -4,7 +4,8 @@
 use super::canonical::same;
 use super::compare::{References, Translated, compare, settle_drift, translate};
 use crate::model::{
-    Base, BaseField, Choice, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value, Verdict, Why,
+    Base, BaseField, Choice, Drift, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value, Verdict,
+    Why,
 };
 
 /// The plan of a linked pair. `drafts` are the rows of the plan before: a choice made there survives
@@ -24,7 +25,9 @@ pub fn of_pair(
         let (x, y) = (ivvy.fields.get(field.name.as_ref()), crm.fields.get(field.name.as_ref()));
         let mut found = compare(field, agreed, x, y, references);
         let own = def.flow == Flow::ToCrm;
-        if own || field.at_creation && found.why == Why::NotOwner {
+        if field.enforced {
+            found = settle_drift(found, agreed, x, field.kind, Drift::Revert);
+        } else if own || field.at_creation && found.why == Why::NotOwner {
             found = settle_drift(found, agreed, x, field.kind, def.drift);
         }
         let mut row = FieldPlan {
@@ -145,7 +148,14 @@ fn summary(def: &ModuleDef, plan: &Plan) -> String {
     let to_crm = titles(&|row| row.verdict == Verdict::ToCrm);
     let to_ivvy = titles(&|row| row.verdict == Verdict::ToIvvy);
     let joined = titles(&|row| row.verdict == Verdict::Merge);
-    let parts = [("differ: ", conflicts), ("to CRM: ", to_crm), ("to iVvy: ", to_ivvy), ("join: ", joined)];
+    let drifted = titles(&|row| row.why == Why::Drift);
+    let parts = [
+        ("differ: ", conflicts),
+        ("to CRM: ", to_crm),
+        ("to iVvy: ", to_ivvy),
+        ("join: ", joined),
+        ("changed in the CRM, as it may: ", drifted),
+    ];
     let text: Vec<String> =
         parts.into_iter().filter(|(_, list)| !list.is_empty()).map(|(what, list)| format!("{what}{list}")).collect();
     if text.is_empty() { "in step".to_owned() } else { text.join("; ") }
@@ -233,7 +243,8 @@ pub fn settle_choices(base: &mut Base, def: &ModuleDef, plan: &Plan, references:
 mod tests {
     use super::super::compare::NoReferences;
     use super::*;
-    use crate::model::{Drift, ModuleId};
+    use crate::model::ModuleId;
+    use crate::model::module::EMAIL_OPT_OUT;
 
     fn record(id: &str, fields: &[(&str, &str)]) -> Record {
         Record {
@@ -285,6 +296,39 @@ mod tests {
         assert_eq!(drifting(Drift::Hold, "10", "11", "12"), (Verdict::Conflict, Why::BothChanged));
         assert_eq!(drifting(Drift::Ignore, "", "10", "12"), (Verdict::ToCrm, Why::IvvyChanged), "our key is on it");
         assert_eq!(drifting(Drift::Ignore, "10", "10.00", "10.0"), (Verdict::Same, Why::Unchanged), "one amount");
+    }
+
+    #[test]
+    fn a_wish_not_to_be_written_to_is_never_undone_v21() {
+        let mut def = ModuleId::Contacts.def();
+        def.fields.extend(ModuleId::Contacts.fields_on_request());
+        let yes = Some(Value::Bool(true));
+        let no = Some(Value::Bool(false));
+        let told = |value: &Option<Value>| Record {
+            id: "1".into(),
+            fields: value.iter().map(|value| (EMAIL_OPT_OUT.to_owned(), value.clone())).collect(),
+            ..Record::default()
+        };
+        let agreed = |value: &Option<Value>| {
+            let agreed = value.iter().map(|v| (EMAIL_OPT_OUT.to_owned(), BaseField::agreed(v.clone(), v.clone())));
+            Base { fields: agreed.collect(), ..Base::default() }
+        };
+        // What was agreed on, iVvy's and the CRM's word now, and what is written to the CRM.
+        for (base, ivvy, crm, expected) in [
+            (&None, &yes, &no, &yes),
+            (&None, &yes, &None, &None),
+            (&yes, &yes, &no, &yes),
+            (&yes, &yes, &yes, &None),
+            (&yes, &None, &yes, &None),
+            (&yes, &None, &no, &None),
+            (&None, &None, &yes, &None),
+        ] {
+            let plan = of_pair(&def, &told(ivvy), &told(crm), &agreed(base), &NoReferences, &[]);
+            let case = format!("{base:?} {ivvy:?} {crm:?}");
+            assert_eq!(plan.unsolved(), 0, "nobody is asked: {case}");
+            assert_eq!(patch(&def, &plan, Side::Crm, &NoReferences).get(EMAIL_OPT_OUT), expected.as_ref(), "{case}");
+            assert!(patch(&def, &plan, Side::Ivvy, &NoReferences).is_empty(), "{case}");
+        }
     }
 
     #[test]

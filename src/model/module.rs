@@ -271,6 +271,15 @@ impl ModuleId {
         }
     }
 
+    /// Fields that exist only where the configuration names a place for them in the CRM: reading them costs
+    /// more calls, or nobody has a standard field for them.
+    pub fn fields_on_request(self) -> Vec<FieldDef> {
+        match self {
+            Self::Contacts => vec![contacts::email_opt_out()],
+            _ => Vec::new(),
+        }
+    }
+
     /// The name used in ids and keys for one record of this module (`contact`).
     pub fn singular(self) -> &'static str {
         self.facts().singular
@@ -415,6 +424,10 @@ pub struct FieldDef {
     /// Given when the record is created, even on a side where it may not be changed later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_creation: bool,
+    /// iVvy's value is put back, unasked, where the CRM differs, also in a module that goes both ways
+    /// (V-21).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enforced: bool,
 }
 
 impl FieldDef {
@@ -426,6 +439,7 @@ impl FieldDef {
             flow: Flow::Both,
             required_on: None,
             at_creation: false,
+            enforced: false,
         }
     }
 
@@ -441,6 +455,11 @@ impl FieldDef {
 
     pub(crate) const fn at_creation(mut self) -> Self {
         self.at_creation = true;
+        self
+    }
+
+    pub(crate) const fn enforced(mut self) -> Self {
+        self.enforced = true;
         self
     }
 
@@ -492,6 +511,12 @@ impl ModuleDef {
         }
     }
 }
+
+/// Name of the field of a contact that says that no marketing may be sent to them (V-21).
+pub const EMAIL_OPT_OUT: &str = "email_opt_out";
+
+/// The words for what an opportunity has come to (V-41, V-83).
+pub const STAGES: [&str; 5] = ["open", "quote", "tentative", "won", "lost"];
 
 /// Name of the virtual field that holds the counterpart's constant id on the iVvy side (V-13).
 /// On the CRM side its value is the CRM record's own id.

@@ -43,7 +43,8 @@ pub enum State {
     Dead = 7,
     /// Both sides agree.
     Done = 8,
-    /// An operator chose to leave the difference; remembers what it looked like.
+    /// The difference stays: an operator chose to leave it, or it is drift that may stand. Remembers what it
+    /// looked like.
     Skipped = 9,
     /// Replaced by another item.
     Superseded = 10,
@@ -75,7 +76,7 @@ impl State {
     pub fn successors(self) -> &'static [State] {
         use State::*;
         match self {
-            New => &[New, Held, Blocked, Ready, Done, Superseded],
+            New => &[New, Held, Blocked, Ready, Skipped, Done, Superseded],
             Held => &[Held, New, Ready, Blocked, Skipped, Done, Superseded],
             Blocked => &[Blocked, New, Held, Ready, Skipped, Done, Superseded],
             Ready => &[Ready, New, Held, Blocked, Inflight, Skipped, Done, Superseded, Dead],
@@ -143,7 +144,7 @@ pub enum Reason {
     Merge = 6,
     /// First pairing: both sides hold different values and no agreement exists.
     FirstSync = 7,
-    /// The field definitions changed under us.
+    /// The CRM changed what iVvy owns, and by policy that stands until iVvy's own value changes (V-43).
     Drift = 8,
     /// The two sides keep overwriting each other.
     Flap = 9,
@@ -176,7 +177,7 @@ impl Reason {
             Self::Delete => "the counterpart is gone",
             Self::Merge => "the counterpart was merged into another record",
             Self::FirstSync => "first pairing: the sides differ and have never agreed",
-            Self::Drift => "the field definitions changed",
+            Self::Drift => "the CRM changed what iVvy owns; it stays until iVvy's own value changes",
             Self::Flap => "the two sides keep overwriting each other",
             Self::Unproven => "a write was sent and could be neither proved nor disproved",
             Self::Rule => "a rule asks for a person",

@@ -183,6 +183,10 @@ pub(super) fn counts(source: &dyn Source, module: ModuleId) -> Result<BTreeMap<S
     Ok(counts)
 }
 
+pub(super) fn drifted(source: &dyn Source, module: ModuleId) -> Result<u64> {
+    source.counter([module.number(), State::Skipped.number(), Reason::Drift.number()])
+}
+
 pub(super) fn reason_counts(source: &dyn Source, module: ModuleId) -> Result<BTreeMap<Reason, u64>> {
     let mut counts = BTreeMap::new();
     for reason in Reason::iter() {

@@ -178,6 +178,11 @@ pub trait Reads {
         items::reason_counts(self.source(), module)
     }
 
+    /// How many pairs differ because the CRM changed what iVvy owns, and may (V-43).
+    fn drifted(&self, module: ModuleId) -> Result<u64> {
+        items::drifted(self.source(), module)
+    }
+
     /// A window of the queue; see [`Reads::page_at`]. Advisory claims are shown even when run out.
     fn page(&self, query: &PageQuery) -> Result<Rows> {
         self.page_at(query, Timestamp::EPOCH)

@@ -150,8 +150,8 @@ impl Core {
         let only = only.filter(|(only, drift)| !only.is_empty() || *drift != Drift::Ignore);
         match only {
             // As it was before modules had filters, so that an upgrade is not taken for a change.
-            None => Fingerprint::of(&(fields, self.settings.first_sync, &self.settings.key_scope)),
-            Some(only) => Fingerprint::of(&(fields, self.settings.first_sync, &self.settings.key_scope, only)),
+            None => Fingerprint::of(&(fields, self.settings.first_sync(module), &self.settings.key_scope)),
+            Some(only) => Fingerprint::of(&(fields, self.settings.first_sync(module), &self.settings.key_scope, only)),
         }
     }
 

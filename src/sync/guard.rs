@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::observe;
 use super::plan::Context;
 use super::settings::Limit;
 use crate::model::guard::{Guard, Trip, TripCause};
@@ -149,9 +150,19 @@ fn trip(
 }
 
 /// A field map or filter that is not the one of the last run makes the first plans a dry run: what a
-/// mistake in it would do is seen before it is done.
+/// mistake in it would do is seen before it is done. Records that are not paired are looked at again, for
+/// what kept them out may do so no more; pairs are left alone until one of their records moves.
 pub(super) async fn watch_mapping(core: &Arc<Core>, module: ModuleId) -> Result<(), StoreError> {
     let (now, mapping) = (core.now(), core.mapping(module));
+    // Before the new mapping is noted: a crash in between begins again.
+    if core
+        .store
+        .read(|view| view.guard(module))?
+        .and_then(|guard| guard.mapping)
+        .is_some_and(|before| before != mapping)
+    {
+        observe::look_again(core, module).await?;
+    }
     core.store
         .write(move |tx| {
             let mut guard = load(tx, module, now)?;

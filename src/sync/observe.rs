@@ -5,6 +5,7 @@
 //! and read again directly when the stamps are equal and the contents differ (`engine.md` 5.6).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::core::Core;
 use crate::merge::matching;
@@ -12,6 +13,9 @@ use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
 use crate::model::record::Source;
 use crate::model::{Flow, ModuleId, Observation, Record, RecordId, Side, Timestamp, Value};
 use crate::store::{Reads, StoreError, Tx};
+
+/// Records looked at again per transaction.
+const CHUNK: usize = 500;
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +124,39 @@ pub(super) fn observation(core: &Core, module: ModuleId, side: Side, record: Rec
 
 /// Whether the record takes part: linked ones always, others from the first-sync date on.
 fn wanted(core: &Core, tx: &Tx<'_>, module: ModuleId, side: Side, record: &Record) -> Result<bool, StoreError> {
-    let old = match (core.settings.first_sync, record.modified) {
+    let old = match (core.settings.first_sync(module), record.modified) {
         (Some(first), Some(modified)) => modified < first,
         _ => false,
     };
     Ok(!old || tx.link_of(module, side, &record.id)?.is_some())
+}
+
+/// Marks every record of `module` that is not paired, and takes part, for planning.
+pub(super) async fn look_again(core: &Arc<Core>, module: ModuleId) -> Result<(), StoreError> {
+    for side in module.swept_sides() {
+        let mut after: Option<RecordId> = None;
+        loop {
+            let page = core.store.read(|view| view.observed_ids(module, *side, after.as_ref(), CHUNK))?;
+            let Some(last) = page.last().cloned() else { break };
+            let shared = Arc::clone(core);
+            core.store
+                .write(move |tx| {
+                    for id in &page {
+                        let known = tx.observation(module, *side, id)?.filter(|known| !known.absent);
+                        let lone = tx.link_of(module, *side, id)?.is_none();
+                        if let Some(known) = known.filter(|_| lone)
+                            && wanted(&shared, tx, module, *side, &known.record)?
+                        {
+                            tx.mark_dirty(module, *side, id)?;
+                        }
+                    }
+                    Ok(())
+                })
+                .await?;
+            after = Some(last);
+        }
+    }
+    Ok(())
 }
 
 /// Notes that a direct read answered "no such record", or that it was merged into `survivor`.

@@ -18,6 +18,8 @@ pub struct Settings {
     pub full_interval: Duration,
     /// Records last modified before this are not carried over by themselves.
     pub first_sync: Option<Timestamp>,
+    /// The same for single modules, instead (V-03).
+    pub first_sync_of: BTreeMap<ModuleId, Timestamp>,
     /// How long finished items are kept; the audit log is kept for good.
     pub keep_done: Duration,
     /// Writes in flight at most, over all modules.
@@ -44,6 +46,7 @@ impl Default for Settings {
             interval: Duration::from_secs(15 * 60),
             full_interval: Duration::from_secs(24 * 60 * 60),
             first_sync: None,
+            first_sync_of: BTreeMap::new(),
             keep_done: Duration::from_secs(30 * 24 * 60 * 60),
             concurrency: 8,
             retry: Retry::default(),
@@ -52,6 +55,13 @@ impl Default for Settings {
             create_lead_sources: true,
             second_person: SecondPerson::default(),
         }
+    }
+}
+
+impl Settings {
+    /// The day from which records of `module` are carried over by themselves.
+    pub fn first_sync(&self, module: ModuleId) -> Option<Timestamp> {
+        self.first_sync_of.get(&module).copied().or(self.first_sync)
     }
 }
 

@@ -479,6 +479,9 @@ pub struct ModuleStatus {
     pub counts: BTreeMap<State, u64>,
     /// Held items by reason.
     pub reasons: BTreeMap<Reason, u64>,
+    /// Pairs that differ because the CRM changed what iVvy owns, and may (V-43). Nobody is asked about them.
+    #[serde(default)]
+    pub drifted: u64,
     /// Writes per minute, last minute.
     pub rate_per_min: u32,
     /// Writes per minute, oldest first, for the sparkline.

@@ -45,14 +45,17 @@ macro_rules! scenarios {
     };
 }
 
+mod bookings;
 mod consoles;
 mod constant_ids;
 mod count;
 mod custom_fields;
+mod drift;
 mod faults;
 mod first_sync;
 mod guards;
 mod hand;
+mod isolation;
 mod leads;
 mod merges;
 mod merging;
@@ -61,6 +64,7 @@ mod notifications;
 mod odoo;
 mod population;
 mod preview;
+mod rules;
 mod staleness;
 mod unstable;
 mod verbs;

@@ -13,33 +13,33 @@ use super::hand::CrmHand;
 use super::population::Shape;
 use super::world::{Setup, World};
 
-const EVENTS: [ModuleId; 3] = [ModuleId::Events, ModuleId::Attendees, ModuleId::Registrations];
+pub const EVENTS: [ModuleId; 3] = [ModuleId::Events, ModuleId::Attendees, ModuleId::Registrations];
 
 impl World {
     /// Puts a record of any kind into iVvy, as if somebody had entered it there.
-    fn enter(&self, object: &str, fields: Json) -> u64 {
+    pub fn enter(&self, object: &str, fields: Json) -> u64 {
         self.ivvy.0.edit(&Edit::create(object, fields)).unwrap().parse().unwrap()
     }
 
-    fn change(&self, object: &str, id: u64, fields: Json) {
+    pub fn change(&self, object: &str, id: u64, fields: Json) {
         self.ivvy.0.edit(&Edit::update(object, id, fields)).unwrap();
     }
 
     /// Living Salesforce records of one object.
-    fn org(&self, object: &str) -> Vec<Json> {
+    pub fn org(&self, object: &str) -> Vec<Json> {
         let CrmHand::Salesforce(sim) = &self.crm else { panic!("these tests look into the simulated org") };
         sim.records(object).unwrap().into_iter().filter(|row| row["IsDeleted"] != true).collect()
     }
 
     /// The one record of `object` that carries a key.
-    fn keyed(&self, object: &str, key: &str) -> Option<Json> {
+    pub fn keyed(&self, object: &str, key: &str) -> Option<Json> {
         let rows: Vec<Json> = self.org(object).into_iter().filter(|row| row["Ivvy_Id__c"] == key).collect();
         assert!(rows.len() <= 1, "{key} exists once: {rows:?}");
         rows.into_iter().next()
     }
 
     /// Lets every guard go until nothing is left to do.
-    async fn drain(&self) {
+    pub async fn drain(&self) {
         self.settle().await;
         self.release().await;
         self.settle().await;
@@ -47,7 +47,7 @@ impl World {
     }
 }
 
-fn people(world: &World, count: usize) -> Vec<(u64, String)> {
+pub fn people(world: &World, count: usize) -> Vec<(u64, String)> {
     let pairs = world.pairs(ModuleId::Contacts);
     pairs.into_iter().take(count).map(|pair| (pair.ivvy.parse().unwrap(), pair.crm)).collect()
 }

@@ -59,6 +59,8 @@ pub struct Setup {
     pub keep_done: Option<Duration>,
     /// Modules that are on, parents first.
     pub modules: Vec<ModuleId>,
+    /// What the configuration file says besides, laid over the rest.
+    pub more: Json,
 }
 
 impl Setup {
@@ -74,7 +76,14 @@ impl Setup {
             bulk: None,
             keep_done: None,
             modules: ModuleId::PEOPLE.to_vec(),
+            more: json!({}),
         }
+    }
+
+    /// With more in the configuration file.
+    pub fn saying(mut self, more: Json) -> Self {
+        lay_over(&mut self.more, more);
+        self
     }
 
     /// With these modules on beside companies and contacts.
@@ -115,6 +124,8 @@ pub struct World {
     place: TempDir,
     /// How long a condition may take to come true.
     pub patience: Duration,
+    setup: Setup,
+    crm_url: String,
 }
 
 impl World {
@@ -159,31 +170,16 @@ impl World {
             }
         };
         let place = quick_place();
+        let ivvy = IvvyHand(ivvy);
         let config = config(place.path(), &setup, &servers[0].url(), &url, &crm);
-        let secrets = Secrets { ivvy: ivvy.settings().secret.clone(), crm: secret };
-        let entropy = Entropy::seeded(setup.seed + 2);
-        let connected = connect(&config, secrets, &clock, &entropy).unwrap();
-        let counts: BTreeMap<Side, Arc<Counts>> = Side::BOTH.map(|side| (side, Arc::default())).into();
-        let remotes = Remotes::new(|side, lane| {
-            Arc::new(Counted::new(Arc::clone(connected.remotes.on(side, lane)), Arc::clone(&counts[&side])))
-        });
-        let store = Store::open(&account::store_path(&config), store::Options::default()).unwrap();
-        let mut settings = account::engine_settings(&config);
-        settings.second_person = setup.second_person;
-        settings.keep_done = setup.keep_done.unwrap_or(settings.keep_done);
-        if let Some(count) = setup.bulk {
-            let limit = Limit { count, per_mille: 0 };
-            (settings.guard.emptied, settings.guard.same_value) = (limit, limit);
-        }
-        settings.retry.base = Duration::from_millis(100);
-        settings.retry.cap = Duration::from_secs(1);
-        let engine = Engine::new(store, remotes, clock, entropy, settings).unwrap();
+        let secrets = Secrets { ivvy: ivvy.0.settings().secret.clone(), crm: secret };
+        let (account, counts) = assemble(&config, secrets, &setup);
         Self {
             known,
-            ivvy: IvvyHand(ivvy),
+            ivvy,
             crm,
-            account: Account { engine: engine.clone(), gates: connected.gates, ivvy: connected.ivvy },
-            engine,
+            engine: account.engine.clone(),
+            account,
             counts,
             servers,
             running: tokio::spawn(async { Ok(()) }),
@@ -191,7 +187,50 @@ impl World {
             taken: AtomicUsize::new(0),
             place,
             patience: PATIENCE,
+            setup,
+            crm_url: url,
         }
+    }
+
+    /// The same account after a stop and a start with another configuration: the modules that are on, and
+    /// what is said besides.
+    pub async fn reconfigured(self, change: impl FnOnce(Setup) -> Setup) -> Self {
+        let Self {
+            known, ivvy, crm, engine, account, servers, running, shutdown, taken, place, setup, crm_url, ..
+        } = self;
+        shutdown.cancel();
+        running.await.unwrap().unwrap();
+        // The store is one process's, and one owner's within it.
+        drop((engine, account));
+        let setup = change(setup);
+        let config = config(place.path(), &setup, &servers[0].url(), &crm_url, &crm);
+        let crm_secret = match &crm {
+            CrmHand::Salesforce(sim) => sim.settings().client_secret.clone(),
+            CrmHand::Odoo(odoo) => SecretString::from(odoo.key.clone()),
+        };
+        let secrets = Secrets { ivvy: ivvy.0.settings().secret.clone(), crm: crm_secret };
+        let (account, counts) = assemble(&config, secrets, &setup);
+        let running = tokio::spawn(async { Ok(()) });
+        let engine = account.engine.clone();
+        let shutdown = CancellationToken::new();
+        let mut world = Self {
+            known,
+            ivvy,
+            crm,
+            engine,
+            account,
+            counts,
+            servers,
+            running,
+            shutdown,
+            taken,
+            place,
+            setup,
+            crm_url,
+        };
+        world.start();
+        world.first_plan().await;
+        world
     }
 
     /// Lets the engine run.
@@ -521,6 +560,52 @@ pub fn promised(item: &Item, pair: &Pair) -> Vec<Change> {
     promised
 }
 
+/// Store, adapters and engine of an account, and counters of what is asked of either side.
+fn assemble(config: &Config, secrets: Secrets, setup: &Setup) -> (Account, BTreeMap<Side, Arc<Counts>>) {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy = Entropy::seeded(setup.seed + 2);
+    let connected = connect(config, secrets, &clock, &entropy).unwrap();
+    let counts: BTreeMap<Side, Arc<Counts>> = Side::BOTH.map(|side| (side, Arc::default())).into();
+    let remotes = Remotes::new(|side, lane| {
+        Arc::new(Counted::new(Arc::clone(connected.remotes.on(side, lane)), Arc::clone(&counts[&side])))
+    });
+    let store = open_store(config);
+    let mut settings = account::engine_settings(config);
+    settings.second_person = setup.second_person;
+    settings.keep_done = setup.keep_done.unwrap_or(settings.keep_done);
+    if let Some(count) = setup.bulk {
+        let limit = Limit { count, per_mille: 0 };
+        (settings.guard.emptied, settings.guard.same_value) = (limit, limit);
+    }
+    settings.retry.base = Duration::from_millis(100);
+    settings.retry.cap = Duration::from_secs(1);
+    let engine = Engine::new(store, remotes, clock, entropy, settings).unwrap();
+    (Account { engine, gates: connected.gates, ivvy: connected.ivvy }, counts)
+}
+
+/// Opens the store as soon as an engine that has just ended has let go of it.
+fn open_store(config: &Config) -> Store {
+    let started = Instant::now();
+    loop {
+        match Store::open(&account::store_path(config), store::Options::default()) {
+            Err(StoreError::Locked { .. }) if started.elapsed() < PATIENCE => std::thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
+/// Lays `more` over `config`, table by table.
+fn lay_over(config: &mut Json, more: Json) {
+    match (config, more) {
+        (Json::Object(config), Json::Object(more)) => {
+            for (name, value) in more {
+                lay_over(config.entry(name).or_insert(Json::Null), value);
+            }
+        }
+        (config, more) => *config = more,
+    }
+}
+
 async fn loopback(router: axum::Router) -> Served {
     serve(router, ([127, 0, 0, 1], 0).into()).await.unwrap()
 }
@@ -539,7 +624,10 @@ fn salesforce_settings() -> salesforce::Settings {
         ("Birthday__c", Kind::Text(10)),
         ("Loyalty__c", Kind::Double),
     ];
-    let custom_fields = custom.map(|(name, kind)| ("Contact".to_owned(), Field::new(name, kind))).to_vec();
+    let mut custom_fields = custom.map(|(name, kind)| ("Contact".to_owned(), Field::new(name, kind))).to_vec();
+    // An org with several currencies, and a field for what the standard opportunity does not hold.
+    let money = [("CurrencyIsoCode", Kind::Text(3)), ("Ivvy_Paid__c", Kind::Currency)];
+    custom_fields.extend(money.map(|(name, kind)| ("Opportunity".to_owned(), Field::new(name, kind))));
     salesforce::Settings { custom_fields, ..salesforce::Settings::default() }
 }
 
@@ -569,7 +657,7 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
     for module in setup.modules.iter().filter(|module| module.follows().is_none()) {
         modules[module.to_string()]["enabled"] = json!(true);
     }
-    let text = toml::to_string(&json!({
+    let mut text = json!({
         "version": tandem::config::VERSION,
         "account": "acceptance",
         "data_dir": place,
@@ -582,8 +670,9 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
         "sync": sync,
         "guard": {"conflicts": {"count": setup.conflicts, "percent": 5}},
         "modules": modules,
-    }));
-    Config::parse(&text.unwrap(), &place.join("tandem.toml")).unwrap()
+    });
+    lay_over(&mut text, setup.more.clone());
+    Config::parse(&toml::to_string(&text).unwrap(), &place.join("tandem.toml")).unwrap()
 }
 
 /// A record as an id of the engine.

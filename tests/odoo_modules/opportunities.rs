@@ -48,6 +48,36 @@ async fn a_registration_round_trips_with_its_event() {
     }
 }
 
+/// What Odoo has no field for is kept in the tenant's, and nothing is converted (V-41).
+#[tokio::test]
+async fn what_is_paid_and_the_currency_are_kept_in_fields_of_the_tenants_v41() {
+    let Some(server) = Server::from_env("paid") else { return };
+    let odoo = server.adapter_with(|settings| {
+        let fields = [("paid", "x_ivvy_paid"), ("currency", "x_ivvy_currency")];
+        let fields = fields.map(|(name, field)| ((ModuleId::Registrations, name.to_owned()), field.to_owned()));
+        settings.extra_fields.extend(fields);
+    });
+    let cases = [("1250.50", "1000.25"), ("0.00", "0.00"), ("-40.10", "-40.10")];
+    for (number, (amount, paid)) in (1..).zip(cases) {
+        let registration = text([("name", "Gala"), ("stage", "open"), ("amount", amount), ("currency", "NZD")]);
+        let registration = with(registration, "paid", Value::text(paid));
+        let key = server.key(ModuleId::Registrations, number);
+        let id = odoo.create(ModuleId::Registrations, &key, &registration).await.unwrap().id;
+        let fields = found(&odoo, ModuleId::Registrations, &id).await.fields;
+        let there = ["amount", "paid", "currency"].map(|name| fields[name].clone());
+        assert_eq!(there, [amount, paid, "NZD"].map(Value::text));
+        odoo.update(ModuleId::Registrations, &id, &text([("paid", "7.10")]), None).await.unwrap();
+        assert_eq!(found(&odoo, ModuleId::Registrations, &id).await.fields["paid"], Value::text("7.10"));
+    }
+    // An amount nobody told is none: Odoo shows zero, and nothing is written to make it so.
+    let key = server.key(ModuleId::Registrations, 9);
+    let bare =
+        odoo.create(ModuleId::Registrations, &key, &text([("name", "Gala"), ("stage", "open")])).await.unwrap().id;
+    let fields = found(&odoo, ModuleId::Registrations, &bare).await.fields;
+    assert_eq!(["amount", "paid"].map(|name| fields[name].clone()), ["0.00"; 2].map(Value::text));
+    assert_eq!(fields["currency"], Value::Null);
+}
+
 #[tokio::test]
 async fn a_booking_has_its_contact_as_customer_or_else_its_company() {
     let Some(server) = Server::from_env("booking") else { return };

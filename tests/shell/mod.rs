@@ -87,6 +87,7 @@ impl Fake {
             next_run_s: Some(840),
             counts: BTreeMap::from([(State::Held, 5)]),
             reasons: BTreeMap::from([(Reason::Conflict, 5)]),
+            drifted: 0,
             rate_per_min: 3,
             rates: vec![1, 2, 3],
             progress: None,

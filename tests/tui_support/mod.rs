@@ -115,6 +115,7 @@ pub fn status(held: u64) -> Status {
         next_run_s: Some(48),
         counts,
         reasons: BTreeMap::new(),
+        drifted: 0,
         rate_per_min: 7,
         rates: vec![0, 1, 3, 7, 4, 2, 7],
         progress: None,

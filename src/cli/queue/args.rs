@@ -139,7 +139,7 @@ pub struct ListArgs {
     /// Only this state; all unfinished ones when absent
     #[arg(long, value_parser = one_of::<State>())]
     pub state: Option<State>,
-    /// Only items held for this reason
+    /// Only items held for this reason; `drift` lists what differs in the CRM and nobody is asked about
     #[arg(long, value_parser = one_of::<Reason>())]
     pub reason: Option<Reason>,
     /// Only titles that contain this, case ignored

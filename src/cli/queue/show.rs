@@ -8,7 +8,7 @@ use crate::cli::output::{Paint, plain, when};
 use crate::cli::{Context, audit};
 use crate::client::Client;
 use crate::error::Result;
-use crate::model::{Choice, FieldPlan, ItemId, Side, Value, Verdict};
+use crate::model::{Choice, FieldPlan, ItemId, Side, State, Value, Verdict};
 use crate::wire::{Answer, ItemView, Request};
 
 pub(super) async fn run(context: &mut Context, client: &Client, id: ItemId) -> Result<u8> {
@@ -93,7 +93,8 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
     out.line(title)?;
     out.line(format!("{} {} · {} · version {}", item.module.singular(), item.kind, item.state, item.ver))?;
     for reason in item.reasons.iter() {
-        let reason = out.paint(Paint::Yellow, &format!("held: {}", reason.explain()));
+        let what = if item.state == State::Held { "held" } else { "because" };
+        let reason = out.paint(Paint::Yellow, &format!("{what}: {}", reason.explain()));
         out.line(reason)?;
     }
     if let Some(pending) = &item.pending {

@@ -32,6 +32,10 @@ fn fields() -> Vec<FieldDef> {
         FieldDef::to_crm("exhibitor", "Exhibitor", FieldKind::Bool),
         FieldDef::to_crm("amount", "Amount", FieldKind::Money),
         FieldDef::to_crm("paid", "Paid", FieldKind::Money),
+        // Paid is the amount or more; nothing while either is unknown (V-47).
+        FieldDef::to_crm("paid_in_full", "Paid in full", FieldKind::Bool),
+        // What the configuration says: iVvy's registrations tell none (V-41).
+        FieldDef::to_crm("currency", "Currency", FieldKind::Choice),
         FieldDef::to_crm("close_date", "Close date", FieldKind::Date).required_on(Side::Crm),
         FieldDef::to_crm(IVVY_KEY, "iVvy key", FieldKind::ConstantId),
     ]

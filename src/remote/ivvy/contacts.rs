@@ -11,14 +11,14 @@ use super::action::Action;
 use super::fields::{Refused, put, text_or_clear};
 use super::listing::Query;
 use super::module::Module;
-use super::{Answered, Ivvy, answer, custom, listing, loose, not_sent};
+use super::{Answered, Ivvy, answer, custom, listing, loose, not_sent, opt_out};
 use crate::model::module::EXTERNAL_ID;
 use crate::model::{FieldDef, Fields, ModuleId, Record, RecordId, Timestamp, Value};
 use crate::remote::{Class, FieldDefinition, Page, PageRequest, Read, RemoteError, Sent, WriteAck};
 
 const NO_SUCH_CONTACT: &str = "24096";
 const LIST: Action = Action::read("contact", "getContactList");
-const GET: Action = Action::read("contact", "getContact").missing(NO_SUCH_CONTACT);
+pub(super) const GET: Action = Action::read("contact", "getContact").missing(NO_SUCH_CONTACT);
 const CREATE: Action = Action::write("contact", "addOrUpdateContact");
 const UPDATE: Action = CREATE.missing(NO_SUCH_CONTACT);
 const DEFINITIONS: Action = Action::read("contact", "getCustomFieldDefinition");
@@ -48,11 +48,20 @@ impl Module for Contacts {
 
     fn list<'a>(&'a self, ivvy: &'a Ivvy, request: &'a PageRequest) -> Answered<'a, Page> {
         let query = Query::new(LIST).bounded("fromModifiedDate", "toModifiedDate", request);
-        Box::pin(async move { ivvy.page(&query, request, |row| record(row, ivvy.custom_fields(self.id()))).await })
+        Box::pin(async move {
+            let read = |row: &Json| record(row, ivvy.custom_fields(self.id()));
+            if ivvy.rules.opt_out {
+                return opt_out::page(ivvy, &query, request, read).await;
+            }
+            ivvy.page(&query, request, read).await
+        })
     }
 
     fn get<'a>(&'a self, ivvy: &'a Ivvy, id: &'a RecordId) -> Answered<'a, Read> {
-        Box::pin(ivvy.read(&GET, id, |row| record(row, ivvy.custom_fields(self.id()))))
+        Box::pin(ivvy.read(&GET, id, |row| {
+            let record = record(row, ivvy.custom_fields(self.id()))?;
+            Some(if ivvy.rules.opt_out { opt_out::told(record, row) } else { record })
+        }))
     }
 
     fn definitions<'a>(&'a self, ivvy: &'a Ivvy) -> Answered<'a, Vec<FieldDefinition>> {
@@ -92,7 +101,10 @@ async fn by_key(ivvy: &Ivvy, key: &str) -> Result<Option<Vec<Record>>, RemoteErr
     let answer = ivvy.client.call(&LIST, &body).await?;
     let (rows, total) = listing::collection(answer.json).map_err(|broken| broken.of(&LIST))?;
     let whole = total.map_or(rows.is_empty(), |total| total <= rows.len() as u64);
-    let records = listing::records(&LIST, &rows, |row| record(row, ivvy.custom_fields(ModuleId::Contacts)))?;
+    let records = listing::records(&LIST, &rows, |row| {
+        let record = record(row, ivvy.custom_fields(ModuleId::Contacts))?;
+        Some(if ivvy.rules.opt_out { opt_out::told(record, row) } else { record })
+    })?;
     let count = records.len();
     let carries = |record: &Record| record.fields.get(EXTERNAL_ID).and_then(Value::as_text) == Some(key);
     let found: Vec<Record> = records.into_iter().filter(carries).collect();

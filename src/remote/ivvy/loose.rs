@@ -161,6 +161,13 @@ pub(super) fn as_money(json: &Json) -> Option<Value> {
     Some(Value::Text(format!("{whole}.{:0<2}", decimals.trim_end_matches('0'))))
 }
 
+/// An amount of [`as_money`] in ten-thousandths, for comparing; finer digits are cut off.
+pub(super) fn ten_thousandths(amount: &str) -> Option<i128> {
+    let (whole, decimals) = amount.split_once('.').unwrap_or((amount, ""));
+    let digits: String = decimals.chars().chain("0000".chars()).take(4).collect();
+    format!("{whole}{digits}").parse().ok()
+}
+
 /// What a PHP back end sends where there is nothing.
 fn is_nothing(json: &Json) -> bool {
     match json {

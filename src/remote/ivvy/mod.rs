@@ -23,8 +23,10 @@ mod listing;
 mod loose;
 mod module;
 mod notifications;
+mod opt_out;
 mod per_event;
 mod registrations;
+mod rules;
 mod search;
 mod sign;
 mod staff;
@@ -45,6 +47,7 @@ use url::Url;
 use self::action::Action;
 use self::client::Client;
 use self::fields::Refused;
+pub use self::rules::Rules;
 use super::port::{Entry, MatchSupport};
 use super::transport::{Limits, Transport};
 use super::{
@@ -87,6 +90,8 @@ pub struct Settings {
     pub custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
     /// What new leads get; without it leads are read and changed, and none is created.
     pub lead_defaults: Option<LeadDefaults>,
+    /// Rules of single modules.
+    pub rules: Rules,
     /// Longest time a write may take to show in a look-up; 10 s is a careful choice.
     pub settle: Duration,
     /// Bounds of one exchange.
@@ -109,6 +114,7 @@ pub struct Ivvy {
     client: Client,
     custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
     lead_defaults: Option<LeadDefaults>,
+    rules: Rules,
     settle: Duration,
     clock: Arc<dyn Clock>,
     /// Guessed filters that were refused once.
@@ -122,14 +128,16 @@ impl Ivvy {
     ///
     /// # Errors
     /// A configuration error if the base URL has user info, a query or a scheme other than `https`
-    /// (`http` on loopback), or if key or secret cannot be used.
+    /// (`http` on loopback), if key or secret cannot be used, or if a rule is about nothing iVvy has.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let Settings { base_url, key, secret, custom_fields, lead_defaults, settle, limits } = settings;
+        let Settings { base_url, key, secret, custom_fields, lead_defaults, rules, settle, limits } = settings;
+        rules.check()?;
         let client = Client::new(&base_url, key, secret, limits, transport, Arc::clone(&clock))?;
         Ok(Self {
             client,
             custom_fields,
             lead_defaults,
+            rules,
             settle,
             clock,
             refused_filters: Mutex::default(),
@@ -273,8 +281,9 @@ impl Remote for Ivvy {
     fn fields(&self, module: ModuleId) -> Vec<String> {
         // Every field of the catalogue except the one that lives on the CRM.
         let catalogue = module.def().fields.into_iter().filter(|field| field.name != IVVY_KEY);
+        let on_request = module.fields_on_request().into_iter().filter(|_| self.rules.opt_out);
         let custom = self.custom_fields(module).iter().cloned();
-        catalogue.chain(custom).map(|field| field.name.into_owned()).collect()
+        catalogue.chain(on_request).chain(custom).map(|field| field.name.into_owned()).collect()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {

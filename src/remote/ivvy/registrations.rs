@@ -16,8 +16,9 @@ use super::fields::{self, Column, put};
 use super::listing::{self, Query};
 use super::module::Module;
 use super::per_event::{Walk, vanished};
+use super::rules::Rules;
 use super::{Answered, Ivvy, loose, number_or_text, own_id, the_record};
-use crate::model::{ModuleId, Record, RecordId, Value};
+use crate::model::{Fields, ModuleId, Record, RecordId, Value};
 use crate::remote::{Class, Page, PageRequest, Read, RemoteError};
 
 const LIST: Action = Action::read("event", "getRegistrationList").missing("24206");
@@ -30,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Registrations whose event is remembered. When there are more, all are forgotten: it is only a hint.
 const MOST_PLACES: usize = 100_000;
 
-const STATUSES: &[(i64, &str)] = &[
+pub(super) const STATUSES: &[(i64, &str)] = &[
     (1, "in_progress"),
     (2, "completed"),
     (3, "cancelled"),
@@ -89,7 +90,7 @@ async fn list(ivvy: &Ivvy, request: &PageRequest) -> Result<Page, RemoteError> {
         // The property is documented, the form of a comparison is not.
         .inferred();
     let page = ivvy.rows(&query, inner).await.map_err(|error| vanished(&LIST, error))?;
-    let mut records = listing::records(&LIST, &page.rows, |row| record(row, event))?;
+    let mut records = listing::records(&LIST, &page.rows, |row| record(row, event, &ivvy.rules))?;
     remember(ivvy, event, &records);
     records.retain(|record| listing::within(request, record.modified));
     let server_time = walk.listed_at.or(page.server_time);
@@ -104,7 +105,7 @@ async fn get(ivvy: &Ivvy, id: &RecordId) -> Result<Read, RemoteError> {
     {
         let body = json!({ "id": number, "eventId": number_or_text(event.id.as_str()) });
         match ivvy.lookup(&GET, &body).await {
-            Ok(Some(row)) => return the_record(&GET, id, record(&row, &event)),
+            Ok(Some(row)) => return the_record(&GET, id, record(&row, &event, &ivvy.rules)),
             Ok(None) => {}
             Err(error) if error.code.as_deref() == Some(EVENT_GONE) => {}
             Err(error) => return Err(error),
@@ -117,7 +118,7 @@ async fn get(ivvy: &Ivvy, id: &RecordId) -> Result<Read, RemoteError> {
             Err(error) if error.class == Class::Missing => continue,
             Err(error) => return Err(error),
         };
-        let records = listing::records(&LIST, &rows, |row| record(row, &event))?;
+        let records = listing::records(&LIST, &rows, |row| record(row, &event, &ivvy.rules))?;
         remember(ivvy, &event, &records);
         if let Some(record) = records.into_iter().find(|record| record.id == *id) {
             return Ok(Read::Found(Box::new(record)));
@@ -139,13 +140,17 @@ fn remember(ivvy: &Ivvy, event: &Event, records: &[Record]) {
 }
 
 /// The record in a row of that event.
-fn record(row: &Json, event: &Event) -> Option<Record> {
+fn record(row: &Json, event: &Event, rules: &Rules) -> Option<Record> {
     let id = fields::id(row)?;
     let mut fields = fields::read(row, COLUMNS);
     if let Some(status) = fields.get("status") {
-        let stage = fields::stage(status, STAGES);
+        let stage = rules.stage(ModuleId::Registrations, status, STAGES);
         put(&mut fields, "stage", Some(stage));
     }
+    let paid_in_full = paid_in_full(&fields);
+    put(&mut fields, "paid_in_full", paid_in_full);
+    // The list tells none, and the country of an event is not the currency of its invoices.
+    put(&mut fields, "currency", rules.currency.as_deref().map(Value::text));
     put(&mut fields, "event", Some(event.reference()));
     put(&mut fields, "name", name(row, event));
     if let Some(completed) = row.get("completedDate") {
@@ -163,4 +168,12 @@ fn name(row: &Json, event: &Event) -> Option<Value> {
     let person = fields::person(row);
     let pieces: Vec<&str> = [title, person.as_str()].into_iter().filter(|piece| !piece.is_empty()).collect();
     (!pieces.is_empty()).then(|| Value::Text(pieces.join(" – ")))
+}
+
+/// Whether what was paid is what it costs, or more (V-47). What costs nothing is paid; what is owed back,
+/// because an invoice was credited, is not owed by them. Empty while either amount is.
+fn paid_in_full(fields: &Fields) -> Option<Value> {
+    let (cost, paid) = (fields.get("amount")?, fields.get("paid")?);
+    let amount = |value: &Value| loose::ten_thousandths(value.as_text()?);
+    Some(amount(paid).zip(amount(cost)).map_or(Value::Null, |(paid, cost)| Value::Bool(paid >= cost)))
 }

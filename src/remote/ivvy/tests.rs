@@ -14,6 +14,7 @@ mod match_tables;
 mod paging;
 mod reads;
 mod registrations;
+mod rules;
 mod writes;
 
 use std::collections::VecDeque;
@@ -134,6 +135,7 @@ fn settings(base_url: &str) -> Settings {
         secret: SECRET.into(),
         custom_fields: custom_fields(),
         lead_defaults: None,
+        rules: Rules::default(),
         settle: Duration::from_secs(10),
         limits: Limits::default(),
     }

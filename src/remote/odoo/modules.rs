@@ -29,6 +29,11 @@ pub(super) fn place(module: ModuleId, settings: &Settings) -> Option<Place> {
         ModuleId::QuotesAndBookings => quotes_and_bookings::place(),
         ModuleId::ContactEmails => contact_emails::place(),
     };
+    for (name, shape) in &place.optional {
+        if let Some(odoo) = settings.extra_fields.get(&(module, (*name).to_owned())) {
+            place.mapped.push(Mapped::new(name, odoo, *shape));
+        }
+    }
     let custom = settings.custom.get(&module).map(Vec::as_slice).unwrap_or_default();
     place.mapped.extend(custom.iter().map(|(def, odoo)| {
         let shape = match def.kind {

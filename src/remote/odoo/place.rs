@@ -41,6 +41,8 @@ pub(super) struct Place {
     /// The field that holds a person's whole name; the catalogue has its two halves.
     pub(super) person: Option<&'static str>,
     pub(super) mapped: Vec<Mapped>,
+    /// Catalogue fields held only where the settings name a field of the model's for them.
+    pub(super) optional: Vec<(&'static str, Shape)>,
     /// `load` columns for every new row, unless a field says otherwise.
     pub(super) at_creation: Vec<(&'static str, &'static str)>,
     /// What writes of this model say in their context besides what all writes say.
@@ -57,6 +59,7 @@ impl Place {
             archives: true,
             person: None,
             mapped: Vec::new(),
+            optional: Vec::new(),
             at_creation: Vec::new(),
             context: Vec::new(),
         }
@@ -211,6 +214,7 @@ mod tests {
             flow: Flow::Both,
             required_on: None,
             at_creation: false,
+            enforced: false,
         };
         let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("k"));
         let custom = vec![
@@ -285,12 +289,62 @@ mod tests {
     }
 
     #[test]
+    fn fields_without_one_of_odoos_own_are_kept_in_the_tenants_v41() {
+        let keep = |module: ModuleId, name: &str, odoo: &str| ((module, name.to_owned()), odoo.to_owned());
+        let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("k"));
+        settings.extra_fields.extend([
+            keep(ModuleId::Registrations, "paid", "x_paid"),
+            keep(ModuleId::Registrations, "currency", "x_currency"),
+            keep(ModuleId::QuotesAndBookings, "starts_at", "x_starts"),
+            keep(ModuleId::Contacts, "email_opt_out", "x_opt_out"),
+        ]);
+        settings.check().unwrap();
+        let place = modules::place(ModuleId::Registrations, &settings).unwrap();
+        for (paid, number) in [("-40.10", -40.1), ("0.00", 0.0), ("1200.50", 1200.5)] {
+            let fields =
+                Fields::from([("paid".to_owned(), Value::text(paid)), ("currency".to_owned(), Value::text("NZD"))]);
+            let cells = place.encode("a", &fields, &Tables::default()).unwrap();
+            let row: serde_json::Map<String, Json> =
+                cells.iter().map(|(name, cell)| (name.clone(), cell.for_write())).collect();
+            assert_eq!(row, *json!({"x_paid": number, "x_currency": "NZD"}).as_object().unwrap());
+            let mut row = Json::Object(row);
+            row["id"] = json!(1);
+            assert_eq!(place.decode(&row, None, &Tables::default()).unwrap().fields, fields);
+        }
+        assert!(
+            !modules::place(ModuleId::Registrations, &super::super::Settings::new("x", "y", SecretString::from("k")))
+                .unwrap()
+                .names()
+                .contains(&"paid".to_owned())
+        );
+
+        for (module, name, odoo, expected) in [
+            (ModuleId::Registrations, "outstanding", "x_due", "outstanding cannot be kept"),
+            (ModuleId::Registrations, "paid_in_full", "x_paid", "two fields are mapped to x_paid"),
+            (ModuleId::Registrations, "paid_in_full", "expected_revenue", "two fields are mapped to expected_revenue"),
+            (ModuleId::Companies, "currency", "x_currency", "currency cannot be kept"),
+            (ModuleId::Registrations, "status", "x-status", "not the technical name"),
+        ] {
+            let mut settings = settings.clone();
+            settings.extra_fields.extend([keep(module, name, odoo)]);
+            let error = settings.check().unwrap_err();
+            assert!(error.message.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
     fn every_field_of_a_place_is_one_of_the_catalogue() {
         for module in ModuleId::ALL {
             let def = module.def();
-            let catalogued = |name: &str| name.starts_with("custom.") || def.field(name).is_some();
-            let names = place(module).names();
+            let on_request = module.fields_on_request();
+            let known = |name: &str| def.field(name).is_some() || on_request.iter().any(|field| field.name == name);
+            let catalogued = |name: &str| name.starts_with("custom.") || known(name);
+            let place = place(module);
+            let names = place.names();
             assert!(names.iter().all(|name| catalogued(name)), "{module}: {names:?}");
+            for (name, _) in &place.optional {
+                assert!(catalogued(name) && !names.iter().any(|mapped| mapped == name), "{module}: {name}");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::stage;
+use super::{modules, stage};
 use crate::error::Error;
 use crate::model::{FieldDef, FieldKind, ModuleId};
 use crate::remote::transport::Limits;
@@ -53,6 +53,9 @@ pub struct Settings {
     /// Custom fields per module: catalogue field → technical name of the model's field
     /// (char, text, integer, boolean, date or selection).
     pub custom: BTreeMap<ModuleId, Vec<(FieldDef, String)>>,
+    /// Catalogue fields for which Odoo has no field of its own, by module and name: technical name of the
+    /// field that holds them. Which ones a module knows stands in its file under `modules`.
+    pub extra_fields: BTreeMap<(ModuleId, String), String>,
     /// Where the halves of a name live.
     pub name_fields: NameFields,
     /// Where the tenant has events.
@@ -82,6 +85,7 @@ impl Settings {
             database: database.into(),
             key,
             custom: BTreeMap::new(),
+            extra_fields: BTreeMap::new(),
             name_fields: NameFields::default(),
             events: EventsIn::default(),
             attendee_status: "x_ivvy_status".to_owned(),
@@ -102,6 +106,7 @@ impl Settings {
         }
         check_field_name(&self.attendee_status)?;
         stage::check_names(&self.stages)?;
+        self.check_extra()?;
         for (module, fields) in &self.custom {
             let (mut names, mut targets) = (BTreeSet::new(), BTreeSet::new());
             for (def, odoo) in fields {
@@ -116,6 +121,24 @@ impl Settings {
                     ))
                     .hint("map text, number, flag, date or selection fields"));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every extra field is one that the module can use, in a field that nothing else is kept in.
+    fn check_extra(&self) -> Result<(), Error> {
+        for ((module, name), odoo) in &self.extra_fields {
+            check_field_name(odoo)?;
+            let Some(place) = modules::place(*module, self) else { continue };
+            if !place.optional.iter().any(|(known, _)| known == name) {
+                let known: Vec<&str> = place.optional.iter().map(|(name, _)| *name).collect();
+                return Err(Error::config(format!("{module}: {name} cannot be kept in a field of its own"))
+                    .hint(format!("fields that can: {}", known.join(", "))));
+            }
+            if place.mapped.iter().filter(|mapped| mapped.odoo == *odoo).count() > 1 {
+                return Err(Error::config(format!("{module}: two fields are mapped to {odoo}"))
+                    .hint("give each a field of its own"));
             }
         }
         Ok(())

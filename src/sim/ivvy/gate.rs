@@ -16,6 +16,7 @@ use sha1::Sha1;
 
 use super::actions::{Action, NAMESPACES};
 use super::answer::{Refusal, parse_stamp};
+use super::params::whole;
 use crate::model::Timestamp;
 
 /// How far a request's date may be from now, both ways (contract 3).
@@ -27,6 +28,27 @@ pub(super) struct Key {
     pub secret: SecretString,
     pub revoked: bool,
     pub denied: BTreeSet<String>,
+    /// The venues it is bound to; all when empty.
+    pub venues: BTreeSet<u64>,
+}
+
+impl Key {
+    /// Refuses bookings of venues that the key is not bound to, and the whole account's, as a missing
+    /// permission: the documentation does not say how (V-82).
+    pub fn admits(&self, action: &Action, asked: &Map<String, Value>) -> Result<(), Refusal> {
+        let lists = action.object == Some("booking") && action.name != "getBooking";
+        if lists { self.admits_venue(asked.get("venueId")) } else { Ok(()) }
+    }
+
+    /// Refuses a single booking of another venue.
+    pub fn shows(&self, action: &Action, answer: &Value) -> Result<(), Refusal> {
+        if action.name == "getBooking" { self.admits_venue(answer.get("venueId")) } else { Ok(()) }
+    }
+
+    fn admits_venue(&self, venue: Option<&Value>) -> Result<(), Refusal> {
+        let bound = self.venues.is_empty() || venue.and_then(whole).is_some_and(|venue| self.venues.contains(&venue));
+        if bound { Ok(()) } else { Err(Refusal::new(403, "Forbidden")) }
+    }
 }
 
 /// A request that was let in.

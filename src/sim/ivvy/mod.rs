@@ -28,7 +28,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,7 +90,12 @@ impl IvvySim {
     /// An empty account. `entropy` drives faults with a chance and editors.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, entropy: Entropy) -> Arc<Self> {
         let world = World::new(&settings);
-        let key = Key { secret: settings.secret.clone(), revoked: false, denied: settings.denied.clone() };
+        let key = Key {
+            secret: settings.secret.clone(),
+            revoked: false,
+            denied: settings.denied.clone(),
+            venues: BTreeSet::new(),
+        };
         Arc::new(Self {
             faults: Faults::new(entropy.clone()),
             ledger: world.ledger.clone(),
@@ -277,6 +282,15 @@ impl IvvySim {
         }
     }
 
+    /// Binds the key to these venues: bookings of others, and the account's as a whole, answer 403. None
+    /// unbinds it.
+    pub fn bind_key(&self, venues: impl IntoIterator<Item = u64>) {
+        let venues: BTreeSet<u64> = venues.into_iter().collect();
+        for key in self.keys().values_mut() {
+            key.venues.clone_from(&venues);
+        }
+    }
+
     /// Admits and runs one call.
     fn answer(&self, parts: &request::Parts, body: &[u8]) -> Response {
         let now = self.clock.now();
@@ -284,7 +298,10 @@ impl IvvySim {
         let outcome = gate::admit(parts, body, &keys, now).and_then(|Admitted { action, params, key }| {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
             let (world, settings, denied) = (&mut *self.world(), &self.settings, &key.denied);
-            action.run(&params, Context { world, settings, denied, now, turn })
+            key.admits(action, &params)?;
+            let body = action.run(&params, Context { world, settings, denied, now, turn })?;
+            key.shows(action, &body)?;
+            Ok(body)
         });
         match outcome {
             Ok(body) => respond(StatusCode::OK, &body, now),

@@ -25,7 +25,14 @@ impl Step<'_, '_> {
         if item.pushed.is_empty() {
             return Ok(Err("only changes to existing records can be undone, and this item made none".to_owned()));
         }
-        if let Some(standing) = plan::standing(self.tx, item.module, &item.pair)? {
+        let mut standing = plan::standing(self.tx, item.module, &item.pair)?;
+        if let Some(drift) =
+            standing.take_if(|item| item.state == State::Skipped && item.reasons.contains(Reason::Drift))
+        {
+            // Nobody's decision: it is noted again when the undo is through, if it is still there.
+            plan::supersede(self.tx, drift, self.now, "an undo takes its place")?;
+        }
+        if let Some(standing) = standing {
             let first = if standing.state.is_open() { "an open item: settle" } else { "a skipped difference: reopen" };
             return Ok(Err(format!("the pair has {first} that first")));
         }

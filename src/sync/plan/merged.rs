@@ -4,7 +4,7 @@
 //! agreement, so that whatever the survivor holds differently counts as a change of that side. If both
 //! were paired, a person decides: nothing is merged or deleted on the other side unasked.
 
-use super::item::{Draft, supersede, upsert};
+use super::item::{Draft, standing, supersede, upsert};
 use super::pair::propose_delete;
 use super::{Cause, Context, LinkedView, Planned, wake_children};
 use crate::merge::matching;
@@ -12,7 +12,7 @@ use crate::merge::plan as merge_plan;
 use crate::model::plan::Candidate;
 use crate::model::{
     Actor, AuditEvent, Fingerprint, Kind, Link, LinkId, LinkState, ModuleId, PairKey, Reason, Reasons, RecordId, Side,
-    State, Verdict, Why,
+    State, Timestamp, Verdict, Why,
 };
 use crate::store::{Note, Reads, StoreError, Tx};
 use crate::sync::core::Core;
@@ -193,6 +193,7 @@ pub(super) fn close(context: &Context<'_>, tx: &mut Tx<'_>, link: LinkId) -> Res
         tx.put_link(&closed, note)?;
     }
     let pair = PairKey::Link(link);
+    forget_drift(tx, context.module, &pair, context.now)?;
     if let Some(open) = tx.open_item(context.module, &pair)?
         && let Some(item) = tx.item(open)?
     {
@@ -202,6 +203,13 @@ pub(super) fn close(context: &Context<'_>, tx: &mut Tx<'_>, link: LinkId) -> Res
     }
     wake_children(tx, context.module, &[pair])?;
     Ok(Planned::Settled)
+}
+
+/// A pair that is closed drifts no more.
+fn forget_drift(tx: &mut Tx<'_>, module: ModuleId, pair: &PairKey, now: Timestamp) -> Result<(), StoreError> {
+    let drift =
+        standing(tx, module, pair)?.filter(|item| item.state == State::Skipped && item.reasons.contains(Reason::Drift));
+    drift.map_or(Ok(()), |item| supersede(tx, item, now, "the pair is closed"))
 }
 
 /// The question about a merge is settled: the survivor's pair goes on by itself.

@@ -87,7 +87,27 @@ pub(super) fn plan(
         error: None,
         waits_for: parent.map(|(Parent::Coming(module, key) | Parent::Unmatched(module, key))| (module, key)),
     };
+    let drifted = draft.state == State::Done && draft.plan.fields.iter().any(|row| row.why == Why::Drift);
+    if drifted {
+        return note_drift(&context, tx, draft, standing.as_ref());
+    }
     upsert(&context, tx, draft)?;
+    Ok(Planned::Settled)
+}
+
+/// What the CRM changed and may keep stays visible: as an item that is closed, so that nobody is asked and no
+/// guard counts it, and that is taken up again when either record moves (V-43). One per pair.
+fn note_drift(
+    context: &Context<'_>,
+    tx: &mut Tx<'_>,
+    draft: Draft,
+    standing: Option<&Item>,
+) -> Result<Planned, StoreError> {
+    // Work that stood for the pair is done; a push that was confirmed just now among it.
+    if standing.is_some_and(|item| item.state.is_open()) {
+        upsert(context, tx, draft.clone())?;
+    }
+    upsert(context, tx, Draft { state: State::Skipped, reasons: Reasons::one(Reason::Drift), ..draft })?;
     Ok(Planned::Settled)
 }
 

@@ -230,6 +230,10 @@ fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, speaking:
     if !speaking || held > 0 {
         notes.push((Tone::Dim, text));
     }
+    if module.drifted > 0 {
+        let count = time::count(module.drifted);
+        notes.push((Tone::Dim, format!("drift: {count} changed in the CRM, where iVvy's word is not enforced")));
+    }
     if let Some(guard) = &module.guard {
         notes.push((Tone::Warn, format!("guard holds: {guard} (Enter to look)")));
     }

@@ -42,12 +42,21 @@ impl Account {
     }
 
     pub(super) fn with(settings: sim::Settings, lead_defaults: Option<LeadDefaults>) -> Self {
+        Self::reached(settings, Settings { lead_defaults, ..settings_of_tests() })
+    }
+
+    /// Under rules of single modules.
+    pub(super) fn under(rules: Rules) -> Self {
+        Self::reached(sim::Settings::default(), Settings { rules, ..settings_of_tests() })
+    }
+
+    fn reached(settings: sim::Settings, ours: Settings) -> Self {
         let clock = TokioClock::starting_at(start());
         let (key, secret) = (settings.key.clone(), settings.secret.clone());
         let sim = IvvySim::new(settings, Arc::new(clock.clone()), crate::seam::Entropy::seeded(1));
         let wire = Arc::new(Counted { wire: InProcess { router: sim.router() }, calls: Mutex::default() });
-        let settings = Settings { key, secret, lead_defaults, ..settings_of_tests() };
-        let ivvy = Ivvy::new(settings, wire.clone(), Arc::new(clock)).unwrap();
+        let ours = Settings { key, secret, ..ours };
+        let ivvy = Ivvy::new(ours, wire.clone(), Arc::new(clock)).unwrap();
         Self { sim, ivvy, wire }
     }
 

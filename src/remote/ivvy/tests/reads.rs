@@ -197,6 +197,7 @@ async fn a_registration_in_loose_types() {
         ("exhibitor", Value::Bool(false)),
         ("amount", "1200.50".into()),
         ("paid", Value::Null),
+        ("paid_in_full", Value::Null),
         ("close_date", "2024-07-01".into()),
     ]);
     assert_eq!((record.fields, record.modified), (expected, None));

@@ -28,6 +28,7 @@ async fn a_registration_with_all_its_fields_v41() {
         ("exhibitor", Value::Bool(true)),
         ("amount", "95.50".into()),
         ("paid", "40.00".into()),
+        ("paid_in_full", Value::Bool(false)),
         ("close_date", "2024-02-29".into()),
     ]);
     let listed = account.all(ModuleId::Registrations).await.remove(0);

@@ -21,6 +21,7 @@ pub(super) fn place(settings: &Settings) -> Option<Place> {
                 Mapped::new("email", "email", Shape::Text),
                 Mapped::new("status", &settings.attendee_status, Shape::Status),
             ],
+            optional: vec![("invited", Shape::Boolean)],
             context: vec![("event_lead_rule_skip", true)],
             ..Place::new(ModuleId::Attendees, "event.registration")
         }),

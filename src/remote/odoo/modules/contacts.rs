@@ -22,6 +22,8 @@ pub(super) fn place() -> Place {
             Mapped::new("phone", "phone", Shape::Text),
             Mapped::new("company", "parent_id", Shape::Related),
         ],
+        // Odoo's own list of addresses not to write to is no field of a partner.
+        optional: vec![("email_opt_out", Shape::Boolean)],
         at_creation: vec![("is_company", "0")],
         ..Place::new(ModuleId::Contacts, "res.partner")
     }

@@ -20,11 +20,19 @@ pub(super) fn place(events: EventsIn) -> Place {
                 Mapped::new("ends_at", "date_end", Shape::Instant),
                 Mapped::new("website", "event_url", Shape::Text),
             ],
+            optional: vec![("code", Shape::Text), ("status", Shape::Text)],
             at_creation: vec![("event_mail_ids", ""), ("user_id/.id", "")],
             ..Place::new(ModuleId::Events, "event.event")
         },
         EventsIn::Campaigns => Place {
             mapped: vec![Mapped::new("name", "title", Shape::Title)],
+            optional: vec![
+                ("code", Shape::Text),
+                ("status", Shape::Text),
+                ("starts_at", Shape::Instant),
+                ("ends_at", Shape::Instant),
+                ("website", Shape::Text),
+            ],
             context: vec![("active_test", false)],
             ..Place::new(ModuleId::Events, "utm.campaign")
         },

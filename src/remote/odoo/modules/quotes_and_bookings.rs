@@ -1,8 +1,9 @@
 //! Quotes and bookings: `crm.lead` of type `opportunity`. Contact and company share Odoo's one customer
-//! (`customer`); the amount is in the currency of Odoo's company, whatever iVvy's was.
+//! (`customer`); the amount is in the currency of Odoo's company, whatever iVvy's was: nothing is converted
+//! (`docs/decisions/0017`).
 //!
-//! No place have: the code, iVvy's own status, what is outstanding, the currency, the times and the
-//! confidential flag.
+//! Only a field of the tenant's own holds: the code, iVvy's own status, what is outstanding, the currency, the
+//! times and the confidential flag.
 
 use serde_json::json;
 
@@ -20,6 +21,15 @@ pub(super) fn place() -> Place {
             Mapped::new("stage", "stage_id", Shape::Stage),
             Mapped::new("amount", "expected_revenue", Shape::Money),
             Mapped::new("close_date", "date_deadline", Shape::Text),
+        ],
+        optional: vec![
+            ("code", Shape::Text),
+            ("status", Shape::Text),
+            ("outstanding", Shape::Money),
+            ("currency", Shape::Text),
+            ("starts_at", Shape::Instant),
+            ("ends_at", Shape::Instant),
+            ("confidential", Shape::Boolean),
         ],
         at_creation: vec![("type", "opportunity"), ("user_id/.id", "")],
         ..Place::new(ModuleId::QuotesAndBookings, "crm.lead")

@@ -1,6 +1,7 @@
 //! Contacts are contacts.
 
 use super::{Mapped, Place};
+use crate::remote::salesforce::shape::Shape;
 
 pub(super) fn place() -> Place {
     let fields = vec![
@@ -10,5 +11,6 @@ pub(super) fn place() -> Place {
         Mapped::text("phone", "Phone"),
         Mapped::text("company", "AccountId"),
     ];
-    Place { mergeable: true, ..Place::new("Contact", fields) }
+    // The standard field is `HasOptedOutOfEmail`, which an administrator must have made visible.
+    Place { mergeable: true, optional: vec![("email_opt_out", Shape::Boolean)], ..Place::new("Contact", fields) }
 }

@@ -19,6 +19,7 @@ pub(super) fn place(settings: &Settings) -> Place {
             ("code", Shape::Text),
             ("status", Shape::Text),
             ("outstanding", Shape::Decimal),
+            // `CurrencyIsoCode` in an org with several currencies; in any other it does not exist.
             ("currency", Shape::Text),
             ("starts_at", Shape::Instant),
             ("ends_at", Shape::Instant),

@@ -15,7 +15,14 @@ pub(super) fn place(settings: &Settings) -> Place {
         Mapped::new("close_date", "CloseDate", Shape::Day),
     ];
     Place {
-        optional: vec![("status", Shape::Text), ("exhibitor", Shape::Boolean), ("paid", Shape::Decimal)],
+        optional: vec![
+            ("status", Shape::Text),
+            ("exhibitor", Shape::Boolean),
+            ("paid", Shape::Decimal),
+            ("paid_in_full", Shape::Boolean),
+            // `CurrencyIsoCode` in an org with several currencies; in any other it does not exist.
+            ("currency", Shape::Text),
+        ],
         ..Place::new("Opportunity", fields)
     }
 }
