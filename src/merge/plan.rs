@@ -4,7 +4,8 @@
 use super::canonical::same;
 use super::compare::{References, Translated, compare, settle_drift, translate};
 use crate::model::{
-    Base, BaseField, Choice, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value, Verdict, Why,
+    Base, BaseField, Choice, FieldDef, FieldKind, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value,
+    Verdict, Why,
 };
 
 /// The plan of a linked pair. `drafts` are the rows of the plan before: a choice made there survives
@@ -24,7 +25,7 @@ pub fn of_pair(
         let (x, y) = (ivvy.fields.get(field.name.as_ref()), crm.fields.get(field.name.as_ref()));
         let mut found = compare(field, agreed, x, y, references);
         let own = def.flow == Flow::ToCrm;
-        if own || field.at_creation && found.why == Why::NotOwner {
+        if own || field.flow == Flow::ToCrm && found.why == Why::NotOwner {
             found = settle_drift(found, agreed, x, field.kind, def.drift);
         }
         let mut row = FieldPlan {
@@ -80,7 +81,7 @@ pub fn of_create(
     drafts: &[FieldPlan],
 ) -> Plan {
     let target = source_side.other();
-    let fields = def.fields.iter().filter(|field| field.kind != crate::model::FieldKind::ConstantId).map(|field| {
+    let fields = def.fields.iter().filter(|field| field.kind != FieldKind::ConstantId).map(|field| {
         let value = source.fields.get(field.name.as_ref()).cloned();
         let held = target_fields.iter().any(|name| *name == field.name) && given(field, target);
         let (verdict, why) = match &value {
@@ -114,8 +115,57 @@ pub fn of_create(
         Side::Ivvy => plan.ivvy = Some(source.id.clone()),
         Side::Crm => plan.crm = Some(source.id.clone()),
     }
-    plan.summary = format!("create in {}", target.title());
+    plan.summary = creation(def, &plan, target);
     plan
+}
+
+/// Sets aside what refers to records of the module itself that have no counterpart yet (the parent of a
+/// company), where the record can do without: it holds up nothing else of the record. Returns whether there
+/// was anything.
+pub fn set_aside_own(def: &ModuleDef, plan: &mut Plan) -> bool {
+    let mut any = false;
+    for row in &mut plan.fields {
+        if row.why == Why::ReferenceUnlinked
+            && row.choice.is_none()
+            && def.field(&row.field).is_some_and(|f| own(def, f))
+        {
+            row.verdict = Verdict::Same;
+            any = true;
+        }
+    }
+    if any {
+        plan.summary = match (&plan.ivvy, &plan.crm) {
+            (Some(_), Some(_)) => summary(def, plan),
+            (None, _) => creation(def, plan, Side::Ivvy),
+            (_, None) => creation(def, plan, Side::Crm),
+        };
+    }
+    any
+}
+
+/// Whether the field names a record of the same module, and no record must have it.
+pub fn own(def: &ModuleDef, field: &FieldDef) -> bool {
+    field.kind == FieldKind::Reference(def.id) && field.required_on.is_none()
+}
+
+/// What is said of a record that is to be created on `target`.
+fn creation(def: &ModuleDef, plan: &Plan, target: Side) -> String {
+    match later(def, plan) {
+        later if later.is_empty() => format!("create in {}", target.title()),
+        later => format!("create in {}; waits: {later}", target.title()),
+    }
+}
+
+/// Titles of the fields that were set aside until the record they name has a counterpart.
+fn later(def: &ModuleDef, plan: &Plan) -> String {
+    titles(def, plan, &|row| row.verdict == Verdict::Same && row.why == Why::ReferenceUnlinked)
+}
+
+/// Titles of the fields whose row is `wanted`.
+fn titles(def: &ModuleDef, plan: &Plan, wanted: &dyn Fn(&FieldPlan) -> bool) -> String {
+    let rows = plan.fields.iter().filter(|row| wanted(row));
+    let titles = rows.map(|row| def.field(&row.field).map_or(row.field.as_str(), |field| field.title.as_ref()));
+    titles.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a new record on `side` gets the field.
@@ -132,20 +182,18 @@ fn toward(side: Side) -> Verdict {
 
 /// One sentence without values: which fields go where.
 fn summary(def: &ModuleDef, plan: &Plan) -> String {
-    let titles = |wanted: &dyn Fn(&FieldPlan) -> bool| {
-        let titles: Vec<&str> = plan
-            .fields
-            .iter()
-            .filter(|row| wanted(row))
-            .map(|row| def.field(&row.field).map_or(row.field.as_str(), |field| field.title.as_ref()))
-            .collect();
-        titles.join(", ")
-    };
+    let titles = |wanted: &dyn Fn(&FieldPlan) -> bool| titles(def, plan, wanted);
     let conflicts = titles(&|row| row.unsolved());
     let to_crm = titles(&|row| row.verdict == Verdict::ToCrm);
     let to_ivvy = titles(&|row| row.verdict == Verdict::ToIvvy);
     let joined = titles(&|row| row.verdict == Verdict::Merge);
-    let parts = [("differ: ", conflicts), ("to CRM: ", to_crm), ("to iVvy: ", to_ivvy), ("join: ", joined)];
+    let parts = [
+        ("differ: ", conflicts),
+        ("to CRM: ", to_crm),
+        ("to iVvy: ", to_ivvy),
+        ("join: ", joined),
+        ("waits: ", later(def, plan)),
+    ];
     let text: Vec<String> =
         parts.into_iter().filter(|(_, list)| !list.is_empty()).map(|(what, list)| format!("{what}{list}")).collect();
     if text.is_empty() { "in step".to_owned() } else { text.join("; ") }

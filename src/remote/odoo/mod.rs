@@ -136,6 +136,13 @@ impl Remote for Odoo {
         self.places.get(&module).map(Place::names).unwrap_or_default()
     }
 
+    fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
+        match module {
+            ModuleId::Companies => &["parent"],
+            _ => &[],
+        }
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
         Box::pin(self.ping())
     }

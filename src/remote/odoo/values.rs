@@ -35,6 +35,8 @@ pub(super) enum Shape {
     Country,
     /// The id of another record.
     Related,
+    /// `parent_id` of a company, whose `type` then says that it keeps an address of its own.
+    Parent,
     /// `res_id`: the id of the record a message belongs to, 0 for none.
     Document,
     /// `stage_id`, `active` and `probability`: what an opportunity has come to (`stage`).
@@ -59,7 +61,10 @@ impl Shape {
 
     /// Whether `load` names the value by database id.
     pub(super) fn is_related(self) -> bool {
-        matches!(self, Self::Country | Self::Related | Self::Stage | Self::CustomerContact | Self::CustomerCompany)
+        matches!(
+            self,
+            Self::Country | Self::Related | Self::Parent | Self::Stage | Self::CustomerContact | Self::CustomerCompany
+        )
     }
 }
 
@@ -98,7 +103,7 @@ pub(super) fn decode(mapped: &Mapped, row: &Json, tables: &Tables) -> Option<Val
         }
         // A related record comes as [id, label].
         (Shape::Country, pair) => tables.countries.get(&related(pair)?).map(Value::text),
-        (Shape::Related, pair) => Some(Value::Text(related(pair)?.to_string())),
+        (Shape::Related | Shape::Parent, pair) => Some(Value::Text(related(pair)?.to_string())),
         (Shape::Stage, pair) => {
             let name = pair.get(1)?.as_str()?;
             let word = tables.stage_names.iter().find(|(_, known)| known.as_str() == name).map(|(word, _)| word);
@@ -135,6 +140,10 @@ pub(super) fn encode(mapped: &Mapped, value: &Value, tables: &Tables) -> Result<
             let word = value.as_text().map(str::trim).filter(|word| !word.is_empty()).ok_or("Odoo needs a status")?;
             let state = Cell::Text(state_of(word).to_owned());
             return Ok(vec![(mapped.odoo.clone(), Cell::Text(word.to_owned())), ("state".to_owned(), state)]);
+        }
+        (Shape::Parent, Value::Text(id)) if !id.trim().is_empty() => {
+            let parent = Cell::Related(id.trim().parse().map_err(|_| "not the id of an Odoo record")?);
+            return Ok(vec![(mapped.odoo.clone(), parent), ("type".to_owned(), Cell::Text("other".to_owned()))]);
         }
         (_, empty) if empty.is_empty() => Cell::Empty,
         (Shape::Text | Shape::Title, Value::Text(text)) => Cell::Text(text.clone()),
