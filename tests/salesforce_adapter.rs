@@ -35,6 +35,7 @@ fn settings() -> Settings {
         flow: Flow::Both,
         required_on: None,
         at_creation: false,
+        membership: None,
     };
     settings.custom = BTreeMap::from([(
         ModuleId::Contacts,

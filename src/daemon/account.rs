@@ -131,6 +131,10 @@ fn ivvy(
             subtype_id: defaults.subtype,
             stage: defaults.stage,
         }),
+        groups: ivvy::Groups {
+            names: config.modules.of(ModuleId::Contacts).groups.clone(),
+            removals: config.modules.of(ModuleId::Contacts).mirror_group_removals,
+        },
         settle: config.sync.settle.unwrap_or(Duration::from_secs(10)),
         limits: Limits::default(),
     };
@@ -158,6 +162,7 @@ fn crm(
             settings.attendee_status = attendee_status.clone().unwrap_or(settings.attendee_status);
             settings.stages.extend(stages.clone());
             settings.custom = mapped;
+            settings.groups = config.modules.of(ModuleId::Contacts).groups.clone();
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             Arc::new(odoo::Odoo::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
@@ -176,6 +181,7 @@ fn crm(
                 })
                 .collect();
             settings.custom = mapped;
+            settings.groups = config.modules.of(ModuleId::Contacts).groups.values().cloned().collect();
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             if let Some(version) = api_version {

@@ -24,8 +24,13 @@ pub fn of_pair(
         let agreed = base.fields.get(field.name.as_ref()).unwrap_or(&none);
         let (x, y) = (ivvy.fields.get(field.name.as_ref()), crm.fields.get(field.name.as_ref()));
         let mut found = compare(field, agreed, x, y, references);
-        let own = def.flow == Flow::ToCrm;
-        if own || field.flow == Flow::ToCrm && found.why == Why::NotOwner {
+        // In a two-way module a first difference is asked about: nobody has said yet that the CRM's is a copy.
+        let drifted = match found.why {
+            Why::NotOwner => true,
+            Why::BothChanged => !field.at_creation && !agreed.disputed,
+            _ => false,
+        };
+        if def.flow == Flow::ToCrm || field.flow == Flow::ToCrm && drifted {
             found = settle_drift(found, agreed, x, field.kind, def.drift);
         }
         let mut row = FieldPlan {
@@ -333,6 +338,36 @@ mod tests {
         assert_eq!(drifting(Drift::Hold, "10", "11", "12"), (Verdict::Conflict, Why::BothChanged));
         assert_eq!(drifting(Drift::Ignore, "", "10", "12"), (Verdict::ToCrm, Why::IvvyChanged), "our key is on it");
         assert_eq!(drifting(Drift::Ignore, "10", "10.00", "10.0"), (Verdict::Same, Why::Unchanged), "one amount");
+    }
+
+    #[test]
+    fn a_field_ivvy_owns_in_a_two_way_module_drifts_by_policy_but_its_first_difference_is_a_question_v72() {
+        let verdict = |drift, was: Option<&str>, ivvy: &str, crm: &str| {
+            let mut def = ModuleDef { drift, ..ModuleId::Companies.def() };
+            def.fields.push(FieldDef::to_crm("custom.9", "Rating", FieldKind::Text));
+            let before = was.map(|was| base(&[("custom.9", was)])).unwrap_or_default();
+            let (ivvy, crm) = (record("1", &[("custom.9", ivvy)]), record("c", &[("custom.9", crm)]));
+            of_pair(&def, &ivvy, &crm, &before, &NoReferences, &[]).field("custom.9").map(|row| (row.verdict, row.why))
+        };
+        assert_eq!(verdict(Drift::Ignore, Some("a"), "a", "b"), Some((Verdict::Same, Why::Drift)));
+        assert_eq!(verdict(Drift::Ignore, Some("a"), "c", "b"), Some((Verdict::ToCrm, Why::IvvyChanged)));
+        assert_eq!(verdict(Drift::Hold, Some("a"), "a", "b"), Some((Verdict::Conflict, Why::NotOwner)));
+        assert_eq!(verdict(Drift::Ignore, None, "a", "b"), Some((Verdict::Conflict, Why::NeverAgreed)));
+    }
+
+    #[test]
+    fn an_unpaired_parent_is_set_aside_and_an_unpaired_company_of_a_contact_is_not_v74() {
+        for (module, field, aside) in [(ModuleId::Companies, "parent", true), (ModuleId::Contacts, "company", false)] {
+            let def = module.def();
+            let targets: Vec<String> = def.fields.iter().map(|field| field.name.to_string()).collect();
+            let source = record("1", &[("email", "a@b.example"), (field, "9")]);
+            let mut plan = of_create(&def, Side::Ivvy, &source, &targets, &NoReferences, &[]);
+            assert_eq!((plan.unsolved(), plan.summary.as_str()), (1, "create in CRM"));
+            assert_eq!(set_aside_own(&def, &mut plan), aside);
+            assert_eq!(plan.unsolved(), usize::from(!aside));
+            assert!(!patch(&def, &plan, Side::Crm, &NoReferences).contains_key(field));
+            assert_eq!(plan.summary.contains("waits: Parent company"), aside, "{}", plan.summary);
+        }
     }
 
     #[test]

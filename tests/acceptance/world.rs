@@ -59,7 +59,13 @@ pub struct Setup {
     pub keep_done: Option<Duration>,
     /// Modules that are on, parents first.
     pub modules: Vec<ModuleId>,
+    /// Whether subscription groups are kept in step, and if so, whether removals are mirrored.
+    pub groups: Option<bool>,
 }
+
+/// Subscription groups that are kept in step where a test wants them: iVvy's number and the CRM's name. The
+/// first three every simulated account has.
+pub const GROUPS: [(u64, &str); 4] = [(1, "Newsletter"), (2, "VIP"), (3, "Press"), (11, "Alumni")];
 
 impl Setup {
     pub fn salesforce(shape: Shape) -> Self {
@@ -74,6 +80,7 @@ impl Setup {
             bulk: None,
             keep_done: None,
             modules: ModuleId::PEOPLE.to_vec(),
+            groups: None,
         }
     }
 
@@ -565,6 +572,14 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
     let mut modules = json!({"contacts": {"fields": fields}});
     for module in setup.modules.iter().filter(|module| module.follows().is_none()) {
         modules[module.to_string()]["enabled"] = json!(true);
+    }
+    if let Some(mirror) = setup.groups {
+        let names: BTreeMap<String, &str> = GROUPS.map(|(number, name)| (number.to_string(), name)).into();
+        modules["contacts"]["groups"] = json!(names);
+        modules["contacts"]["mirror_group_removals"] = json!(mirror);
+        if !odoo {
+            modules["contacts"]["crm_fields"] = json!({"groups": "Tags__c"});
+        }
     }
     let text = toml::to_string(&json!({
         "version": tandem::config::VERSION,

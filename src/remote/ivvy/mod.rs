@@ -18,6 +18,7 @@ mod custom;
 mod emails;
 mod events;
 mod fields;
+mod groups;
 mod leads;
 mod listing;
 mod loose;
@@ -45,6 +46,7 @@ use url::Url;
 use self::action::Action;
 use self::client::Client;
 use self::fields::Refused;
+pub use self::groups::Groups;
 use super::port::{Entry, MatchSupport};
 use super::transport::{Limits, Transport};
 use super::{
@@ -52,7 +54,7 @@ use super::{
     PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::error::Error;
-use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
+use crate::model::module::{EXTERNAL_ID, GROUPS, IVVY_KEY};
 use crate::model::{FieldDef, Fields, MatchKind, ModuleId, Record, RecordId};
 use crate::seam::Clock;
 
@@ -87,6 +89,8 @@ pub struct Settings {
     pub custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
     /// What new leads get; without it leads are read and changed, and none is created.
     pub lead_defaults: Option<LeadDefaults>,
+    /// The subscription groups of contacts that are kept in step; none unless configured.
+    pub groups: Groups,
     /// Longest time a write may take to show in a look-up; 10 s is a careful choice.
     pub settle: Duration,
     /// Bounds of one exchange.
@@ -109,6 +113,7 @@ pub struct Ivvy {
     client: Client,
     custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
     lead_defaults: Option<LeadDefaults>,
+    groups: Groups,
     settle: Duration,
     clock: Arc<dyn Clock>,
     /// Guessed filters that were refused once.
@@ -124,12 +129,13 @@ impl Ivvy {
     /// A configuration error if the base URL has user info, a query or a scheme other than `https`
     /// (`http` on loopback), or if key or secret cannot be used.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let Settings { base_url, key, secret, custom_fields, lead_defaults, settle, limits } = settings;
+        let Settings { base_url, key, secret, custom_fields, lead_defaults, groups, settle, limits } = settings;
         let client = Client::new(&base_url, key, secret, limits, transport, Arc::clone(&clock))?;
         Ok(Self {
             client,
             custom_fields,
             lead_defaults,
+            groups,
             settle,
             clock,
             refused_filters: Mutex::default(),
@@ -274,7 +280,15 @@ impl Remote for Ivvy {
         // Every field of the catalogue except the one that lives on the CRM.
         let catalogue = module.def().fields.into_iter().filter(|field| field.name != IVVY_KEY);
         let custom = self.custom_fields(module).iter().cloned();
-        catalogue.chain(custom).map(|field| field.name.into_owned()).collect()
+        let groups = (module == ModuleId::Contacts && !self.groups.names.is_empty()).then(|| GROUPS.to_owned());
+        catalogue.chain(custom).map(|field| field.name.into_owned()).chain(groups).collect()
+    }
+
+    fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
+        match module {
+            ModuleId::Contacts => &[GROUPS],
+            _ => &[],
+        }
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {

@@ -211,6 +211,7 @@ mod tests {
             flow: Flow::Both,
             required_on: None,
             at_creation: false,
+            membership: None,
         };
         let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("k"));
         let custom = vec![

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde_json::Value as Json;
 
 use super::cell::Cell;
+use super::groups::Tags;
 use super::html;
 use super::place::Mapped;
 use crate::model::{Timestamp, Value};
@@ -45,6 +46,8 @@ pub(super) enum Shape {
     CustomerContact,
     /// The customer of an opportunity, if it is a company.
     CustomerCompany,
+    /// `category_id`: names of the tags that stand for groups (`groups`).
+    Tags,
     /// A char field with iVvy's word, and `state` with the nearest of Odoo's own.
     Status,
 }
@@ -75,6 +78,8 @@ pub(super) type Countries = BTreeMap<i64, String>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tables {
     pub(super) countries: Arc<Countries>,
+    /// Tags that stand for groups.
+    pub(super) tags: Tags,
     /// Which of the partners named are companies.
     pub(super) companies: BTreeSet<i64>,
     /// The catalogue's word → name of the tenant's stage.
@@ -94,6 +99,10 @@ pub(super) fn decode(mapped: &Mapped, row: &Json, tables: &Tables) -> Option<Val
         (Shape::Document, Json::Number(_)) => Some(Value::Null),
         (Shape::Status, word) => decode_status(word.as_str(), row.get("state")?.as_str()?),
         (Shape::Stage, _) if is_lost(row) => Some(Value::text("lost")),
+        (Shape::Tags, Json::Array(ids)) => {
+            let names = ids.iter().filter_map(|id| tables.tags.get(&id.as_i64()?));
+            Some(Value::Set(names.cloned().collect()))
+        }
         (_, Json::Bool(false)) => Some(Value::Null),
         (Shape::Text | Shape::Title, Json::String(text)) => Some(Value::text(text)),
         (Shape::Description, Json::String(html)) => Some(Value::Text(html::to_text(html))),
@@ -125,7 +134,7 @@ pub(super) fn decode(mapped: &Mapped, row: &Json, tables: &Tables) -> Option<Val
 /// The cells that hold `value`. None for shapes that take more than the value itself.
 pub(super) fn encode(mapped: &Mapped, value: &Value, tables: &Tables) -> Result<Vec<(String, Cell)>, &'static str> {
     let cell = match (mapped.shape, value) {
-        (Shape::Stage | Shape::CustomerContact | Shape::CustomerCompany, _) => return Ok(Vec::new()),
+        (Shape::Stage | Shape::CustomerContact | Shape::CustomerCompany | Shape::Tags, _) => return Ok(Vec::new()),
         (Shape::Boolean, Value::Bool(flag)) => Cell::Flag(*flag),
         (Shape::Boolean, empty) if empty.is_empty() => Cell::Flag(false),
         (Shape::Boolean, _) => return Err("not a flag"),

@@ -1,8 +1,12 @@
-//! Contacts are contacts.
+//! Contacts are contacts. Subscription groups are values of a multi-select picklist an administrator makes,
+//! beside values that are none of ours.
 
 use super::{Mapped, Place};
+use crate::model::module::GROUPS;
+use crate::remote::salesforce::Settings;
+use crate::remote::salesforce::shape::Shape;
 
-pub(super) fn place() -> Place {
+pub(super) fn place(settings: &Settings) -> Place {
     let fields = vec![
         Mapped::text("first_name", "FirstName"),
         Mapped::text("last_name", "LastName"),
@@ -10,5 +14,6 @@ pub(super) fn place() -> Place {
         Mapped::text("phone", "Phone"),
         Mapped::text("company", "AccountId"),
     ];
-    Place { mergeable: true, ..Place::new("Contact", fields) }
+    let optional = vec![(GROUPS, Shape::SomeOf(settings.groups.clone()))];
+    Place { mergeable: true, optional, ..Place::new("Contact", fields) }
 }
