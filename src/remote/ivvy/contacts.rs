@@ -76,9 +76,11 @@ impl Module for Contacts {
 
 /// Lays `patch` over the contact; its groups last, so that a refused one takes nothing else down with it.
 async fn update(ivvy: &Ivvy, id: &RecordId, patch: &Fields) -> Result<WriteAck, RemoteError> {
-    let groups = patch.get(GROUPS);
+    let groups = patch.get(GROUPS).filter(|_| !ivvy.groups.names.is_empty());
     let mut rest = patch.clone();
-    rest.remove(GROUPS);
+    if groups.is_some() {
+        rest.remove(GROUPS);
+    }
     let mut body =
         properties(&rest, ivvy.custom_fields(ModuleId::Contacts)).map_err(|refused| not_sent(&UPDATE, refused))?;
     let concerned = match (groups, patch.get(COMPANY)) {
@@ -89,14 +91,15 @@ async fn update(ivvy: &Ivvy, id: &RecordId, patch: &Fields) -> Result<WriteAck, 
         let links = relinked(&companies(row), company).and_then(|links| id_list(&links));
         body.insert("companies".into(), links.map_err(|refused| not_sent(&UPDATE, refused))?);
     }
+    let (Some(row), Some(wanted)) = (&concerned, groups) else {
+        return ivvy.overlay(&UPDATE, id, body).await;
+    };
     let overlaid = !body.is_empty();
     if overlaid {
         ivvy.overlay(&UPDATE, id, body).await?;
     }
-    if let (Some(row), Some(wanted)) = (&concerned, groups) {
-        let now = ivvy.groups.read(row).unwrap_or_default();
-        groups::bring(ivvy, id, &now, wanted, overlaid).await?;
-    }
+    let now = ivvy.groups.read(row).unwrap_or_default();
+    groups::bring(ivvy, id, &now, wanted, overlaid).await?;
     Ok(WriteAck { id: id.clone(), created: None })
 }
 
