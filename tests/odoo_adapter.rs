@@ -58,6 +58,7 @@ impl Server {
             flow: Flow::Both,
             required_on: None,
             at_creation: false,
+            membership: None,
         };
         let mut settings = Settings::new(&self.url, &self.database, SecretString::from(self.key.clone()));
         settings.custom = BTreeMap::from([(
