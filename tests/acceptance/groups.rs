@@ -11,7 +11,7 @@ use tandem::sim::ledger::Effect;
 use super::first_sync::{nothing_was_created_twice, two_idle_sweeps_write_nothing};
 use super::hand::CrmHand;
 use super::population::Shape;
-use super::world::{GROUPS, Pair, Setup, World};
+use super::world::{GROUPS, Setup, World};
 
 const PEOPLE: ModuleId = ModuleId::Contacts;
 /// A group of iVvy's that nobody configured.
@@ -78,8 +78,8 @@ fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scenario_23_a_refused_group_takes_nothing_else_down_with_it_v18() {
     let world = club(false).await;
-    let Pair { ivvy, crm, link, module } = world.take();
-    let pair = Pair { module, link, ivvy: ivvy.clone(), crm: crm.clone() };
+    let pair = world.take();
+    let (ivvy, crm) = (pair.ivvy.clone(), pair.crm.clone());
     world.join_in_ivvy(&ivvy, &[FOREIGN]);
     world.takes(2, &ivvy, false);
     world.tag(&crm, "Newsletter;VIP;Press;Alumni;Speaker");

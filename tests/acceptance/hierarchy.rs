@@ -94,6 +94,30 @@ async fn a_parent_that_turns_up_later_is_made_good_and_holds_nothing_up_v74() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parent_that_a_person_must_see_to_first_is_not_waited_for_v74() {
+    let world = small().await;
+    // Longer than an account's name may be.
+    let parent = world.firm(&"Long ".repeat(60), "");
+    let child = world.firm("Branch", &parent);
+    world.settle().await;
+    let key = PairKey::Lone(Side::Ivvy, parent.as_str().into());
+    assert_eq!(world.open(FIRMS, &key).map(|item| item.state), Some(State::Held), "the CRM refused the parent");
+    let pair = world.firm_pair(&child);
+    let waiting = world.open(FIRMS, &PairKey::Link(pair.link)).expect("the child waits, visibly");
+    assert_eq!((waiting.state, waiting.waits_for), (State::Blocked, Some((FIRMS, key))));
+    assert!(waiting.plan.summary.contains("waits: Parent company"), "{}", waiting.plan.summary);
+    two_idle_sweeps_write_nothing(&world).await;
+
+    world.ivvy.edit(FIRMS, &parent, &[("name", "Long enough")]);
+    world.settle().await;
+    assert_eq!(world.parent_there(&child).await, Some(parent));
+    assert!(world.in_order(&pair));
+    nothing_was_created_twice(&world);
+    two_idle_sweeps_write_nothing(&world).await;
+    world.end().await;
+}
+
 /// No iVvy write takes `parentCompanyId`: what the CRM makes of the hierarchy stands as drift, shown and
 /// unasked, until iVvy's own value changes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
