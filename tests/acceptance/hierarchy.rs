@@ -118,6 +118,23 @@ async fn a_parent_that_a_person_must_see_to_first_is_not_waited_for_v74() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parent_that_a_filter_keeps_out_is_not_waited_for_v74() {
+    let setup = Setup { only: Some((FIRMS, "city", "Hobart")), ..Setup::salesforce(Shape::pairs(2)) };
+    let world = World::in_step(setup).await;
+    let parent = world.firm("Group", "");
+    let child = world.ivvy.insert(FIRMS, &[("name", "Branch"), ("parent", &parent), ("city", "Hobart")]);
+    world.settle().await;
+    let pair = world.firm_pair(&child);
+    assert!(world.pair_of(FIRMS, Side::Ivvy, &parent).is_none(), "it stays out");
+    assert_eq!(world.open(FIRMS, &PairKey::Link(pair.link)).map(|item| item.state), Some(State::Blocked));
+    two_idle_sweeps_write_nothing(&world).await;
+    world.ivvy.edit(FIRMS, &parent, &[("city", "Hobart")]);
+    world.settle().await;
+    assert_eq!(world.parent_there(&child).await, Some(parent));
+    world.end().await;
+}
+
 /// No iVvy write takes `parentCompanyId`: what the CRM makes of the hierarchy stands as drift, shown and
 /// unasked, until iVvy's own value changes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -61,6 +61,8 @@ pub struct Setup {
     pub modules: Vec<ModuleId>,
     /// Whether subscription groups are kept in step, and if so, whether removals are mirrored.
     pub groups: Option<bool>,
+    /// `[modules.….only]`: a field and the one value that admits a record.
+    pub only: Option<(ModuleId, &'static str, &'static str)>,
 }
 
 /// Subscription groups that are kept in step where a test wants them: iVvy's number and the CRM's name. The
@@ -81,6 +83,7 @@ impl Setup {
             keep_done: None,
             modules: ModuleId::PEOPLE.to_vec(),
             groups: None,
+            only: None,
         }
     }
 
@@ -572,6 +575,9 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
     let mut modules = json!({"contacts": {"fields": fields}});
     for module in setup.modules.iter().filter(|module| module.follows().is_none()) {
         modules[module.to_string()]["enabled"] = json!(true);
+    }
+    if let Some((module, field, value)) = setup.only {
+        modules[module.to_string()]["only"] = json!({field: [value]});
     }
     if let Some(mirror) = setup.groups {
         let names: BTreeMap<String, &str> = GROUPS.map(|(number, name)| (number.to_string(), name)).into();
