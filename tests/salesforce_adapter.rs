@@ -36,6 +36,7 @@ fn settings() -> Settings {
         required_on: None,
         at_creation: false,
         enforced: false,
+        membership: None,
     };
     settings.custom = BTreeMap::from([(
         ModuleId::Contacts,

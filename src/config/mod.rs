@@ -11,10 +11,11 @@ pub mod paths;
 mod schema;
 mod secret;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use url::Url;
 
 pub use paths::Paths;
@@ -25,7 +26,8 @@ pub use schema::{
 pub use secret::{SecretSource, Secrets, fingerprint};
 
 use crate::error::{Error, Result};
-use crate::model::{Drift, FieldDef, FieldKind, Fingerprint, Flow, ModuleDef, ModuleId, Role, Timestamp};
+use crate::model::module::{GROUPS, groups_field};
+use crate::model::{Drift, FieldDef, FieldKind, Fingerprint, Flow, Membership, ModuleDef, ModuleId, Role, Timestamp};
 
 /// Version of the file format.
 pub const VERSION: u32 = 1;
@@ -184,6 +186,8 @@ impl Config {
         for module in ModuleId::ALL {
             check_fields(module, &file.modules.of(module).fields).map_err(|(message, hint)| wrong(message, hint))?;
             own::check(module, file.modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
+            check_groups(module, file.modules.of(module), crm.kind())
+                .map_err(|(message, hint)| wrong(message, hint))?;
         }
         for (name, operator) in &file.operators {
             if operator.uid.is_some() == operator.login.is_some() {
@@ -282,7 +286,9 @@ impl Config {
             .filter(|module| self.modules.enabled(*module))
             .map(|module| {
                 let mut def = module.def();
-                let Module { fields: custom, only, drift, crm_fields, confidential, .. } = self.modules.of(module);
+                let Module {
+                    fields: custom, only, drift, crm_fields, confidential, groups, mirror_group_removals, ..
+                } = self.modules.of(module);
                 def.drift = *drift;
                 def.only.extend(only.iter().map(|(name, values)| (name.clone(), values.iter().cloned().collect())));
                 if confidential.is_some_and(|policy| policy != Confidential::Skip) {
@@ -300,6 +306,10 @@ impl Config {
                     // Configuration has no counter to raise, so the version of a custom map is a
                     // hash of it: any change makes plans and guard look again.
                     def.mapping_version = mapping_version(def.mapping_version, custom);
+                }
+                if !groups.is_empty() {
+                    def.fields.push(groups_field(Membership { mirror_removals: *mirror_group_removals }));
+                    def.mapping_version = mapping_version(def.mapping_version, &(groups, mirror_group_removals));
                 }
                 def
             })
@@ -320,6 +330,8 @@ impl Modules {
             currency: None,
             stages: BTreeMap::new(),
             confidential: None,
+            groups: BTreeMap::new(),
+            mirror_group_removals: false,
         };
         self.0.get(&module).unwrap_or(&UNSAID)
     }
@@ -342,7 +354,7 @@ impl Modules {
     }
 }
 
-fn mapping_version(built_in: u32, custom: &[CustomField]) -> u32 {
+fn mapping_version(built_in: u32, custom: &(impl Serialize + ?Sized)) -> u32 {
     let hash = Fingerprint::of(&(built_in, custom)).0;
     u32::try_from(hash & u128::from(u32::MAX)).unwrap_or(u32::MAX)
 }
@@ -361,7 +373,58 @@ fn check_only(module: ModuleId, section: &Module) -> Result<(), Wrong> {
     }
 }
 
-/// A module whose records cannot exist without those of another one needs that one switched on.
+/// Groups belong to contacts, each has a name of its own, and Salesforce must be told where they go (V-18).
+fn check_groups(module: ModuleId, section: &Module, crm: CrmKind) -> Result<(), Wrong> {
+    let Module { groups, mirror_group_removals, crm_fields, .. } = section;
+    if module != ModuleId::Contacts && (!groups.is_empty() || *mirror_group_removals) {
+        return Err((
+            format!("modules.{module}: only contacts are in subscription groups"),
+            "move the table to [modules.contacts.groups]",
+        ));
+    }
+    if module != ModuleId::Contacts {
+        return Ok(());
+    }
+    let field = crm_fields.contains_key(GROUPS);
+    if groups.is_empty() {
+        return match (mirror_group_removals, field) {
+            (true, _) => Err((
+                "modules.contacts.mirror_group_removals is set, but no group is kept in step".to_owned(),
+                "name them: [modules.contacts.groups] with 11 = \"Newsletter\", iVvy's number and the CRM's name",
+            )),
+            (_, true) => Err((
+                "modules.contacts.crm_fields.groups is set, but no group is kept in step".to_owned(),
+                "name them: [modules.contacts.groups] with 11 = \"Newsletter\", iVvy's number and the CRM's name",
+            )),
+            _ => Ok(()),
+        };
+    }
+    if crm == CrmKind::Salesforce && !field {
+        return Err((
+            "modules.contacts.groups: Salesforce has no field for them of its own".to_owned(),
+            "make a multi-select picklist with these names and say which: crm_fields = { groups = \"Groups__c\" }",
+        ));
+    }
+    let mut taken = BTreeSet::new();
+    for (number, name) in groups {
+        if name.is_empty() || crm == CrmKind::Salesforce && name.contains(';') {
+            return Err((
+                format!("modules.contacts.groups: `{name}` cannot be the name of group {number}"),
+                "the CRM's name of the group: a tag in Odoo, a picklist value (without `;`) in Salesforce",
+            ));
+        }
+        if !taken.insert(name.to_lowercase()) {
+            return Err((
+                format!("modules.contacts.groups: `{name}` is the name of two groups"),
+                "give every group a name of its own",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A module whose records cannot exist without those of another one needs that one switched on, and one
+/// that obeys another's switch has none of its own (V-61).
 fn check_needs(module: ModuleId, modules: &Modules) -> Result<(), Wrong> {
     let def = module.def();
     let needed = def.fields.iter().find_map(|field| match field.kind {

@@ -221,6 +221,12 @@ pub struct Module {
     /// Quotes and bookings: what becomes of confidential ones; they are skipped unless said otherwise
     /// (V-84).
     pub confidential: Option<Confidential>,
+    /// Contacts: iVvy's subscription groups that are kept in step, by iVvy's number of each: what the CRM
+    /// calls it (V-18). No other group is read or touched.
+    #[serde(deserialize_with = "groups")]
+    pub groups: BTreeMap<u64, String>,
+    /// Contacts: whether who leaves one of these groups in the CRM leaves it in iVvy too.
+    pub mirror_group_removals: bool,
 }
 
 /// What becomes of a confidential booking (V-84).
@@ -234,6 +240,16 @@ pub enum Confidential {
     Mask,
     /// It goes over like any other.
     Send,
+}
+
+/// Keys of a TOML table are text; these are iVvy's numbers.
+fn groups<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u64, String>, D::Error> {
+    let table = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let numbered = table.into_iter().map(|(key, name)| match key.trim().parse::<u64>() {
+        Ok(number) if number > 0 => Ok((number, name.trim().to_owned())),
+        _ => Err(D::Error::custom(format!("groups: `{key}` is not the number of an iVvy subscription group"))),
+    });
+    numbered.collect()
 }
 
 /// `[[modules.NAME.fields]]`: one custom field and what it is called on either side (V-19).
@@ -271,6 +287,7 @@ impl CustomField {
             required_on: None,
             at_creation: false,
             enforced: false,
+            membership: None,
         }
     }
 }

@@ -37,6 +37,8 @@ fn the_annotated_example_is_accepted_and_complete() {
     assert_eq!(config.modules.of(ModuleId::Contacts).fields.len(), 1);
     assert_eq!(config.operators.len(), 2);
     for key in [
+        "groups",
+        "mirror_group_removals",
         "account",
         "environment",
         "data_dir",
@@ -292,6 +294,43 @@ fn custom_fields_are_checked_and_reach_the_catalogue_v19() {
         (field("food", 13, "x_other", "reference"), "unknown value `reference`"),
     ] {
         let (message, _) = refused(&format!("{GOOD}{diet}{second}"));
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn subscription_groups_are_off_unless_named_and_then_a_field_of_contacts_v18() {
+    let contacts = |text: &str| parse(text).unwrap().catalogue().into_iter().find(|def| def.id == ModuleId::Contacts);
+    assert!(contacts(GOOD).unwrap().field(GROUPS).is_none(), "an optional sub-feature");
+    let named = format!("{GOOD}\n[modules.contacts.groups]\n11 = \"Newsletter\"\n\"12\" = \" VIP \"\n");
+    let def = contacts(&named).unwrap();
+    let field = def.field(GROUPS).unwrap();
+    assert_eq!((field.kind, field.membership), (FieldKind::Choices, Some(Membership { mirror_removals: false })));
+    assert_ne!(def.mapping_version, ModuleId::Contacts.def().mapping_version);
+    let names: Vec<_> = parse(&named).unwrap().modules.of(ModuleId::Contacts).groups.clone().into_iter().collect();
+    assert_eq!(names, [(11, "Newsletter".to_owned()), (12, "VIP".to_owned())]);
+    let mirrored = named.replace("[modules.contacts.groups]", "[modules.contacts]\nmirror_group_removals = true\n$&");
+    let mirrored = mirrored.replace("$&", "[modules.contacts.groups]");
+    assert!(contacts(&mirrored).unwrap().field(GROUPS).unwrap().membership.unwrap().mirror_removals);
+
+    let salesforce = GOOD
+        .replace("kind = \"odoo\"", "kind = \"salesforce\"")
+        .replace("database = \"prod\"", "client_id = \"c\"")
+        .replace("key = { env", "secret = { env");
+    let field = "\n[modules.contacts.crm_fields]\ngroups = \"Groups__c\"\n";
+    let news = "\n[modules.contacts.groups]\n11 = \"News\"\n";
+    assert!(parse(&format!("{salesforce}{news}{field}")).is_ok());
+    for (text, expected) in [
+        (format!("{GOOD}\n[modules.contacts.groups]\nnews = \"News\"\n"), "`news` is not the number"),
+        (format!("{GOOD}\n[modules.contacts.groups]\n11 = \"\"\n"), "cannot be the name of group 11"),
+        (format!("{GOOD}{news}12 = \"news\"\n"), "is the name of two groups"),
+        (format!("{GOOD}\n[modules.companies.groups]\n11 = \"News\"\n"), "only contacts are in subscription groups"),
+        (format!("{GOOD}\n[modules.contacts]\nmirror_group_removals = true\n"), "no group is kept in step"),
+        (format!("{salesforce}{field}"), "no group is kept in step"),
+        (format!("{salesforce}{news}"), "Salesforce has no field"),
+        (format!("{salesforce}{field}\n[modules.contacts.groups]\n11 = \"a;b\"\n"), "cannot be the name of group 11"),
+    ] {
+        let (message, _) = refused(&text);
         assert!(message.contains(expected), "{message}");
     }
 }

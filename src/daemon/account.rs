@@ -139,6 +139,10 @@ fn ivvy(
             mask_confidential: config.modules.confidential() == Confidential::Mask,
             opt_out: config.modules.of(ModuleId::Contacts).crm_fields.contains_key(EMAIL_OPT_OUT),
         },
+        groups: ivvy::Groups {
+            names: config.modules.of(ModuleId::Contacts).groups.clone(),
+            removals: config.modules.of(ModuleId::Contacts).mirror_group_removals,
+        },
         settle: config.sync.settle.unwrap_or(Duration::from_secs(10)),
         limits: Limits::default(),
     };
@@ -167,6 +171,7 @@ fn crm(
             settings.stages.extend(stages.clone());
             settings.extra_fields = crm_fields(config);
             settings.custom = mapped;
+            settings.groups = config.modules.of(ModuleId::Contacts).groups.clone();
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             Arc::new(odoo::Odoo::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
@@ -179,6 +184,7 @@ fn crm(
             settings.member_statuses.extend(member_statuses);
             settings.extra_fields = crm_fields(config);
             settings.custom = mapped;
+            settings.groups = config.modules.of(ModuleId::Contacts).groups.values().cloned().collect();
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             if let Some(version) = api_version {

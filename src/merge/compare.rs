@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::canonical::{canonical, same};
-use crate::model::{BaseField, Drift, FieldDef, FieldKind, Flow, MatchKind, ModuleId, Side, Value, Verdict, Why};
+use crate::model::{
+    BaseField, Drift, FieldDef, FieldKind, Flow, MatchKind, Membership, ModuleId, Side, Value, Verdict, Why,
+};
 
 /// What the comparison must know about links and match tables.
 pub trait References {
@@ -122,6 +124,9 @@ pub fn compare(
         None if ivvy_moved => return Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
         None => {}
     }
+    if let Some(rule) = field.membership {
+        return compare_membership(rule, base, ivvy, crm);
+    }
     if !ivvy_moved {
         return one_moved(field, Side::Crm, crm, references);
     }
@@ -132,7 +137,8 @@ pub fn compare(
         return never_agreed(field, ivvy, crm, references);
     }
     if field.kind == FieldKind::Choices {
-        return Compared { merged: Some(join_sets(base, ivvy, crm)), ..Compared::of(Verdict::Merge, Why::SetsJoined) };
+        let joined = join_sets(base, ivvy, crm, &Side::BOTH);
+        return Compared { merged: Some(joined), ..Compared::of(Verdict::Merge, Why::SetsJoined) };
     }
     Compared::of(Verdict::Conflict, Why::BothChanged)
 }
@@ -235,15 +241,35 @@ fn compare_constant_id(field: &FieldDef, base: &BaseField, ivvy: &Value, crm: &V
     }
 }
 
-/// (base ∪ added on either side) − removed on either side. Commutes (I29).
-fn join_sets(base: &BaseField, ivvy: &Value, crm: &Value) -> Value {
+/// Sets of groups that differ are joined, whichever side moved. What the CRM alone took away is put back
+/// there unless removals are mirrored (`docs/decisions/0013`).
+fn compare_membership(rule: Membership, base: &BaseField, ivvy: &Value, crm: &Value) -> Compared {
+    let heard: &[Side] = if rule.mirror_removals { &Side::BOTH } else { &[Side::Ivvy] };
+    let joined = join_sets(base, ivvy, crm, heard);
+    let as_in = |value: &Value| same(FieldKind::Choices, &joined, value);
+    let kept = !as_in(&join_sets(base, ivvy, crm, &Side::BOTH));
+    match (as_in(ivvy), as_in(crm)) {
+        (true, _) => Compared::of(Verdict::ToCrm, if kept { Why::MembershipKept } else { Why::IvvyChanged }),
+        (_, true) => Compared::of(Verdict::ToIvvy, Why::CrmChanged),
+        _ => Compared { merged: Some(joined), ..Compared::of(Verdict::Merge, Why::SetsJoined) },
+    }
+}
+
+/// (base ∪ added on either side) − removed on a side that is heard. Commutes when both are (I29).
+fn join_sets(base: &BaseField, ivvy: &Value, crm: &Value, heard: &[Side]) -> Value {
     let members = |value: Option<&Value>| match value.map(|value| canonical(FieldKind::Choices, value)) {
         Some(Value::Set(members)) => members,
         _ => BTreeSet::new(),
     };
     let (now_ivvy, now_crm) = (members(Some(ivvy)), members(Some(crm)));
     let (then_ivvy, then_crm) = (members(base.ivvy.as_ref()), members(base.crm.as_ref()));
-    let removed: BTreeSet<&String> = then_ivvy.difference(&now_ivvy).chain(then_crm.difference(&now_crm)).collect();
+    let removed: BTreeSet<&String> = heard
+        .iter()
+        .flat_map(|side| match side {
+            Side::Ivvy => then_ivvy.difference(&now_ivvy),
+            Side::Crm => then_crm.difference(&now_crm),
+        })
+        .collect();
     Value::Set(now_ivvy.union(&now_crm).filter(|member| !removed.contains(member)).cloned().collect())
 }
 
@@ -366,6 +392,50 @@ mod tests {
         assert_eq!(run("", ""), (Verdict::Agree, Why::Equal));
     }
 
+    fn groups(names: &str) -> Value {
+        Value::Set(names.chars().map(|name| name.to_string()).collect())
+    }
+
+    fn joined(mirror_removals: bool, base: Option<(&str, &str)>, ivvy: &str, crm: &str) -> (Verdict, Option<Value>) {
+        let field = crate::model::module::groups_field(Membership { mirror_removals });
+        let base = base.map(|(x, y)| BaseField::agreed(groups(x), groups(y))).unwrap_or_default();
+        let found = compare(&field, &base, Some(&groups(ivvy)), Some(&groups(crm)), &NoReferences);
+        (found.verdict, found.merged)
+    }
+
+    #[test]
+    fn groups_are_joined_one_by_one_and_never_a_question_v18() {
+        for mirror in [false, true] {
+            assert_eq!(joined(mirror, None, "ab", "bc"), (Verdict::Merge, Some(groups("abc"))), "the first time, too");
+            assert_eq!(joined(mirror, None, "ab", "abc"), (Verdict::ToIvvy, None));
+            assert_eq!(joined(mirror, Some(("ab", "ab")), "ab", "abc"), (Verdict::ToIvvy, None));
+            assert_eq!(joined(mirror, Some(("ab", "ab")), "a", "ab"), (Verdict::ToCrm, None), "left in iVvy");
+            assert_eq!(joined(mirror, Some(("ab", "ab")), "a", "abc"), (Verdict::Merge, Some(groups("ac"))));
+            assert_eq!(joined(mirror, Some(("a", "a")), "a", "a"), (Verdict::Same, None));
+        }
+    }
+
+    #[test]
+    fn leaving_a_group_in_the_crm_leaves_it_in_ivvy_only_when_mirrored_v18() {
+        assert_eq!(joined(true, Some(("ab", "ab")), "ab", "a"), (Verdict::ToIvvy, None));
+        assert_eq!(joined(false, Some(("ab", "ab")), "ab", "a"), (Verdict::ToCrm, None), "the CRM shows it again");
+        assert_eq!(joined(false, Some(("ab", "ab")), "abd", "ac"), (Verdict::Merge, Some(groups("abcd"))));
+        assert_eq!(joined(false, Some(("ab", "ab")), "a", "b"), (Verdict::ToCrm, None), "what iVvy removed stays so");
+    }
+
+    proptest! {
+        #[test]
+        fn towards_ivvy_a_set_only_grows_unless_removals_are_mirrored_v18(
+            x in any_set(), y in any_set(), z in any_set(),
+        ) {
+            let Value::Set(now) = &x else { unreachable!() };
+            let Value::Set(joined) = join_sets(&BaseField::agreed(z.clone(), z), &x, &y, &[Side::Ivvy]) else {
+                unreachable!()
+            };
+            prop_assert!(joined.is_superset(now));
+        }
+    }
+
     fn any_set() -> impl Strategy<Value = Value> {
         prop::collection::btree_set("[a-e]", 0..4).prop_map(Value::Set)
     }
@@ -373,8 +443,8 @@ mod tests {
     proptest! {
         #[test]
         fn set_merge_commutes_i29(x in any_set(), y in any_set(), zx in any_set(), zy in any_set()) {
-            let forth = join_sets(&BaseField::agreed(zx.clone(), zy.clone()), &x, &y);
-            let back = join_sets(&BaseField::agreed(zy, zx), &y, &x);
+            let forth = join_sets(&BaseField::agreed(zx.clone(), zy.clone()), &x, &y, &Side::BOTH);
+            let back = join_sets(&BaseField::agreed(zy, zx), &y, &x, &Side::BOTH);
             prop_assert_eq!(forth, back);
         }
 

@@ -28,7 +28,7 @@ pub use intent::{Intent, Operation};
 pub use item::{Item, ItemError, Kind};
 pub use link::{Base, BaseField, Link, LinkState, PairKey};
 pub use matching::{MatchRow, MatchState};
-pub use module::{Drift, FieldDef, FieldKind, Flow, Group, MatchKind, ModuleDef, ModuleId, Side};
+pub use module::{Drift, FieldDef, FieldKind, Flow, Group, MatchKind, Membership, ModuleDef, ModuleId, Side};
 pub use plan::{FieldPlan, Plan, Verdict, Why};
 pub use record::{Cursor, Observation, Record};
 pub use state::{Reason, Reasons, State, Verb};

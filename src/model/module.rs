@@ -428,6 +428,18 @@ pub struct FieldDef {
     /// (V-21).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub enforced: bool,
+    /// For a set of groups the record belongs to: it is brought together group by group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership: Option<Membership>,
+}
+
+/// How groups that a record belongs to are brought together (V-18): each is joined and left by itself on
+/// iVvy's side, so two different sets are never a question, not even the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Whether who leaves a group in the CRM leaves it in iVvy too. Otherwise the CRM is shown again what
+    /// iVvy holds: towards iVvy the set only grows.
+    pub mirror_removals: bool,
 }
 
 impl FieldDef {
@@ -440,6 +452,7 @@ impl FieldDef {
             required_on: None,
             at_creation: false,
             enforced: false,
+            membership: None,
         }
     }
 
@@ -460,6 +473,11 @@ impl FieldDef {
 
     pub(crate) const fn enforced(mut self) -> Self {
         self.enforced = true;
+        self
+    }
+
+    pub(crate) const fn membership(mut self, membership: Membership) -> Self {
+        self.membership = Some(membership);
         self
     }
 
@@ -525,6 +543,15 @@ pub const EXTERNAL_ID: &str = "external_id";
 /// Name of the virtual field that holds our external key on the CRM side (`contact-123`).
 /// On the iVvy side its value is derived from the iVvy id.
 pub const IVVY_KEY: &str = "ivvy_key";
+
+/// Name of the optional field that holds the subscription groups of a contact (V-18). Its members are the
+/// names the configuration gives the groups, the same on both sides; other groups are no part of it.
+pub const GROUPS: &str = "groups";
+
+/// [`GROUPS`], as the catalogue has it once groups are configured.
+pub fn groups_field(membership: Membership) -> FieldDef {
+    FieldDef::new(GROUPS, "Subscription groups", FieldKind::Choices).membership(membership)
+}
 
 /// The external key Tandem writes into the CRM for an iVvy record: `contact-123`, or
 /// `acme-contact-123` when several accounts share one CRM. Characters `[A-Za-z0-9_-]` only

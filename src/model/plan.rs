@@ -63,6 +63,8 @@ pub enum Why {
     Reverted,
     /// The person or lead source has no counterpart in the match tables: left out, never guessed (C-13, C-24).
     Unmatched,
+    /// The CRM left a group; iVvy's record is still in it, which the CRM is shown again (V-18).
+    MembershipKept,
 }
 
 /// One row of the diff pane.

@@ -255,6 +255,11 @@ pub trait Remote: Send + Sync + fmt::Debug {
     /// left out of plans. None at all: the system has no place for the module, and it cannot be switched on.
     fn fields(&self, module: ModuleId) -> Vec<String>;
 
+    /// Which of those it is only given once the record stands, by a write of their own.
+    fn fields_after_creation(&self, _module: ModuleId) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Tests the connection and measures the clock skew.
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>>;
 

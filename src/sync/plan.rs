@@ -16,9 +16,10 @@ use super::matching;
 use super::wait::{self, Outcome};
 use crate::merge::References;
 use crate::merge::canonical::canonical;
+use crate::merge::plan;
 use crate::model::{
-    FieldDef, FieldKind, LinkId, LinkState, MatchKind, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State,
-    Timestamp, Value,
+    FieldDef, FieldKind, FieldPlan, LinkId, LinkState, MatchKind, ModuleDef, ModuleId, PairKey, Reason, Reasons,
+    Record, RecordId, Side, State, Timestamp, Value, Why,
 };
 use crate::store::{Reads, StoreError, Tx};
 
@@ -258,6 +259,17 @@ fn linked(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId) -> Re
     Ok(reads.link(link)?.filter(|link| link.state == LinkState::Linked).map(|link| link.on(side.other()).clone()))
 }
 
+/// How far up a line of parents is looked; beyond that a record is created without waiting for its own.
+const GENERATIONS: usize = 64;
+
+/// A record that is referred to and has no counterpart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub parent: Parent,
+    /// Whether it belongs to the same module and the record can do without it.
+    pub own: bool,
+}
+
 /// What stands between a record and the parents it refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Parent {
@@ -267,13 +279,22 @@ pub(super) enum Parent {
     Unmatched(ModuleId, PairKey),
 }
 
-/// Judges the first unlinked reference among the named fields.
-fn missing_parent(
-    tx: &mut Tx<'_>,
-    def: &ModuleDef,
-    rows: &[crate::model::FieldPlan],
-) -> Result<Option<Parent>, StoreError> {
-    for row in rows.iter().filter(|row| row.why == crate::model::Why::ReferenceUnlinked && row.choice.is_none()) {
+impl Parent {
+    /// Whose link is waited for.
+    fn awaited(self) -> (ModuleId, PairKey) {
+        match self {
+            Self::Coming(module, key) | Self::Unmatched(module, key) => (module, key),
+        }
+    }
+}
+
+/// Judges the first unlinked reference among the rows that must wait for it. What was set aside is looked at
+/// last: it stands in the way of nothing else.
+fn missing_parent(tx: &mut Tx<'_>, def: &ModuleDef, rows: &[FieldPlan]) -> Result<Option<Missing>, StoreError> {
+    let unlinked = |row: &&FieldPlan| row.why == Why::ReferenceUnlinked && row.choice.is_none();
+    let (own, others): (Vec<&FieldPlan>, Vec<&FieldPlan>) =
+        rows.iter().filter(unlinked).partition(|row| def.field(&row.field).is_some_and(|field| plan::own(def, field)));
+    for (row, own) in others.into_iter().map(|row| (row, false)).chain(own.into_iter().map(|row| (row, true))) {
         let Some(FieldKind::Reference(parent)) = def.field(&row.field).map(|field| field.kind) else {
             continue;
         };
@@ -286,10 +307,38 @@ fn missing_parent(
             if linked(tx, parent, side, &id)?.is_some() {
                 continue;
             }
-            return judge_parent(tx, parent, side, id).map(Some);
+            return Ok(Some(Missing { parent: judge_parent(tx, parent, side, id)?, own }));
         }
     }
     Ok(None)
+}
+
+/// Whether the parent of a record that has yet to be created is about to be created itself, so that the
+/// record can go after it: nobody must be asked first, no filter keeps it out, and it does not in turn wait
+/// for this record (A above B above A).
+fn comes_by_itself(context: &Context<'_>, tx: &Tx<'_>, parent: &PairKey, own: &PairKey) -> Result<bool, StoreError> {
+    let mut next = parent.clone();
+    for _ in 0..GENERATIONS {
+        if next == *own {
+            return Ok(false);
+        }
+        let item = match tx.open_item(context.module, &next)? {
+            Some(id) => tx.item(id)?,
+            None => None,
+        };
+        let Some(item) = item else {
+            let PairKey::Lone(side, id) = &next else { return Ok(false) };
+            let seen = tx.observation(context.module, *side, id)?;
+            return Ok(seen.is_some_and(|seen| lone::kept_out(context.def, &seen).is_none()));
+        };
+        next = match (item.state, item.waits_for) {
+            (State::Blocked, Some((module, key))) if module == context.module => key,
+            (State::Held, _) => return Ok(item.reasons == Reasons::one(Reason::Guard)),
+            (State::Dead, _) => return Ok(false),
+            _ => return Ok(true),
+        };
+    }
+    Ok(false)
 }
 
 fn judge_parent(tx: &mut Tx<'_>, parent: ModuleId, side: Side, id: RecordId) -> Result<Parent, StoreError> {

@@ -165,8 +165,9 @@ fn agree(
         entry.disputed = false;
         entry.set(side.other(), Some(other.clone()));
         if !same(field.kind, sent, now_there) {
-            // Somebody changed it again right after us, or the remote altered it: that is a change.
-            entry.set(side, Some(sent.clone()));
+            // Somebody changed it again right after us, or the remote altered it: that is a change. A group that
+            // did not arrive is no group that was left, or it would be left on the other side, too.
+            entry.set(side, field.membership.is_none().then(|| sent.clone()));
             continue;
         }
         let (x, y) = if side == Side::Ivvy { (now_there, &other) } else { (&other, now_there) };

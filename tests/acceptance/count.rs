@@ -79,6 +79,10 @@ impl Remote for Counted {
         self.inner.fields(module)
     }
 
+    fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
+        self.inner.fields_after_creation(module)
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
         self.inner.probe()
     }

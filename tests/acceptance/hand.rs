@@ -85,6 +85,7 @@ impl IvvyHand {
                     named.insert("companies".into(), json!(ids));
                     continue;
                 }
+                (ModuleId::Companies, "parent") => "parentCompanyId",
                 (_, "city") => {
                     address.insert("city".into(), json!(text));
                     continue;
@@ -145,6 +146,7 @@ impl IvvyHand {
                         ("phone", company.phone),
                         ("website", company.website),
                         ("city", company.address.city),
+                        ("parent", company.parent.as_ref().map(u64::to_string).unwrap_or_default()),
                         ("external_id", company.external_id),
                     ]);
                     (company.id.to_string(), row)
@@ -278,6 +280,7 @@ fn salesforce_fields(module: ModuleId) -> Vec<(&'static str, &'static str)> {
             ("phone", "Phone"),
             ("website", "Website"),
             ("city", "BillingCity"),
+            ("parent", "ParentId"),
             ("ivvy_key", "Ivvy_Id__c"),
         ],
     };
@@ -314,7 +317,13 @@ fn odoo_fields(module: ModuleId) -> Vec<(&'static str, &'static str)> {
             fields.extend(CUSTOM.iter().filter_map(|(name, _, _, field)| Some((*name, (*field)?))));
             fields
         }
-        _ => vec![("name", "name"), ("phone", "phone"), ("website", "website"), ("city", "city")],
+        _ => vec![
+            ("name", "name"),
+            ("phone", "phone"),
+            ("website", "website"),
+            ("city", "city"),
+            ("parent", "parent_id"),
+        ],
     }
 }
 
@@ -329,7 +338,7 @@ fn odoo_named(module: ModuleId, fields: &[(&str, &str)], before: Option<&Json>) 
         let (_, field) = known.iter().find(|(ours, _)| ours == name).unwrap_or_else(|| panic!("no field for {name}"));
         let value = match *name {
             _ if text.is_empty() => json!(false),
-            "company" => json!(number(text)),
+            "company" | "parent" => json!(number(text)),
             _ => json!(text),
         };
         values.insert((*field).to_owned(), value);

@@ -61,7 +61,15 @@ pub struct Setup {
     pub modules: Vec<ModuleId>,
     /// What the configuration file says besides, laid over the rest.
     pub more: Json,
+    /// Whether subscription groups are kept in step, and if so, whether removals are mirrored.
+    pub groups: Option<bool>,
+    /// `[modules.….only]`: a field and the one value that admits a record.
+    pub only: Option<(ModuleId, &'static str, &'static str)>,
 }
+
+/// Subscription groups that are kept in step where a test wants them: iVvy's number and the CRM's name. The
+/// first three every simulated account has.
+pub const GROUPS: [(u64, &str); 4] = [(1, "Newsletter"), (2, "VIP"), (3, "Press"), (11, "Alumni")];
 
 impl Setup {
     pub fn salesforce(shape: Shape) -> Self {
@@ -77,6 +85,8 @@ impl Setup {
             keep_done: None,
             modules: ModuleId::PEOPLE.to_vec(),
             more: json!({}),
+            groups: None,
+            only: None,
         }
     }
 
@@ -656,6 +666,17 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
     let mut modules = json!({"contacts": {"fields": fields}});
     for module in setup.modules.iter().filter(|module| module.follows().is_none()) {
         modules[module.to_string()]["enabled"] = json!(true);
+    }
+    if let Some((module, field, value)) = setup.only {
+        modules[module.to_string()]["only"] = json!({field: [value]});
+    }
+    if let Some(mirror) = setup.groups {
+        let names: BTreeMap<String, &str> = GROUPS.map(|(number, name)| (number.to_string(), name)).into();
+        modules["contacts"]["groups"] = json!(names);
+        modules["contacts"]["mirror_group_removals"] = json!(mirror);
+        if !odoo {
+            modules["contacts"]["crm_fields"] = json!({"groups": "Tags__c"});
+        }
     }
     let mut text = json!({
         "version": tandem::config::VERSION,

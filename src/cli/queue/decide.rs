@@ -176,6 +176,7 @@ mod tests {
             required_on: None,
             at_creation: false,
             enforced: false,
+            membership: None,
         };
         let typed = |kind, text| typed(&field(kind), text).map_err(|error| error.kind.exit_code());
         assert_eq!(typed(FieldKind::Int, "7"), Ok(Value::Int(7)));

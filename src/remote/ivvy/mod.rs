@@ -18,6 +18,7 @@ mod custom;
 mod emails;
 mod events;
 mod fields;
+mod groups;
 mod leads;
 mod listing;
 mod loose;
@@ -47,6 +48,7 @@ use url::Url;
 use self::action::Action;
 use self::client::Client;
 use self::fields::Refused;
+pub use self::groups::Groups;
 pub use self::rules::Rules;
 use super::port::{Entry, MatchSupport};
 use super::transport::{Limits, Transport};
@@ -55,7 +57,7 @@ use super::{
     PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::error::Error;
-use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
+use crate::model::module::{EXTERNAL_ID, GROUPS, IVVY_KEY};
 use crate::model::{FieldDef, Fields, MatchKind, ModuleId, Record, RecordId};
 use crate::seam::Clock;
 
@@ -92,6 +94,8 @@ pub struct Settings {
     pub lead_defaults: Option<LeadDefaults>,
     /// Rules of single modules.
     pub rules: Rules,
+    /// The subscription groups of contacts that are kept in step; none unless configured.
+    pub groups: Groups,
     /// Longest time a write may take to show in a look-up; 10 s is a careful choice.
     pub settle: Duration,
     /// Bounds of one exchange.
@@ -115,6 +119,7 @@ pub struct Ivvy {
     custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
     lead_defaults: Option<LeadDefaults>,
     rules: Rules,
+    groups: Groups,
     settle: Duration,
     clock: Arc<dyn Clock>,
     /// Guessed filters that were refused once.
@@ -130,7 +135,7 @@ impl Ivvy {
     /// A configuration error if the base URL has user info, a query or a scheme other than `https`
     /// (`http` on loopback), if key or secret cannot be used, or if a rule is about nothing iVvy has.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let Settings { base_url, key, secret, custom_fields, lead_defaults, rules, settle, limits } = settings;
+        let Settings { base_url, key, secret, custom_fields, lead_defaults, rules, groups, settle, limits } = settings;
         rules.check()?;
         let client = Client::new(&base_url, key, secret, limits, transport, Arc::clone(&clock))?;
         Ok(Self {
@@ -138,6 +143,7 @@ impl Ivvy {
             custom_fields,
             lead_defaults,
             rules,
+            groups,
             settle,
             clock,
             refused_filters: Mutex::default(),
@@ -283,7 +289,15 @@ impl Remote for Ivvy {
         let catalogue = module.def().fields.into_iter().filter(|field| field.name != IVVY_KEY);
         let on_request = module.fields_on_request().into_iter().filter(|_| self.rules.opt_out);
         let custom = self.custom_fields(module).iter().cloned();
-        catalogue.chain(on_request).chain(custom).map(|field| field.name.into_owned()).collect()
+        let groups = (module == ModuleId::Contacts && !self.groups.names.is_empty()).then(|| GROUPS.to_owned());
+        catalogue.chain(on_request).chain(custom).map(|field| field.name.into_owned()).chain(groups).collect()
+    }
+
+    fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
+        match module {
+            ModuleId::Contacts => &[GROUPS],
+            _ => &[],
+        }
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {

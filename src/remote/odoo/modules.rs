@@ -21,7 +21,7 @@ use crate::model::{FieldKind, ModuleId};
 pub(super) fn place(module: ModuleId, settings: &Settings) -> Option<Place> {
     let mut place = match module {
         ModuleId::Companies => companies::place(),
-        ModuleId::Contacts => contacts::place(),
+        ModuleId::Contacts => contacts::place(settings),
         ModuleId::Leads => leads::place(),
         ModuleId::Events => events::place(settings.events),
         ModuleId::Attendees => attendees::place(settings)?,

@@ -215,6 +215,7 @@ mod tests {
             required_on: None,
             at_creation: false,
             enforced: false,
+            membership: None,
         };
         let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("k"));
         let custom = vec![

@@ -66,6 +66,8 @@ pub struct Settings {
     /// The catalogue's stage words `open`, `quote`, `tentative` and `won` → name of the stage in Odoo. A
     /// lost opportunity has no stage of its own: Odoo archives it.
     pub stages: BTreeMap<String, String>,
+    /// Subscription groups that are kept in step: iVvy's number of each and the name of its tag.
+    pub groups: BTreeMap<u64, String>,
     /// How long a write may take to become visible to a look-up.
     pub settle: Duration,
     /// Overlap of two sweeps. `write_date` is the *start* of a transaction, so a slow one appears
@@ -90,6 +92,7 @@ impl Settings {
             events: EventsIn::default(),
             attendee_status: "x_ivvy_status".to_owned(),
             stages: stage::default_names(),
+            groups: BTreeMap::new(),
             settle: Duration::from_secs(5),
             overlap: Duration::from_secs(120),
             limits: Limits::default(),

@@ -42,6 +42,7 @@ use super::{
     Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
 };
 use crate::error::Error;
+use crate::model::module::GROUPS;
 use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId};
 use crate::seam::Clock;
 
@@ -109,6 +110,13 @@ impl Remote for Salesforce {
 
     fn fields(&self, module: ModuleId) -> Vec<String> {
         self.map(module).names()
+    }
+
+    fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
+        match module {
+            ModuleId::Contacts => &[GROUPS],
+            _ => &[],
+        }
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {

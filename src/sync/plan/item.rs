@@ -170,7 +170,9 @@ pub(in crate::sync) fn put(
     };
     let note = Note { at, actor, module: Some(item.module), item: Some(item.id), link, what };
     tx.put_item(item, note)?;
-    if item.state == State::Skipped && matches!(item.pair, PairKey::Lone(..)) {
+    // Children wait for what comes by itself; now this does not.
+    let stuck = matches!(item.state, State::Held | State::Dead | State::Skipped | State::Superseded);
+    if stuck && matches!(item.pair, PairKey::Lone(..)) {
         wake_children(tx, item.module, std::slice::from_ref(&item.pair))?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::item::{Draft, supersede, upsert};
 use super::pair::link_records;
-use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent, source_is_coming, wake_children};
+use super::{Cause, Context, Counterparts, Missing, Parent, Planned, missing_parent, source_is_coming, wake_children};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::plan::Candidate;
 use crate::model::{
@@ -108,7 +108,7 @@ fn turned_up(tx: &mut Tx<'_>, module: ModuleId, pair: &PairKey, is_new: bool) ->
 
 /// Why a record is not carried over at all: it is on the wrong side of a one-way module, its values keep it
 /// out for now (V-45, V-47, V-52), or it is history of nobody we keep.
-fn kept_out(def: &ModuleDef, seen: &Observation) -> Option<&'static str> {
+pub(super) fn kept_out(def: &ModuleDef, seen: &Observation) -> Option<&'static str> {
     if !def.flow.may_write(seen.side.other()) {
         return Some("the module never writes to the other side");
     }
@@ -236,6 +236,7 @@ fn ask_which(
     drafts: &[FieldPlan],
 ) -> Result<(), StoreError> {
     let mut plan = create_plan(context, tx, seen, drafts)?;
+    merge_plan::set_aside_own(context.def, &mut plan);
     for id in candidates {
         if let Some(known) = tx.observation(context.module, seen.side.other(), id)? {
             let title = matching::title(context.module, &known.record.fields);
@@ -264,8 +265,19 @@ fn create(
     pair: PairKey,
     drafts: &[FieldPlan],
 ) -> Result<(), StoreError> {
-    let plan = create_plan(context, tx, seen, drafts)?;
-    let parent = missing_parent(tx, context.def, &plan.fields)?;
+    let mut plan = create_plan(context, tx, seen, drafts)?;
+    let mut missing_parent = missing_parent(tx, context.def, &plan.fields)?;
+    if let Some(Missing { parent, own: true }) = &missing_parent {
+        let waits = match parent {
+            Parent::Coming(_, key) => super::comes_by_itself(context, tx, key, &pair)?,
+            Parent::Unmatched(..) => false,
+        };
+        if !waits {
+            merge_plan::set_aside_own(context.def, &mut plan);
+            missing_parent = None;
+        }
+    }
+    let parent = missing_parent.map(|missing| missing.parent);
     let missing = missing_fields(context, seen.side.other(), &plan);
     let (state, reasons, error) = match (&parent, missing.is_empty()) {
         (_, false) => {
@@ -281,7 +293,7 @@ fn create(
         (None, true) => (State::Ready, Reasons::NONE, None),
     };
     let waits_for = match parent {
-        Some(Parent::Coming(module, key) | Parent::Unmatched(module, key)) if missing.is_empty() => Some((module, key)),
+        Some(parent) if missing.is_empty() => Some(parent.awaited()),
         _ => None,
     };
     let draft = Draft {
@@ -307,7 +319,10 @@ fn create_plan(
     let source = context.core.view(context.module, seen.side, &seen.record);
     let (ivvy, crm) = if seen.side == Side::Ivvy { (Some(&source), None) } else { (None, Some(&source)) };
     let counterparts = Counterparts::of(tx, context.def, ivvy, crm)?;
-    let target_fields = context.core.remotes.declared(seen.side.other()).fields(context.module);
+    let target = context.core.remotes.declared(seen.side.other());
+    let later = target.fields_after_creation(context.module);
+    let mut target_fields = target.fields(context.module);
+    target_fields.retain(|field| !later.contains(&field.as_str()));
     Ok(merge_plan::of_create(context.def, seen.side, &source, &target_fields, &counterparts, drafts))
 }
 

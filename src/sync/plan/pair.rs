@@ -2,13 +2,14 @@
 
 use super::item::{Draft, standing, upsert};
 use super::{
-    Cause, Context, Counterparts, LinkedView, Parent, Planned, merged, missing_parent, source_is_coming, wake_children,
+    Cause, Context, Counterparts, LinkedView, Missing, Parent, Planned, merged, missing_parent, source_is_coming,
+    wake_children,
 };
 use crate::merge::canonical::same;
 use crate::merge::{flap, matching, plan as merge_plan};
 use crate::model::{
-    Actor, AuditEvent, Base, Choice, FieldKind, Item, Kind, Link, LinkId, LinkState, MatchKind, ModuleDef, ModuleId,
-    PairKey, Plan, Reason, Reasons, Record, RecordId, Side, State, Timestamp, Value, Verdict, Why,
+    Actor, AuditEvent, Base, Choice, FieldKind, FieldPlan, Item, Kind, Link, LinkId, LinkState, MatchKind, ModuleDef,
+    ModuleId, PairKey, Plan, Reason, Reasons, Record, RecordId, Side, State, Timestamp, Value, Verdict, Why,
 };
 use crate::store::{Note, Reads, StoreError, Tx};
 use crate::sync::core::Core;
@@ -58,13 +59,25 @@ pub(super) fn plan(
         tx.put_base(link, &base)?;
         plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     }
-    let parent = missing_parent(tx, context.def, &plan.fields)?;
+    let missing = missing_parent(tx, context.def, &plan.fields)?;
     if let Some(undo) = standing.as_ref().filter(|item| item.kind == Kind::Undo && item.state.is_open()) {
         carry_undo(&mut plan, undo, context.def);
     }
     let undoing = plan.fields.iter().any(|row| matches!(row.choice, Some(Choice::Each { .. })));
     let writes =
         Side::BOTH.into_iter().any(|side| !merge_plan::patch(context.def, &plan, side, &counterparts).is_empty());
+    let parent = match missing {
+        Some(Missing { parent, own: true }) => {
+            // First whatever else there is to write or to ask; this alone waits, and is asked about last.
+            let asks = |row: &FieldPlan| row.unsolved() && row.why != Why::ReferenceUnlinked;
+            let others = writes || plan.fields.iter().any(asks);
+            if others || matches!(parent, Parent::Coming(..)) {
+                merge_plan::set_aside_own(context.def, &mut plan);
+            }
+            (!others).then_some(parent)
+        }
+        missing => missing.map(|missing| missing.parent),
+    };
     let (mut state, mut reasons) = judge(&plan, &view, parent.as_ref(), writes);
     // Our own writes are no exception: two remotes that each alter what they are given would go on for ever.
     if state == State::Ready && flap::flapping(&base, &plan, context.now).next().is_some() {
@@ -85,7 +98,7 @@ pub(super) fn plan(
         title: matching::title(module, &view.ivvy.fields),
         plan,
         error: None,
-        waits_for: parent.map(|(Parent::Coming(module, key) | Parent::Unmatched(module, key))| (module, key)),
+        waits_for: parent.map(Parent::awaited),
     };
     let drifted = draft.state == State::Done && draft.plan.fields.iter().any(|row| row.why == Why::Drift);
     if drifted {

@@ -83,7 +83,7 @@ impl Mapped {
 pub(super) fn place(module: ModuleId, settings: &Settings) -> Place {
     match module {
         ModuleId::Companies => companies::place(settings),
-        ModuleId::Contacts => contacts::place(),
+        ModuleId::Contacts => contacts::place(settings),
         ModuleId::Leads => leads::place(),
         ModuleId::Events => events::place(settings),
         ModuleId::Attendees => attendees::place(settings),
