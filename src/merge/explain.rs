@@ -23,6 +23,7 @@ pub fn sentence(row: &FieldPlan) -> &'static str {
         Why::Drift => "The CRM changed what iVvy owns; it stands until iVvy's own value changes.",
         Why::Reverted => "The CRM changed what iVvy owns; iVvy's value is put back.",
         Why::Unmatched => "It has no match on the other side; the record goes without it.",
+        Why::Converted => "The lead was converted in its system, which takes no more changes of it.",
         Why::Anonymised => "The person was anonymised in iVvy; nothing is written back.",
     }
 }

@@ -63,6 +63,8 @@ pub enum Why {
     Reverted,
     /// The person or lead source has no counterpart in the match tables: left out, never guessed (C-13, C-24).
     Unmatched,
+    /// One of the records was converted in its system, and takes no more changes (P-05).
+    Converted,
 }
 
 /// One row of the diff pane.

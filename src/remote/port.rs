@@ -70,6 +70,19 @@ pub enum Listing {
     Offset,
 }
 
+/// How a system turns a lead into somebody it does business with (P-05). Declared, never guessed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conversion {
+    /// It does not, or nothing shows it.
+    #[default]
+    None,
+    /// The lead is closed for good and names the contact it became ([`Record::person`]).
+    NewContact,
+    /// The same record goes on as an opportunity, perhaps with a contact.
+    InPlace,
+}
+
 /// What a system can do for one module. Declared, never guessed by the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
@@ -292,6 +305,11 @@ pub trait Remote: Send + Sync + fmt::Debug {
         patch: &'a Fields,
         expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>>;
+
+    /// How it converts leads. What it converted comes along in listings, marked [`Record::converted`].
+    fn conversion(&self) -> Conversion {
+        Conversion::None
+    }
 
     /// What it can do for the match table `kind`. Nothing, unless it says so.
     fn match_support(&self, _kind: MatchKind) -> MatchSupport {

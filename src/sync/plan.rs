@@ -3,6 +3,7 @@
 //! Runs entirely inside store transactions: it reads observations, bases and links, decides with
 //! `merge`, and writes items. It never calls a remote.
 
+mod converted;
 mod item;
 mod lone;
 mod merged;
@@ -17,7 +18,7 @@ use super::wait::{self, Outcome};
 use crate::merge::References;
 use crate::merge::canonical::canonical;
 use crate::model::{
-    FieldDef, FieldKind, LinkId, LinkState, MatchKind, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State,
+    FieldDef, FieldKind, LinkId, MatchKind, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State,
     Timestamp, Value,
 };
 use crate::store::{Reads, StoreError, Tx};
@@ -255,7 +256,7 @@ fn linked(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId) -> Re
     let Some(link) = reads.link_of(module, side, id)? else {
         return Ok(None);
     };
-    Ok(reads.link(link)?.filter(|link| link.state == LinkState::Linked).map(|link| link.on(side.other()).clone()))
+    Ok(reads.link(link)?.filter(crate::model::Link::stands).map(|link| link.on(side.other()).clone()))
 }
 
 /// What stands between a record and the parents it refers to.

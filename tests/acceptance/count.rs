@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::future::BoxFuture;
 use tandem::model::{Fields, MatchKind, ModuleId, Record, RecordId};
 use tandem::remote::{
-    Capabilities, Entry, FieldDefinition, MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
+    Capabilities, Conversion, Entry, FieldDefinition, MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
 };
 
 /// Calls so far.
@@ -125,6 +125,10 @@ impl Remote for Counted {
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
         one(&self.counts.updates);
         self.inner.update(module, id, patch, expected)
+    }
+
+    fn conversion(&self) -> Conversion {
+        self.inner.conversion()
     }
 
     fn match_support(&self, kind: MatchKind) -> MatchSupport {

@@ -85,7 +85,10 @@ fn record(row: &Json) -> Option<Record> {
         let id = owner.get("id").map_or(Some(Value::Null), loose::as_reference);
         put(&mut fields, "owner", id);
     }
-    Some(Record { id, fields, modified: fields::stamp(row, "modifiedDate"), ..Record::default() })
+    let contact = row.get("contact").and_then(loose::as_object);
+    let person = contact.and_then(|contact| contact.get("id").and_then(loose::as_reference));
+    let person = person.and_then(|id| id.as_text().map(RecordId::from));
+    Some(Record { id, fields, person, modified: fields::stamp(row, "modifiedDate"), ..Record::default() })
 }
 
 /// The body of a new lead. The contact is updated if it exists: it is the same first name, last name and

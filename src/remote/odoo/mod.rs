@@ -50,7 +50,7 @@ use super::exchange::{failure, without_values};
 use super::port::{Entry, MatchSupport};
 use super::transport::Transport;
 use super::{
-    Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
+    Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
     PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::error::Error;
@@ -188,6 +188,10 @@ impl Remote for Odoo {
             let place = self.place(module)?;
             self.write(place, id, patch).await.map_err(|error| without_values(error, patch))
         })
+    }
+
+    fn conversion(&self) -> Conversion {
+        Conversion::InPlace
     }
 
     fn match_support(&self, kind: MatchKind) -> MatchSupport {

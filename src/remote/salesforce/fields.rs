@@ -112,7 +112,8 @@ impl FieldMap {
     pub(super) fn selection(&self) -> String {
         let merged = self.place.mergeable.then_some("MasterRecordId");
         let mapped = self.mapped.iter().map(|mapped| mapped.field.as_str());
-        ALWAYS_READ.into_iter().chain(merged).chain(mapped).collect::<Vec<_>>().join(", ")
+        let also = self.place.also_read.iter().copied();
+        ALWAYS_READ.into_iter().chain(merged).chain(also).chain(mapped).collect::<Vec<_>>().join(", ")
     }
 
     /// One row of a query. A value of another type than expected stays absent: absent never means a
@@ -136,6 +137,8 @@ impl FieldMap {
             author: row["LastModifiedBy"]["Name"].as_str().map(str::to_owned),
             anonymised: false,
             archived: row["IsDeleted"] == true,
+            person: text("ConvertedContactId").map(RecordId::from),
+            converted: row["IsConverted"] == true,
         })
     }
 

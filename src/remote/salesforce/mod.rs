@@ -38,7 +38,7 @@ pub use self::usage::usage;
 use super::exchange::without_values;
 use super::transport::Transport;
 use super::{
-    Capabilities, ConditionalWrite, DeleteEvidence, Entry, FieldDefinition, IdempotentCreate, Listing, MatchSupport,
+    Capabilities, ConditionalWrite, Conversion, DeleteEvidence, Entry, FieldDefinition, IdempotentCreate, Listing, MatchSupport,
     Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
 };
 use crate::error::Error;
@@ -154,6 +154,10 @@ impl Remote for Salesforce {
         Box::pin(
             async move { self.patch(module, id, patch, expected).await.map_err(|error| without_values(error, patch)) },
         )
+    }
+
+    fn conversion(&self) -> Conversion {
+        Conversion::NewContact
     }
 
     fn match_support(&self, kind: MatchKind) -> MatchSupport {

@@ -2,7 +2,7 @@
 
 use super::item::{Draft, standing, upsert};
 use super::{
-    Cause, Context, Counterparts, LinkedView, Parent, Planned, merged, missing_parent, source_is_coming, wake_children,
+    Cause, Context, Counterparts, LinkedView, Parent, Planned, converted, merged, missing_parent, source_is_coming, wake_children,
 };
 use crate::merge::canonical::same;
 use crate::merge::{flap, matching, plan as merge_plan};
@@ -36,10 +36,15 @@ pub(super) fn plan(
     let Some(view) = view_of_link(core, tx, module, link)? else {
         return Ok(Planned::Settled);
     };
+    if let Some(link) = tx.link(link)?
+        && let Some(planned) = converted::plan(&context, tx, &view, &link)?
+    {
+        return Ok(planned);
+    }
     match view.gone.as_slice() {
         [] => {}
         [side] => return merged::plan(&context, tx, &view, *side),
-        _ => return merged::close(&context, tx, link),
+        _ => return merged::close(&context, tx, link, "both records are gone"),
     }
     let mut base = tx.base(link)?;
     // Only a source that would travel now is created for: one that both sides have agreed on stays as it is.
@@ -177,7 +182,7 @@ pub(in crate::sync) fn view_of_link(
     module: ModuleId,
     link: LinkId,
 ) -> Result<Option<LinkedView>, StoreError> {
-    let Some(link) = reads.link(link)?.filter(|link| link.state == LinkState::Linked) else {
+    let Some(link) = reads.link(link)?.filter(Link::stands) else {
         return Ok(None);
     };
     let ivvy = reads.observation(module, Side::Ivvy, &link.ivvy)?;
