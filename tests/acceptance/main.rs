@@ -46,6 +46,7 @@ macro_rules! scenarios {
 }
 
 mod consoles;
+mod conversion;
 mod constant_ids;
 mod count;
 mod custom_fields;
