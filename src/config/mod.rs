@@ -10,15 +10,16 @@ pub mod paths;
 mod schema;
 mod secret;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, Limit, Module, Modules, OdooEvents, Operator,
+    CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, Limit, Matching, Module, Modules, OdooEvents, Operator,
     SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
@@ -31,6 +32,9 @@ pub const VERSION: u32 = 1;
 
 /// With fewer calls a day no module can be kept in step: a sweep of one side alone takes a call.
 const LEAST_DAILY_CALLS: u64 = 100;
+
+/// Match tables are small, but they are read whole.
+const LEAST_MATCH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// An account's configuration. Its `Display` shows where secrets are, never what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +63,8 @@ pub struct Config {
     pub sync: Sync,
     /// Modules and their custom fields.
     pub modules: Modules,
+    /// Schedule and creation of what is matched.
+    pub matching: Matching,
     /// Bulk guard limits.
     pub guard: GuardLimits,
     /// What takes two people.
@@ -200,6 +206,23 @@ impl Config {
                 "add [ivvy.leads] with source, type and stage: iVvy takes no lead without them",
             ));
         }
+        if file.matching.interval < LEAST_MATCH_INTERVAL {
+            return Err(wrong(
+                "matching.interval is below a minute".to_owned(),
+                "time between two listings of staff and lead sources, \"1h\" by default",
+            ));
+        }
+        for module in ModuleId::ALL.into_iter().filter(|module| *module != ModuleId::Leads) {
+            let section = file.modules.of(module);
+            for (key, given) in [("owner", section.owner), ("source", section.source)] {
+                if given.is_some() {
+                    return Err(wrong(
+                        format!("modules.{module}.{key}: {module} have no {key} to be left out"),
+                        "the key belongs into [modules.leads]",
+                    ));
+                }
+            }
+        }
         for module in ModuleId::ALL.into_iter().filter(|module| file.modules.enabled(*module)) {
             check_only(module, file.modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
             check_needs(module, &file.modules).map_err(|(message, hint)| wrong(message, hint))?;
@@ -251,6 +274,7 @@ impl Config {
             inbound: file.inbound,
             sync: file.sync,
             modules: file.modules,
+            matching: file.matching,
             guard: file.guard,
             second_person: file.second_person,
             operators: file.operators,
@@ -282,6 +306,8 @@ impl Config {
                 let mut def = module.def();
                 let Module { fields: custom, only, drift, .. } = self.modules.of(module);
                 def.drift = *drift;
+                let left_out = self.modules.left_out();
+                def.fields.retain(|field| !left_out.contains(&(module, field.name.clone().into_owned())));
                 def.only.extend(only.iter().map(|(name, values)| (name.clone(), values.iter().cloned().collect())));
                 if !custom.is_empty() {
                     let flow = def.flow;
@@ -308,9 +334,19 @@ impl Modules {
             fields: Vec::new(),
             only: BTreeMap::new(),
             drift: Drift::Ignore,
+            owner: None,
+            source: None,
             crm_fields: BTreeMap::new(),
         };
         self.0.get(&module).unwrap_or(&UNSAID)
+    }
+
+    /// Fields that are neither read nor written, by module (C-07).
+    pub fn left_out(&self) -> BTreeSet<(ModuleId, String)> {
+        let leads = self.of(ModuleId::Leads);
+        let switches = [("owner", leads.owner), ("source", leads.source)];
+        let off = switches.into_iter().filter(|(_, on)| *on == Some(false));
+        off.map(|(field, _)| (ModuleId::Leads, field.to_owned())).collect()
     }
 
     /// Whether `module` is kept in step.

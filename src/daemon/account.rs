@@ -125,6 +125,7 @@ fn ivvy(
         key: config.ivvy.key.clone(),
         secret: secrets.ivvy.clone(),
         custom_fields: custom(config, |field| field.def()),
+        left_out: config.modules.left_out(),
         lead_defaults: config.ivvy.leads.as_ref().map(|defaults| ivvy::LeadDefaults {
             source: defaults.source,
             type_id: defaults.kind,
@@ -158,6 +159,7 @@ fn crm(
             settings.attendee_status = attendee_status.clone().unwrap_or(settings.attendee_status);
             settings.stages.extend(stages.clone());
             settings.custom = mapped;
+            settings.left_out = config.modules.left_out();
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             Arc::new(odoo::Odoo::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
@@ -176,6 +178,7 @@ fn crm(
                 })
                 .collect();
             settings.custom = mapped;
+            settings.left_out = config.modules.left_out();
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             if let Some(version) = api_version {
@@ -216,6 +219,8 @@ pub fn engine_settings(config: &Config) -> sync::Settings {
         interval: config.sync.interval,
         first_sync: config.sync.first_sync,
         keep_done: config.sync.keep_done,
+        match_interval: config.matching.interval,
+        create_lead_sources: config.matching.create_lead_sources,
         guard: GuardLimits {
             creates: limit(config.guard.creates),
             updates: limit(config.guard.updates),

@@ -96,7 +96,7 @@ pub(super) fn refresh(engine: &Engine, kind: Option<MatchKind>) -> Result<Answer
 /// The rows of the dashboard.
 pub(super) fn status(engine: &Engine) -> Result<Vec<MatchStatus>, StoreError> {
     let mut rows = Vec::new();
-    for kind in MatchKind::ALL.into_iter().filter(|kind| engine.match_status(*kind).used) {
+    for kind in MatchKind::ALL.into_iter().filter(|kind| engine.match_status(*kind).unused.is_none()) {
         for side in Side::BOTH {
             rows.push(MatchStatus { kind, side, counts: engine.match_counts(kind, side)?, off: off(engine, kind) });
         }
@@ -107,10 +107,9 @@ pub(super) fn status(engine: &Engine) -> Result<Vec<MatchStatus>, StoreError> {
 /// Why a table is not in use.
 fn off(engine: &Engine, kind: MatchKind) -> Option<String> {
     let status = engine.match_status(kind);
-    match status.mode {
-        MatchMode::Off(why) => Some(why),
-        _ if !status.used => Some(format!("no module that is on carries {}", kind.title().to_lowercase())),
-        _ => None,
+    match (status.unused, status.mode) {
+        (Some(why), _) | (None, MatchMode::Off(why)) => Some(why),
+        (None, _) => None,
     }
 }
 

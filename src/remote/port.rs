@@ -79,8 +79,10 @@ pub enum Conversion {
     None,
     /// The lead is closed for good and names the contact it became ([`Record::person`]).
     NewContact,
-    /// The same record goes on as an opportunity, perhaps with a contact.
+    /// The same record goes on as an opportunity, perhaps with a new contact ([`Record::person`]).
     InPlace,
+    /// The same record goes on as an opportunity of the contact it was about all along. A direct read tells.
+    SamePerson,
 }
 
 /// What a system can do for one module. Declared, never guessed by the engine.
@@ -306,7 +308,8 @@ pub trait Remote: Send + Sync + fmt::Debug {
         expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>>;
 
-    /// How it converts leads. What it converted comes along in listings, marked [`Record::converted`].
+    /// How it converts leads. What it converted comes along in listings or is found by a direct read, marked
+    /// [`Record::converted`].
     fn conversion(&self) -> Conversion {
         Conversion::None
     }

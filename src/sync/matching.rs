@@ -87,6 +87,19 @@ fn users(core: &Core, kind: MatchKind) -> impl Iterator<Item = ModuleId> + '_ {
     })
 }
 
+/// Why nobody needs the table of `kind`.
+fn unused(core: &Core, kind: MatchKind) -> String {
+    let what = kind.title().to_lowercase();
+    let switch = match kind {
+        MatchKind::Staff => "owner",
+        MatchKind::LeadSource => "source",
+    };
+    match core.def(ModuleId::Leads) {
+        Some(_) => format!("off: leads travel without ([modules.leads] {switch}); {what} are not listed"),
+        None => format!("no module that is on carries {what}"),
+    }
+}
+
 /// Whether `kind` is listed at all.
 fn is_on(core: &Core, kind: MatchKind) -> bool {
     users(core, kind).next().is_some() && !matches!(mode(core, kind), MatchMode::Off(_))

@@ -45,7 +45,7 @@ use url::Url;
 use self::action::Action;
 use self::client::Client;
 use self::fields::Refused;
-use super::port::{Entry, MatchSupport};
+use super::port::{Conversion, Entry, MatchSupport};
 use super::transport::{Limits, Transport};
 use super::{
     Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
@@ -85,6 +85,8 @@ pub struct Settings {
     pub secret: SecretString,
     /// Custom fields to be kept in step, by module, named `custom.<fieldId>` (V-19).
     pub custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
+    /// Catalogue fields that are neither read nor written, by module (C-07).
+    pub left_out: BTreeSet<(ModuleId, String)>,
     /// What new leads get; without it leads are read and changed, and none is created.
     pub lead_defaults: Option<LeadDefaults>,
     /// Longest time a write may take to show in a look-up; 10 s is a careful choice.
@@ -108,6 +110,7 @@ impl fmt::Debug for Settings {
 pub struct Ivvy {
     client: Client,
     custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
+    left_out: BTreeSet<(ModuleId, String)>,
     lead_defaults: Option<LeadDefaults>,
     settle: Duration,
     clock: Arc<dyn Clock>,
@@ -124,11 +127,12 @@ impl Ivvy {
     /// A configuration error if the base URL has user info, a query or a scheme other than `https`
     /// (`http` on loopback), or if key or secret cannot be used.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let Settings { base_url, key, secret, custom_fields, lead_defaults, settle, limits } = settings;
+        let Settings { base_url, key, secret, custom_fields, left_out, lead_defaults, settle, limits } = settings;
         let client = Client::new(&base_url, key, secret, limits, transport, Arc::clone(&clock))?;
         Ok(Self {
             client,
             custom_fields,
+            left_out,
             lead_defaults,
             settle,
             clock,
@@ -140,6 +144,12 @@ impl Ivvy {
 
     fn custom_fields(&self, module: ModuleId) -> &[FieldDef] {
         self.custom_fields.get(&module).map_or(&[], Vec::as_slice)
+    }
+
+    /// The record without what is left out.
+    fn trimmed(&self, module: ModuleId, mut record: Record) -> Record {
+        record.fields.retain(|name, _| !self.left_out.contains(&(module, name.clone())));
+        record
     }
 
     /// The raw row of one record; `None` if iVvy says there is none.
@@ -272,7 +282,10 @@ impl Remote for Ivvy {
 
     fn fields(&self, module: ModuleId) -> Vec<String> {
         // Every field of the catalogue except the one that lives on the CRM.
-        let catalogue = module.def().fields.into_iter().filter(|field| field.name != IVVY_KEY);
+        let held = |field: &FieldDef| {
+            field.name != IVVY_KEY && !self.left_out.contains(&(module, field.name.clone().into_owned()))
+        };
+        let catalogue = module.def().fields.into_iter().filter(held);
         let custom = self.custom_fields(module).iter().cloned();
         catalogue.chain(custom).map(|field| field.name.into_owned()).collect()
     }
@@ -318,6 +331,10 @@ impl Remote for Ivvy {
         _expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
         module::of(module).update(self, id, patch)
+    }
+
+    fn conversion(&self) -> Conversion {
+        Conversion::SamePerson
     }
 
     fn match_support(&self, kind: MatchKind) -> MatchSupport {

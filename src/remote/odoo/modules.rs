@@ -29,6 +29,7 @@ pub(super) fn place(module: ModuleId, settings: &Settings) -> Option<Place> {
         ModuleId::QuotesAndBookings => quotes_and_bookings::place(),
         ModuleId::ContactEmails => contact_emails::place(),
     };
+    place.mapped.retain(|mapped| !settings.left_out.contains(&(module, mapped.name.clone())));
     let custom = settings.custom.get(&module).map(Vec::as_slice).unwrap_or_default();
     place.mapped.extend(custom.iter().map(|(def, odoo)| {
         let shape = match def.kind {

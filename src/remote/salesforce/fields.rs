@@ -51,6 +51,7 @@ impl FieldMap {
                 mapped.extend(days.map(|(of, day)| Mapped::new(of, day, Shape::DayOf)));
             }
         }
+        mapped.retain(|mapped| !settings.left_out.contains(&(module, mapped.name.clone())));
         mapped.push(Mapped::text(IVVY_KEY, &settings.key_field));
         mapped.extend(settings.custom.get(&module).into_iter().flatten().map(|(def, field)| {
             let shape = match def.kind {

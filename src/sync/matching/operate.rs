@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::create::SourceNeed;
-use super::{MatchMode, create, decide, mode, users};
+use super::{MatchMode, create, decide, mode, unused, users};
 use crate::merge::people;
 use crate::model::matching::{MatchRow, MatchState};
 use crate::model::{Actor, MatchKind, RecordId, Side, Timestamp};
@@ -38,8 +38,8 @@ pub enum MatchRefusal {
 pub struct MatchStatus {
     /// How it is matched, or why not.
     pub mode: MatchMode,
-    /// Whether any module that is on carries such entries; without one nothing is listed.
-    pub used: bool,
+    /// Why no module that is on carries such entries, if none does: nothing is listed then.
+    pub unused: Option<String>,
     /// A listing is under way.
     pub running: bool,
     /// When both sides were last listed, since the start.
@@ -56,7 +56,7 @@ impl Engine {
         let progress = self.0.matching.of(kind);
         MatchStatus {
             mode: mode(&self.0, kind),
-            used: users(&self.0, kind).next().is_some(),
+            unused: users(&self.0, kind).next().is_none().then(|| unused(&self.0, kind)),
             running: progress.running,
             refreshed_at: progress.refreshed_at,
             next_at: Some(progress.next_at).filter(|at| *at > Timestamp::EPOCH),
@@ -107,7 +107,7 @@ impl Engine {
             return Err(MatchRefusal::Refused(why));
         }
         if users(&self.0, kind).next().is_none() {
-            return Err(MatchRefusal::Refused(format!("no module that is on carries {}", kind.title().to_lowercase())));
+            return Err(MatchRefusal::Refused(unused(&self.0, kind)));
         }
         self.0.matching.change(kind, |progress| progress.requested = true);
         self.0.matching.wake.notify_one();

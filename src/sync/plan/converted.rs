@@ -188,7 +188,7 @@ fn person_across(reads: &impl Reads, side: Side, lead: &RecordId) -> Result<Opti
 /// it. Not where leads are not being read.
 pub(super) fn leads_unread(core: &Core, reads: &impl Reads, seen: &Observation) -> Result<bool, StoreError> {
     let (leads, side) = (ModuleId::Leads, seen.side);
-    let converts = core.remotes.declared(side).conversion() != Conversion::None;
+    let converts = matches!(core.remotes.declared(side).conversion(), Conversion::NewContact | Conversion::InPlace);
     if seen.module != ModuleId::Contacts || !converts || core.def(leads).is_none() || seen.external_key.is_some() {
         return Ok(false);
     }
