@@ -22,7 +22,9 @@ pub(super) fn page(engine: &Engine, query: &MatchQuery) -> Result<Answer, StoreE
     let more = rows.last().filter(|_| rows.len() == limit).map(|row| row.id.0.clone());
     let counts = engine.match_counts(*kind, *side)?;
     let rows = rows.into_iter().map(|row| line(engine, row)).collect::<Result<_, StoreError>>()?;
-    let error = engine.match_status(*kind).errors.into_iter().flatten().next();
+    let status = engine.match_status(*kind);
+    let failed = status.errors.into_iter().flatten().next().map(|why| format!("last listing failed: {why}"));
+    let error = failed.or(status.warning);
     Ok(Answer::Matches(MatchPage { rows, more, counts, off: off(engine, *kind), error }))
 }
 
@@ -84,9 +86,9 @@ pub(super) async fn decide(
 }
 
 /// Lists both sides again.
-pub(super) fn refresh(engine: &Engine, kind: Option<MatchKind>) -> Result<Answer, ServiceError> {
+pub(super) fn refresh(engine: &Engine, kind: Option<MatchKind>, accept: bool) -> Result<Answer, ServiceError> {
     let kinds: Vec<MatchKind> = kind.map_or_else(|| MatchKind::ALL.to_vec(), |kind| vec![kind]);
-    let asked: Vec<_> = kinds.into_iter().map(|kind| engine.match_refresh(kind)).collect();
+    let asked: Vec<_> = kinds.into_iter().map(|kind| engine.match_refresh(kind, accept)).collect();
     match asked.iter().find_map(|asked| asked.as_ref().err()) {
         Some(refusal) if asked.iter().all(std::result::Result::is_err) => Err(refused(refusal)),
         _ => Ok(Answer::Done { message: "both systems are listed again and matched anew".to_owned() }),

@@ -216,7 +216,7 @@ impl Engine {
     }
 
     /// Whether the engine has nothing to do right now: no dirty record, nothing ready, in flight or
-    /// unknown, nothing to be looked at. Held, blocked and dead items wait for people, not for the engine.
+    /// unknown, nothing to be looked at, no lead source to be created. Held, blocked and dead items wait for people, not for the engine.
     pub fn is_idle(&self) -> Result<bool, StoreError> {
         use crate::model::State;
         let core = &self.0;
@@ -232,6 +232,7 @@ impl Engine {
             }
             Ok(view.nudges(None, 1)?.is_empty())
         })
+        .and_then(|idle| Ok(idle && !matching::create::under_way(core)?))
     }
 }
 

@@ -310,25 +310,27 @@ fn judge_parent(tx: &mut Tx<'_>, parent: ModuleId, side: Side, id: RecordId) -> 
     Ok(if known && !refused { Parent::Coming(parent, key) } else { Parent::Unmatched(parent, key) })
 }
 
-/// Whether a lead source of one of the records is being created on the other side (C-23): the record waits
-/// for the outcome of that, and for nothing else.
+/// Where a lead source of one of the records is being created (C-23): the record waits for the outcome of
+/// that, and for nothing else.
 pub(super) fn source_is_coming(
     context: &Context<'_>,
     tx: &mut Tx<'_>,
     records: &[(Side, &Record)],
-) -> Result<bool, StoreError> {
+) -> Result<Option<Side>, StoreError> {
     let carries = |field: &&FieldDef| field.kind == FieldKind::Match(MatchKind::LeadSource);
-    let mut coming = false;
+    let mut coming = None;
     for field in context.def.fields.iter().filter(carries) {
         for (side, record) in records.iter().filter(|(side, _)| field.flow.may_write(side.other())) {
             let value = record.fields.get(field.name.as_ref()).map(|value| canonical(field.kind, value));
             if let Some(Value::Text(id)) = value {
                 let need = matching::create::need(context.core, tx, *side, &RecordId::from(id))?;
-                coming |= need == matching::SourceNeed::Coming;
+                if need == matching::SourceNeed::Coming {
+                    coming = Some(side.other());
+                }
             }
         }
     }
-    if coming {
+    if coming.is_some() {
         context.core.matching.wake.notify_one();
     }
     Ok(coming)

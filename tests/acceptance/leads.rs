@@ -67,7 +67,7 @@ impl Office {
 
     pub async fn refresh(&self, kind: MatchKind) {
         let before = self.world.engine.match_status(kind).refreshed_at;
-        self.world.engine.match_refresh(kind).unwrap();
+        self.world.engine.match_refresh(kind, false).unwrap();
         self.world
             .until("the match table", async || {
                 let status = self.world.engine.match_status(kind);

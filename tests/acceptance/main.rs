@@ -55,6 +55,7 @@ mod first_sync;
 mod guards;
 mod hand;
 mod leads;
+mod match_tables;
 mod merges;
 mod merging;
 mod modules;

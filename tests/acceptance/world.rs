@@ -59,6 +59,8 @@ pub struct Setup {
     pub keep_done: Option<Duration>,
     /// Modules that are on, parents first.
     pub modules: Vec<ModuleId>,
+    /// Further keys of the configuration file: path from the top, value.
+    pub keys: Vec<(&'static str, Json)>,
 }
 
 impl Setup {
@@ -74,7 +76,14 @@ impl Setup {
             bulk: None,
             keep_done: None,
             modules: ModuleId::PEOPLE.to_vec(),
+            keys: Vec::new(),
         }
+    }
+
+    /// With this key in the configuration file: `/modules/leads/owner`.
+    pub fn key(mut self, path: &'static str, value: Json) -> Self {
+        self.keys.push((path, value));
+        self
     }
 
     /// With these modules on beside companies and contacts.
@@ -107,6 +116,7 @@ pub struct World {
     pub crm: CrmHand,
     pub engine: Engine,
     pub account: Account,
+    settings: tandem::sync::Settings,
     counts: BTreeMap<Side, Arc<Counts>>,
     servers: Vec<Served>,
     running: JoinHandle<Result<(), StoreError>>,
@@ -175,8 +185,9 @@ impl World {
         }
         settings.retry.base = Duration::from_millis(100);
         settings.retry.cap = Duration::from_secs(1);
-        let engine = Engine::new(store, remotes, clock, entropy, settings).unwrap();
+        let engine = Engine::new(store, remotes, clock, entropy, settings.clone()).unwrap();
         Self {
+            settings,
             known,
             ivvy: IvvyHand(ivvy),
             crm,
@@ -195,6 +206,23 @@ impl World {
     pub fn start(&mut self) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
         self.running = tokio::spawn(async move { engine.run(shutdown).await });
+    }
+
+    /// Ends the process and begins another one: on the same store, or on a new one, the old being lost.
+    pub async fn restart(&mut self, lost: bool) {
+        self.shutdown.cancel();
+        (&mut self.running).await.unwrap().unwrap();
+        self.shutdown = CancellationToken::new();
+        let store = match lost {
+            true => Store::open(&self.file("another.redb"), store::Options::default()).unwrap(),
+            false => self.engine.store().clone(),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let remotes = self.engine.remotes().clone();
+        let engine = Engine::new(store, remotes, clock, Entropy::seeded(99), self.settings.clone()).unwrap();
+        self.account.engine = engine.clone();
+        self.engine = engine;
+        self.start();
     }
 
     pub fn is_odoo(&self) -> bool {
@@ -566,7 +594,7 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
     for module in setup.modules.iter().filter(|module| module.follows().is_none()) {
         modules[module.to_string()]["enabled"] = json!(true);
     }
-    let text = toml::to_string(&json!({
+    let mut file = json!({
         "version": tandem::config::VERSION,
         "account": "acceptance",
         "data_dir": place,
@@ -579,8 +607,12 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
         "sync": sync,
         "guard": {"conflicts": {"count": setup.conflicts, "percent": 5}},
         "modules": modules,
-    }));
-    Config::parse(&text.unwrap(), &place.join("tandem.toml")).unwrap()
+    });
+    for (path, value) in &setup.keys {
+        let (section, key) = path.rsplit_once('/').unwrap();
+        file.pointer_mut(section).unwrap()[key] = value.clone();
+    }
+    Config::parse(&toml::to_string(&file).unwrap(), &place.join("tandem.toml")).unwrap()
 }
 
 /// A record as an id of the engine.

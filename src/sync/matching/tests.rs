@@ -85,7 +85,7 @@ async fn without_a_list_a_kind_is_off_with_its_reason_c09() {
     for kind in MatchKind::ALL {
         let MatchMode::Off(why) = world.engine.match_status(kind).mode else { panic!("{kind} is on") };
         assert!(why.contains("no list of them in CRM"), "{why}");
-        assert_eq!(world.engine.match_refresh(kind), Err(MatchRefusal::Refused(why)));
+        assert_eq!(world.engine.match_refresh(kind, false), Err(MatchRefusal::Refused(why)));
         assert_eq!(world.table(kind), []);
     }
     assert_eq!(world.on(Side::Ivvy).listings + world.on(Side::Crm).listings, 0);

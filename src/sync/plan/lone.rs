@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::store::{Reads, StoreError, Tx};
 use crate::sync::core::Core;
+use crate::sync::matching::create::why_waiting;
 use crate::sync::observe::survivor;
 
 /// How many records of one identity are looked at; more than a person can choose from is "many".
@@ -98,7 +99,6 @@ pub(super) fn plan(
             }
             Ok(Planned::Deferred)
         }
-        Counterpart::None if source_is_coming(&context, tx, &[(side, &seen.record)])? => Ok(Planned::Deferred),
         Counterpart::None => {
             let is_new = open.is_none();
             let drafts = open.map(|item| item.plan.fields).unwrap_or_default();
@@ -286,6 +286,8 @@ fn create(
     let plan = create_plan(context, tx, seen, drafts)?;
     let parent = missing_parent(tx, context.def, &plan.fields)?;
     let missing = missing_fields(context, seen.side.other(), &plan);
+    let source = source_is_coming(context, tx, &[(seen.side, &seen.record)])?;
+    let waiting = source.map(|there| why_waiting(context.core, there, context.now)).transpose()?;
     let (state, reasons, error) = match (&parent, missing.is_empty()) {
         (_, false) => {
             let error = ItemError {
@@ -297,6 +299,7 @@ fn create(
         }
         (Some(Parent::Coming(..)), true) => (State::Blocked, Reasons::NONE, None),
         (Some(Parent::Unmatched(..)), true) => (State::Held, Reasons::one(Reason::UnmatchedRef), None),
+        (None, true) if waiting.is_some() => (State::Blocked, Reasons::NONE, waiting),
         (None, true) => (State::Ready, Reasons::NONE, None),
     };
     let waits_for = match parent {

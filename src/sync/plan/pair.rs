@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::store::{Note, Reads, StoreError, Tx};
 use crate::sync::core::Core;
+use crate::sync::matching::create::why_waiting;
 
 /// Plans a linked pair.
 pub(super) fn plan(
@@ -52,13 +53,13 @@ pub(super) fn plan(
         .into_iter()
         .filter(|(side, record)| moved_source(context.def, &base, *side, record))
         .collect();
-    if source_is_coming(&context, tx, &moved)? {
-        return Ok(Planned::Deferred);
-    }
+    let source = source_is_coming(&context, tx, &moved)?;
+    let waiting = source.map(|there| why_waiting(core, there, context.now)).transpose()?;
     let counterparts = Counterparts::of(tx, context.def, Some(&view.ivvy), Some(&view.crm))?;
     let drafts = standing.as_ref().map(|item| item.plan.fields.clone()).unwrap_or_default();
     let mut plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
-    if merge_plan::settle_agreements(&mut base, &plan) {
+    // "Both keep what they have" is not agreed on while one of them is still being made.
+    if waiting.is_none() && merge_plan::settle_agreements(&mut base, &plan) {
         base.agreed_at = context.now;
         tx.put_base(link, &base)?;
         plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
@@ -75,6 +76,11 @@ pub(super) fn plan(
     if state == State::Ready && flap::flapping(&base, &plan, context.now).next().is_some() {
         (state, reasons) = (State::Held, Reasons::one(Reason::Flap));
     }
+    // The whole plan waits with the field, so that it is one decision and one write.
+    let waiting = waiting.filter(|_| matches!(state, State::Ready | State::Done));
+    if waiting.is_some() {
+        state = State::Blocked;
+    }
     let waits = matches!(state, State::Ready | State::Held) && !undoing;
     if waits && merged::in_question(tx, module, link)? {
         state = State::Held;
@@ -89,7 +95,7 @@ pub(super) fn plan(
         seen: super::seen_of(view.ivvy_hash, view.crm_hash, &base, context.def.mapping_version),
         title: matching::title(module, &view.ivvy.fields),
         plan,
-        error: None,
+        error: waiting,
         waits_for: parent.map(|(Parent::Coming(module, key) | Parent::Unmatched(module, key))| (module, key)),
     };
     upsert(&context, tx, draft)?;

@@ -283,7 +283,7 @@ impl World {
     pub(super) async fn refresh(&self, kind: MatchKind) {
         let before = self.clock.now();
         self.pass(Duration::from_millis(1)).await;
-        self.engine.match_refresh(kind).unwrap();
+        self.engine.match_refresh(kind, false).unwrap();
         self.until(|world| world.engine.match_status(kind).refreshed_at.is_some_and(|at| at > before)).await;
     }
 
