@@ -19,7 +19,7 @@ use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, Limit, Matching, Module, Modules, OdooEvents, Operator,
+    CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, LeadDefaults, Limit, Matching, Module, Modules, OdooEvents, Operator,
     SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
@@ -205,6 +205,21 @@ impl Config {
                 "modules.leads is enabled, but ivvy.leads does not say what a new lead gets in iVvy".to_owned(),
                 "add [ivvy.leads] with source, type and stage: iVvy takes no lead without them",
             ));
+        }
+        if let Some(leads) = &file.ivvy.leads {
+            if let Some(source) = leads.owner_by_source.keys().find(|source| source.parse::<u64>().is_err()) {
+                return Err(wrong(
+                    format!("ivvy.leads.owner_by_source: `{source}` is not the id of a lead source"),
+                    "iVvy's id of a source, and its id of a user: { \"12\" = 34 }",
+                ));
+            }
+            let named = leads.owner.is_some() || !leads.owner_by_source.is_empty();
+            if named && file.modules.of(ModuleId::Leads).owner == Some(false) {
+                return Err(wrong(
+                    "ivvy.leads names an owner, but modules.leads.owner is false".to_owned(),
+                    "the owner is never written then: remove one of the two",
+                ));
+            }
         }
         if file.matching.interval < LEAST_MATCH_INTERVAL {
             return Err(wrong(

@@ -72,6 +72,11 @@ pub struct LeadDefaults {
     pub subtype: Option<u64>,
     /// The stage a lead begins in.
     pub stage: u64,
+    /// Who owns a lead whose own owner is unmatched; nobody when absent (C-14).
+    pub owner: Option<u64>,
+    /// The same by lead source: `{ "12" = 34 }`; goes before `owner`.
+    #[serde(default)]
+    pub owner_by_source: BTreeMap<String, u64>,
 }
 
 /// `[inbound]`: where iVvy's notifications are received, beside polling (N-07).

@@ -9,14 +9,14 @@ use std::time::Duration;
 use super::calls;
 use crate::config::{Config, CrmKind, CrmSystem, Limit as ConfigLimit, OdooEvents, Secrets};
 use crate::error::{Error, Result};
-use crate::model::{ModuleId, Side};
+use crate::model::{ModuleId, RecordId, Side};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::remote::transport::Limits;
 use crate::remote::{Lane, Remote, Transport, ivvy, odoo, salesforce};
 use crate::seam::{Clock, Entropy};
 use crate::store::{self, Store};
-use crate::sync::{self, Engine, GuardLimits, Limit, Remotes, SecondPerson};
+use crate::sync::{self, Engine, GuardLimits, LeadOwner, Limit, Remotes, SecondPerson};
 
 /// One account, ready to run.
 #[derive(Clone, Debug)]
@@ -210,6 +210,15 @@ fn custom<T>(config: &Config, f: impl Fn(&crate::config::CustomField) -> T) -> B
     ModuleId::ALL.into_iter().map(|id| (id, config.modules.of(id).fields.iter().map(&f).collect())).collect()
 }
 
+fn lead_owner(leads: &crate::config::LeadDefaults) -> LeadOwner {
+    let id = |number: u64| RecordId::from(number.to_string());
+    LeadOwner {
+        default: leads.owner.map(id),
+        by_source: leads.owner_by_source.iter().map(|(source, user)| (source.as_str().into(), id(*user))).collect(),
+        default_source: Some(id(leads.source)),
+    }
+}
+
 /// The engine's settings as the configuration puts them.
 pub fn engine_settings(config: &Config) -> sync::Settings {
     let limit = |limit: ConfigLimit| Limit { count: limit.count, per_mille: u64::from(limit.per_mille) };
@@ -221,6 +230,7 @@ pub fn engine_settings(config: &Config) -> sync::Settings {
         keep_done: config.sync.keep_done,
         match_interval: config.matching.interval,
         create_lead_sources: config.matching.create_lead_sources,
+        lead_owner: config.ivvy.leads.as_ref().map(lead_owner).unwrap_or_default(),
         guard: GuardLimits {
             creates: limit(config.guard.creates),
             updates: limit(config.guard.updates),

@@ -188,6 +188,9 @@ pub struct MatchSupport {
     pub list: bool,
     /// Entries can be created. Never true for staff (P-07).
     pub create: bool,
+    /// One person can be looked up by e-mail address (C-11). Never true for lead sources.
+    #[serde(default)]
+    pub staff_by_email: bool,
 }
 
 /// Whether a failed call may have had an effect.
@@ -321,6 +324,12 @@ pub trait Remote: Send + Sync + fmt::Debug {
 
     /// Every entry of `kind`, inactive ones included, over as many pages as it takes.
     fn entries(&self, _kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// The people with this e-mail address, whatever its case, inactive ones included; nobody is an empty
+    /// answer, never an error. Only where [`MatchSupport::staff_by_email`] is declared.
+    fn find_staff<'a>(&'a self, _email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 

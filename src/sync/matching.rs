@@ -15,6 +15,7 @@
 
 pub(super) mod create;
 mod decide;
+pub(super) mod lookup;
 mod operate;
 mod resend;
 #[cfg(test)]
@@ -138,6 +139,7 @@ pub(super) fn has_been_listed(core: &Core, reads: &impl Reads, kind: MatchKind) 
 pub(super) struct Matching {
     pub wake: Notify,
     progress: Mutex<BTreeMap<MatchKind, Progress>>,
+    lookups: Mutex<lookup::Lookups>,
     /// Creations take turns: two of one name would be a double.
     creating: tokio::sync::Mutex<()>,
 }
@@ -177,6 +179,11 @@ impl Matching {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<MatchKind, Progress>> {
         // A poisoned lock only means a panic elsewhere; what it guards is valid at every step.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lookups(&self) -> MutexGuard<'_, lookup::Lookups> {
+        // As above.
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn of(&self, kind: MatchKind) -> Progress {
@@ -232,11 +239,13 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), Sto
         }
         // Not cut short by a shutdown: a call under way is seen to its end.
         create::all_wanted(core, shutdown).await?;
+        lookup::all_due(core, shutdown).await?;
         let now = core.now();
         let next = kinds.iter().map(|kind| core.matching.of(*kind)).map(|progress| match progress.create_at > now {
             true => progress.next_at.min(progress.create_at),
             false => progress.next_at,
         });
+        let next = next.chain(core.matching.lookups().next());
         let pause = next.min().map_or(LONGEST, |next| next.since(now)).clamp(Duration::from_millis(1), LONGEST);
         if wait::until(core, &core.matching.wake, pause, shutdown).await == Outcome::Shutdown {
             return Ok(());
@@ -427,10 +436,31 @@ fn store_changes(
     }
     let what = format!("{} {cause}: {}", kind.title(), named.join(", "));
     tx.audit(engine_note(AuditEvent::Operated { what }, at, actor.clone()))?;
-    if kind == MatchKind::LeadSource {
-        create::wake_waiting(tx)?;
-    }
+    create::wake_waiting(tx)?;
     Ok(changes.iter().any(|(old, row)| row.state.is_paired() && !old.is_some_and(MatchState::is_paired)))
+}
+
+/// Who owns a lead that is about to be created in iVvy without an owner (C-14): nobody rather than somebody
+/// who is no longer there.
+pub(super) fn owner_by_policy(
+    core: &Core,
+    reads: &impl Reads,
+    source: Option<&RecordId>,
+) -> Result<Option<RecordId>, StoreError> {
+    let Some(owner) = core.settings.lead_owner.of(source) else { return Ok(None) };
+    if may_own(core, reads, owner)? {
+        return Ok(Some(owner.clone()));
+    }
+    tracing::warn!(user = %owner, "the owner configured for leads is not active in iVvy: a lead goes without");
+    Ok(None)
+}
+
+/// Whether this iVvy user is there and active, as far as is known.
+pub(super) fn may_own(core: &Core, reads: &impl Reads, user: &RecordId) -> Result<bool, StoreError> {
+    match reads.match_row(MatchKind::Staff, Side::Ivvy, user)? {
+        Some(row) => Ok(row.alive()),
+        None => Ok(core.matching.of(MatchKind::Staff).listed_at[Side::Ivvy as usize].is_none()),
+    }
 }
 
 /// Ids and states only: names and addresses are nobody's business in the audit log.

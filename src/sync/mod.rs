@@ -36,7 +36,7 @@ pub use decide::{Ask, Refusal};
 pub use guard::{Held, Release};
 pub use matching::{MatchMode, MatchRefusal, MatchStatus, SourceNeed};
 pub use nudge::Taken;
-pub use settings::{GuardLimits, Limit, Retry, SecondPerson, Settings};
+pub use settings::{GuardLimits, LeadOwner, Limit, Retry, SecondPerson, Settings};
 
 use self::core::Core;
 use crate::model::{Actor, AuditEvent, Item, ModuleDef, ModuleId, Side, Timestamp};

@@ -310,23 +310,29 @@ fn judge_parent(tx: &mut Tx<'_>, parent: ModuleId, side: Side, id: RecordId) -> 
     Ok(if known && !refused { Parent::Coming(parent, key) } else { Parent::Unmatched(parent, key) })
 }
 
-/// Where a lead source of one of the records is being created (C-23): the record waits for the outcome of
-/// that, and for nothing else.
-pub(super) fn source_is_coming(
+/// What one of the records waits for, and where: its lead source being created (C-23), or its owner being
+/// looked up (C-11). It waits for the outcome of that, and for nothing else. Only fields that `moved` count.
+pub(super) fn match_is_coming(
     context: &Context<'_>,
     tx: &mut Tx<'_>,
     records: &[(Side, &Record)],
-) -> Result<Option<Side>, StoreError> {
-    let carries = |field: &&FieldDef| field.kind == FieldKind::Match(MatchKind::LeadSource);
+    moved: impl Fn(&FieldDef, Side, &Record) -> bool,
+) -> Result<Option<(MatchKind, Side)>, StoreError> {
     let mut coming = None;
-    for field in context.def.fields.iter().filter(carries) {
+    for field in &context.def.fields {
+        let FieldKind::Match(kind) = field.kind else { continue };
         for (side, record) in records.iter().filter(|(side, _)| field.flow.may_write(side.other())) {
             let value = record.fields.get(field.name.as_ref()).map(|value| canonical(field.kind, value));
-            if let Some(Value::Text(id)) = value {
-                let need = matching::create::need(context.core, tx, *side, &RecordId::from(id))?;
-                if need == matching::SourceNeed::Coming {
-                    coming = Some(side.other());
+            let Some(Value::Text(id)) = value.filter(|_| moved(field, *side, record)) else { continue };
+            let id = RecordId::from(id);
+            let waits = match kind {
+                MatchKind::LeadSource => {
+                    matching::create::need(context.core, tx, *side, &id)? == matching::SourceNeed::Coming
                 }
+                MatchKind::Staff => matching::lookup::need(context.core, tx, *side, &id)?,
+            };
+            if waits {
+                coming = Some((kind, side.other()));
             }
         }
     }

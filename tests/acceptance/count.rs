@@ -140,6 +140,11 @@ impl Remote for Counted {
         self.inner.entries(kind)
     }
 
+    fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
+        one(&self.counts.reads);
+        self.inner.find_staff(email)
+    }
+
     fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {
         one(&self.counts.creates);
         self.inner.create_lead_source(name)

@@ -161,7 +161,7 @@ async fn scenario_2_without_a_staff_list_leads_flow_ownerless_and_the_status_say
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scenario_5_create_without_a_list_makes_each_source_once_and_warns_of_a_lost_store_c19() {
     let mut office = closed(with_leads()).await;
-    office.world.ivvy.0.permit("crm/getLeadSourceList", false);
+    office.world.ivvy.0.permit("getLeadSourceList", false);
     let lead = office.crm_lead("Mia", "Trade Show");
     office.start().await;
     let source = RecordId::from("Trade Show");
@@ -200,7 +200,7 @@ async fn scenario_5_create_without_a_list_makes_each_source_once_and_warns_of_a_
     office.world.settle().await;
     assert_eq!(office.sources_created(), made);
     // Somebody gives us the list: everything is found again by its name, and nothing is made twice.
-    office.world.ivvy.0.permit("crm/getLeadSourceList", true);
+    office.world.ivvy.0.permit("getLeadSourceList", true);
     office.refresh(MatchKind::LeadSource).await;
     assert_eq!((status(&office).mode, status(&office).warning), (MatchMode::Both, None));
     office.drain().await;
@@ -215,14 +215,14 @@ async fn a_list_that_is_refused_for_a_while_makes_nobody_master_c19() {
     let office = Office::open().await;
     office.refresh(MatchKind::LeadSource).await;
     let rare = office.unmatched(MatchKind::LeadSource, Side::Crm);
-    office.world.ivvy.0.permit("crm/getLeadSourceList", false);
+    office.world.ivvy.0.permit("getLeadSourceList", false);
     office.world.engine.match_refresh(MatchKind::LeadSource, false).unwrap();
     let off = async || matches!(office.world.engine.match_status(MatchKind::LeadSource).mode, MatchMode::Off(_));
     office.world.until("the refusal", off).await;
     office.crm_lead("Mia", &rare);
     office.drain().await;
     assert_eq!((office.sources_created(), office.ivvy_leads().len()), (0, 1), "the lead goes without");
-    office.world.ivvy.0.permit("crm/getLeadSourceList", true);
+    office.world.ivvy.0.permit("getLeadSourceList", true);
     office.refresh(MatchKind::LeadSource).await;
     assert_eq!(office.world.engine.match_status(MatchKind::LeadSource).mode, MatchMode::Both);
     office.world.end().await;

@@ -195,11 +195,16 @@ impl Remote for Odoo {
     }
 
     fn match_support(&self, kind: MatchKind) -> MatchSupport {
-        MatchSupport { list: true, create: kind == MatchKind::LeadSource }
+        let sources = kind == MatchKind::LeadSource;
+        MatchSupport { list: true, create: sources, staff_by_email: !sources }
     }
 
     fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
         Box::pin(self.match_entries(kind))
+    }
+
+    fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(self.staff_with(email))
     }
 
     fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {

@@ -161,10 +161,12 @@ impl Remote for Salesforce {
     }
 
     fn match_support(&self, kind: MatchKind) -> MatchSupport {
-        match kind {
-            // Lead sources are a picklist: only an administrator adds to it.
-            MatchKind::Staff | MatchKind::LeadSource => MatchSupport { list: true, create: false },
-        }
+        // Lead sources are a picklist: only an administrator adds to it.
+        MatchSupport { list: true, create: false, staff_by_email: kind == MatchKind::Staff }
+    }
+
+    fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(self.users_with(email))
     }
 
     fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {

@@ -99,7 +99,8 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<(), StoreError> {
                 intent.unknown_since = Some(shared.now());
                 tx.put_source_intent(&intent)?;
             }
-            Ok(())
+            // What waited for a look-up waits for nothing now.
+            wake_waiting(tx)
         })
         .await
 }
@@ -153,8 +154,11 @@ pub(super) fn warning(core: &Core, kind: MatchKind) -> Result<Option<String>, St
     )))
 }
 
-/// Whether any source is about to be created, or being created.
+/// Whether any source is about to be created, or being created, or a person being looked up.
 pub(in crate::sync) fn under_way(core: &Core) -> Result<bool, StoreError> {
+    if core.matching.lookups().under_way() {
+        return Ok(true);
+    }
     if !core.settings.create_lead_sources || users(core, KIND).next().is_none() || !released(core)? {
         return Ok(false);
     }
@@ -166,7 +170,7 @@ pub(in crate::sync) fn under_way(core: &Core) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Has everything looked at again that waits for a source.
+/// Has everything looked at again that waits for a source or an owner.
 pub(super) fn wake_waiting(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let module = ModuleId::Leads;
     let mut after = None;
@@ -188,8 +192,17 @@ pub(super) fn wake_waiting(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     }
 }
 
-/// Why a record with a source that is being created waits, for a person.
-pub(in crate::sync) fn why_waiting(core: &Core, there: Side, now: Timestamp) -> Result<ItemError, StoreError> {
+/// Why a record waits for its source to be created, or its owner to be looked up, for a person.
+pub(in crate::sync) fn why_waiting(
+    core: &Core,
+    kind: MatchKind,
+    there: Side,
+    now: Timestamp,
+) -> Result<ItemError, StoreError> {
+    if kind == MatchKind::Staff {
+        let message = format!("waits for its owner to be looked up in {}", there.title());
+        return Ok(ItemError { message, hint: None, at: now });
+    }
     let hint = match released(core)? {
         true => "see `tandem match list`: an unmatched source says what is in the way",
         false => "nothing is created before the first sync of leads is released",

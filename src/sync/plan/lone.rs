@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::item::{Draft, supersede, upsert};
 use super::pair::link_records;
-use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent, source_is_coming, wake_children};
+use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent, match_is_coming, wake_children};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::plan::Candidate;
 use crate::model::{
@@ -286,8 +286,8 @@ fn create(
     let plan = create_plan(context, tx, seen, drafts)?;
     let parent = missing_parent(tx, context.def, &plan.fields)?;
     let missing = missing_fields(context, seen.side.other(), &plan);
-    let source = source_is_coming(context, tx, &[(seen.side, &seen.record)])?;
-    let waiting = source.map(|there| why_waiting(context.core, there, context.now)).transpose()?;
+    let coming = match_is_coming(context, tx, &[(seen.side, &seen.record)], |_, _, _| true)?;
+    let waiting = coming.map(|(kind, there)| why_waiting(context.core, kind, there, context.now)).transpose()?;
     let (state, reasons, error) = match (&parent, missing.is_empty()) {
         (_, false) => {
             let error = ItemError {

@@ -2,12 +2,12 @@
 
 use super::item::{Draft, standing, upsert};
 use super::{
-    Cause, Context, Counterparts, LinkedView, Parent, Planned, converted, merged, missing_parent, source_is_coming, wake_children,
+    Cause, Context, Counterparts, LinkedView, Parent, Planned, converted, merged, missing_parent, match_is_coming, wake_children,
 };
 use crate::merge::canonical::same;
 use crate::merge::{flap, matching, plan as merge_plan};
 use crate::model::{
-    Actor, AuditEvent, Base, Choice, FieldKind, Item, Kind, Link, LinkId, LinkState, MatchKind, ModuleDef, ModuleId,
+    Actor, AuditEvent, Base, Choice, FieldDef, Item, Kind, Link, LinkId, LinkState, ModuleDef, ModuleId,
     PairKey, Plan, Reason, Reasons, Record, RecordId, Side, State, Timestamp, Value, Verdict, Why,
 };
 use crate::store::{Note, Reads, StoreError, Tx};
@@ -48,13 +48,10 @@ pub(super) fn plan(
         _ => return merged::close(&context, tx, link, "both records are gone"),
     }
     let mut base = tx.base(link)?;
-    // Only a source that would travel now is created for: one that both sides have agreed on stays as it is.
-    let moved: Vec<_> = [(Side::Ivvy, &view.ivvy), (Side::Crm, &view.crm)]
-        .into_iter()
-        .filter(|(side, record)| moved_source(context.def, &base, *side, record))
-        .collect();
-    let source = source_is_coming(&context, tx, &moved)?;
-    let waiting = source.map(|there| why_waiting(core, there, context.now)).transpose()?;
+    // Only what would travel now is waited for: what both sides have agreed on stays as it is.
+    let both = [(Side::Ivvy, &view.ivvy), (Side::Crm, &view.crm)];
+    let coming = match_is_coming(&context, tx, &both, |field, side, record| moved(field, &base, side, record))?;
+    let waiting = coming.map(|(kind, there)| why_waiting(core, kind, there, context.now)).transpose()?;
     let counterparts = Counterparts::of(tx, context.def, Some(&view.ivvy), Some(&view.crm))?;
     let drafts = standing.as_ref().map(|item| item.plan.fields.clone()).unwrap_or_default();
     let mut plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
@@ -102,14 +99,11 @@ pub(super) fn plan(
     Ok(Planned::Settled)
 }
 
-/// Whether the record's lead source is another one than was agreed on.
-fn moved_source(def: &ModuleDef, base: &Base, side: Side, record: &Record) -> bool {
-    let mut sources = def.fields.iter().filter(|field| field.kind == FieldKind::Match(MatchKind::LeadSource));
-    sources.any(|field| {
-        let then = base.fields.get(field.name.as_ref()).and_then(|agreed| agreed.on(side));
-        let now = record.fields.get(field.name.as_ref());
-        now.is_some_and(|now| then.is_none_or(|then| !same(field.kind, then, now)))
-    })
+/// Whether the record's value is another one than was agreed on.
+fn moved(field: &FieldDef, base: &Base, side: Side, record: &Record) -> bool {
+    let then = base.fields.get(field.name.as_ref()).and_then(|agreed| agreed.on(side));
+    let now = record.fields.get(field.name.as_ref());
+    now.is_some_and(|now| then.is_none_or(|then| !same(field.kind, then, now)))
 }
 
 /// History is written once: whatever becomes of either record, nothing is left to do (V-31).

@@ -200,10 +200,10 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(ivvy: &[Entry], crm: &[Entry]) -> Self {
         let clock = TokioClock::starting_at("2026-11-21T09:20:00Z".parse().unwrap());
-        let full = MatchSupport { list: true, create: true };
+        let full = MatchSupport { list: true, create: true, staff_by_email: false };
         let sides = [ivvy, crm].map(|entries| {
             let (staff, sources) = entries.iter().cloned().partition(|entry| entry.email.is_some());
-            let staff_support = MatchSupport { list: true, create: false };
+            let staff_support = MatchSupport { list: true, create: false, staff_by_email: false };
             let state = State { staff, sources, staff_support, source_support: full, ..State::default() };
             Fake { clock: clock.clone(), state: Arc::new(Mutex::new(state)) }
         });
