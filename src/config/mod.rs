@@ -19,8 +19,8 @@ use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, LeadDefaults, Limit, Matching, Module, Modules, OdooEvents, Operator,
-    SecondPerson, Sync, parse_day,
+    CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, LeadDefaults, Limit, Matching, Module, Modules,
+    OdooEvents, Operator, SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
 

@@ -220,19 +220,20 @@ impl Engine {
     pub fn is_idle(&self) -> Result<bool, StoreError> {
         use crate::model::State;
         let core = &self.0;
-        core.store.read(|view| {
-            for module in core.modules() {
-                let counts = view.counts(module)?;
-                let busy = [State::New, State::Ready, State::Inflight, State::Unknown, State::Retry]
-                    .iter()
-                    .any(|state| counts.get(state).copied().unwrap_or(0) > 0);
-                if busy || !view.dirty(module, 1)?.is_empty() {
-                    return Ok(false);
+        core.store
+            .read(|view| {
+                for module in core.modules() {
+                    let counts = view.counts(module)?;
+                    let busy = [State::New, State::Ready, State::Inflight, State::Unknown, State::Retry]
+                        .iter()
+                        .any(|state| counts.get(state).copied().unwrap_or(0) > 0);
+                    if busy || !view.dirty(module, 1)?.is_empty() {
+                        return Ok(false);
+                    }
                 }
-            }
-            Ok(view.nudges(None, 1)?.is_empty())
-        })
-        .and_then(|idle| Ok(idle && !matching::create::under_way(core)?))
+                Ok(view.nudges(None, 1)?.is_empty())
+            })
+            .and_then(|idle| Ok(idle && !matching::create::under_way(core)?))
     }
 }
 

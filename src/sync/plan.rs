@@ -18,8 +18,8 @@ use super::wait::{self, Outcome};
 use crate::merge::References;
 use crate::merge::canonical::canonical;
 use crate::model::{
-    FieldDef, FieldKind, LinkId, MatchKind, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State,
-    Timestamp, Value,
+    FieldDef, FieldKind, LinkId, MatchKind, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State, Timestamp,
+    Value,
 };
 use crate::store::{Reads, StoreError, Tx};
 

@@ -184,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn the_owner_of_a_lead_goes_by_its_source_first_c14() {
+        let owner = LeadOwner {
+            default: Some("1".into()),
+            by_source: [("web".into(), "2".into()), ("none".into(), "3".into())].into(),
+            default_source: Some("none".into()),
+        };
+        let of = |source: Option<&str>| owner.of(source.map(RecordId::from).as_ref()).map(|user| user.0.clone());
+        assert_eq!(of(Some("web")).as_deref(), Some("2"));
+        assert_eq!(of(Some("fair")).as_deref(), Some("1"));
+        assert_eq!(of(None).as_deref(), Some("3"), "it gets the default source");
+        assert_eq!(LeadOwner::default().of(None), None);
+    }
+
+    #[test]
     fn guard_limits_take_the_larger_of_count_and_share() {
         let limit = Limit { count: 200, per_mille: 50 };
         assert_eq!(limit.allowed(100), 200);

@@ -13,8 +13,8 @@ use crate::merge::flap;
 use crate::model::item::PushedField;
 use crate::model::record::Source;
 use crate::model::{
-    Actor, AuditEvent, Base, BaseField, Choice, FieldKind, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef, Operation,
-    PairKey, Record, RecordId, Side, State, Timestamp, Value,
+    Actor, AuditEvent, Base, BaseField, Choice, FieldKind, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef,
+    Operation, PairKey, Record, RecordId, Side, State, Timestamp, Value,
 };
 use crate::store::{Reads as _, StoreError, Tx};
 

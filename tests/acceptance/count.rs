@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::future::BoxFuture;
 use tandem::model::{Fields, MatchKind, ModuleId, Record, RecordId};
 use tandem::remote::{
-    Capabilities, Conversion, Entry, FieldDefinition, MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
+    Capabilities, Conversion, Entry, FieldDefinition, MatchSupport, Page, PageRequest, Probe, Read, Remote,
+    RemoteError, WriteAck,
 };
 
 /// Calls so far.

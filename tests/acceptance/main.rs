@@ -46,8 +46,8 @@ macro_rules! scenarios {
 }
 
 mod consoles;
-mod conversion;
 mod constant_ids;
+mod conversion;
 mod count;
 mod custom_fields;
 mod faults;

@@ -246,3 +246,61 @@ async fn a_renamed_source_keeps_its_pair_and_the_name_is_not_pushed_c25_p09() {
     two_idle_sweeps_write_nothing(&office.world).await;
     office.world.end().await;
 }
+
+/// C-14: a lead whose owner has no match gets the one configured by its source, or for all; nobody who has
+/// left, and nothing of it goes back to the CRM.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leads_without_an_owner_get_the_configured_one_unless_that_one_has_left_c14() {
+    let by_source = json!({"3": 302});
+    let setup = with_leads().key("/ivvy/leads/owner", json!(301)).key("/ivvy/leads/owner_by_source", by_source);
+    let mut office = closed(setup).await;
+    let users = office.crm_users();
+    let edit = |object: &str, id: u64, fields: Json| {
+        office.world.ivvy.0.edit(&Edit::update(object, id, fields)).unwrap();
+    };
+    // The configured owner has a counterpart, who must not be made the owner in Salesforce.
+    edit("user", 301, json!({"email": users[0].1, "currentStatus": 1, "userType": 1}));
+    edit("user", 302, json!({"currentStatus": 2}));
+    edit("leadSource", 3, json!({"name": "Trade Show"}));
+    office.start().await;
+    office.world.release().await;
+    let [plain, fair] = [("Mia", "Phone Inquiry"), ("Noa", "Trade Show")].map(|(name, source)| {
+        let lead = office.crm_lead(name, source);
+        office.sim().edit("Lead", &lead, json!({"OwnerId": users[1].0})).unwrap();
+        lead
+    });
+    office.drain().await;
+    let owner = |name: &str| {
+        let rows = office.ivvy_leads();
+        let row = rows.iter().find(|row| row["name"] == format!("{name} Prospect")).expect("it came over");
+        row["ownerUser"]["id"].to_string().trim_matches('"').to_owned()
+    };
+    assert_eq!(owner("Mia"), "301");
+    assert_eq!(owner("Noa"), "null", "302 has left: nobody rather than somebody else");
+    for lead in [plain, fair] {
+        let rows = office.sim().records("Lead").unwrap();
+        let row = rows.iter().find(|row| row["Id"] == lead.as_str()).unwrap();
+        assert_eq!(row["OwnerId"], users[1].0.as_str(), "the owner there is left alone");
+    }
+    assert_eq!(office.world.items(ModuleId::Leads, State::Held), []);
+    two_idle_sweeps_write_nothing(&office.world).await;
+    office.world.end().await;
+}
+
+/// C-11: Salesforce's look-up by e-mail, whatever the case, and never more than was asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn salesforce_looks_one_person_up_by_email_c11() {
+    let office = Office::open().await;
+    let remote = office.world.engine.remotes().on(Side::Crm, tandem::remote::Lane::Live);
+    assert!(remote.match_support(MatchKind::Staff).staff_by_email);
+    assert!(!remote.match_support(MatchKind::LeadSource).staff_by_email);
+    for (id, address) in office.crm_users() {
+        let found = remote.find_staff(&address.to_uppercase()).await.unwrap();
+        assert!(found.iter().any(|user| user.id.0 == id), "{address}");
+        assert!(found.iter().all(|user| user.email.as_deref() == Some(address.as_str())));
+    }
+    assert_eq!(remote.find_staff("o'nobody@x.example").await.unwrap(), []);
+    office.sim().faults().arm(FaultSpec::times(FaultKind::ErrorBefore, "FROM+User", 1)).unwrap();
+    assert!(remote.find_staff("ann@x.example").await.is_err(), "an error is not nobody");
+    office.world.end().await;
+}

@@ -50,8 +50,8 @@ use super::exchange::{failure, without_values};
 use super::port::{Entry, MatchSupport};
 use super::transport::Transport;
 use super::{
-    Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
-    PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
+    Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing,
+    Page, PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::error::Error;
 use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId};

@@ -165,7 +165,11 @@ impl Place {
             author: row.get("write_uid").and_then(|user| user.get(1)).and_then(Json::as_str).map(str::to_owned),
             anonymised: false,
             archived: row.get("active") == Some(&Json::Bool(false)) && !lost && !converted,
-            person: row.get("partner_id").filter(|_| converted).and_then(values::related).map(|id| RecordId(id.to_string())),
+            person: row
+                .get("partner_id")
+                .filter(|_| converted)
+                .and_then(values::related)
+                .map(|id| RecordId(id.to_string())),
             converted,
         })
     }

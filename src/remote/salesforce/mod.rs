@@ -38,8 +38,8 @@ pub use self::usage::usage;
 use super::exchange::without_values;
 use super::transport::Transport;
 use super::{
-    Capabilities, ConditionalWrite, Conversion, DeleteEvidence, Entry, FieldDefinition, IdempotentCreate, Listing, MatchSupport,
-    Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
+    Capabilities, ConditionalWrite, Conversion, DeleteEvidence, Entry, FieldDefinition, IdempotentCreate, Listing,
+    MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
 };
 use crate::error::Error;
 use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId};

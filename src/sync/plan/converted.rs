@@ -13,8 +13,8 @@ use super::merged::{close, system_title};
 use super::{Context, Counterparts, LinkedView, Planned, standing};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::{
-    Actor, AuditEvent, Kind, Link, LinkState, ModuleId, Observation, PairKey, Reasons, RecordId, Side, State,
-    Verdict, Why,
+    Actor, AuditEvent, Kind, Link, LinkState, ModuleId, Observation, PairKey, Reasons, RecordId, Side, State, Verdict,
+    Why,
 };
 use crate::remote::Conversion;
 use crate::store::{Note, Reads, StoreError, Tx};
@@ -107,13 +107,7 @@ fn refuse_edits(
     if refused && !said { item::insert(context, tx, draft) } else { Ok(()) }
 }
 
-fn set(
-    context: &Context<'_>,
-    tx: &mut Tx<'_>,
-    link: &Link,
-    state: LinkState,
-    reason: &str,
-) -> Result<(), StoreError> {
+fn set(context: &Context<'_>, tx: &mut Tx<'_>, link: &Link, state: LinkState, reason: &str) -> Result<(), StoreError> {
     let note = Note {
         at: context.now,
         actor: Actor::engine(),
@@ -199,4 +193,3 @@ pub(super) fn leads_unread(core: &Core, reads: &impl Reads, seen: &Observation) 
     let began = cursor.last_sweep.map(|ended| ended.minus(Duration::from_millis(cursor.last_duration_ms)));
     Ok(began.is_none_or(|began| began < seen.seen_at))
 }
-

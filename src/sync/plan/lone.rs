@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::item::{Draft, supersede, upsert};
 use super::pair::link_records;
-use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent, match_is_coming, wake_children};
+use super::{Cause, Context, Counterparts, Parent, Planned, match_is_coming, missing_parent, wake_children};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::plan::Candidate;
 use crate::model::{

@@ -2,13 +2,14 @@
 
 use super::item::{Draft, standing, upsert};
 use super::{
-    Cause, Context, Counterparts, LinkedView, Parent, Planned, converted, merged, missing_parent, match_is_coming, wake_children,
+    Cause, Context, Counterparts, LinkedView, Parent, Planned, converted, match_is_coming, merged, missing_parent,
+    wake_children,
 };
 use crate::merge::canonical::same;
 use crate::merge::{flap, matching, plan as merge_plan};
 use crate::model::{
-    Actor, AuditEvent, Base, Choice, FieldDef, Item, Kind, Link, LinkId, LinkState, ModuleDef, ModuleId,
-    PairKey, Plan, Reason, Reasons, Record, RecordId, Side, State, Timestamp, Value, Verdict, Why,
+    Actor, AuditEvent, Base, Choice, FieldDef, Item, Kind, Link, LinkId, LinkState, ModuleDef, ModuleId, PairKey, Plan,
+    Reason, Reasons, Record, RecordId, Side, State, Timestamp, Value, Verdict, Why,
 };
 use crate::store::{Note, Reads, StoreError, Tx};
 use crate::sync::core::Core;

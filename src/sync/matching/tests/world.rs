@@ -45,7 +45,9 @@ pub(super) struct State {
     pub(super) source_support: MatchSupport,
     pub(super) manner: Manner,
     pub(super) lists_fail: bool,
+    pub(super) finds_fail: bool,
     pub(super) listings: u32,
+    pub(super) finds: u32,
     pub(super) calls: u32,
 }
 
@@ -153,6 +155,18 @@ impl Remote for Fake {
                 return Err(self.error(Class::Server, Sent::No));
             }
             Ok(if kind == STAFF { state.staff.clone() } else { state.sources.clone() })
+        })
+    }
+
+    fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(async move {
+            let mut state = self.state();
+            state.finds += 1;
+            if state.finds_fail {
+                return Err(self.error(Class::Server, Sent::No));
+            }
+            let is = |entry: &&Entry| entry.email.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(email));
+            Ok(state.staff.iter().filter(is).cloned().collect())
         })
     }
 
@@ -280,10 +294,27 @@ impl World {
         (row.state, row.other.map(|other| other.0))
     }
 
+    pub(super) async fn accept(&self, kind: MatchKind) {
+        self.list_again(kind, true).await;
+    }
+
     pub(super) async fn refresh(&self, kind: MatchKind) {
+        self.list_again(kind, false).await;
+    }
+
+    /// What the planner asks about the owner of a lead in iVvy.
+    pub(super) async fn wants_person(&self, id: &str) -> bool {
+        let (core, id) = (Arc::clone(&self.engine.0), RecordId::from(id));
+        let shared = Arc::clone(&core);
+        let wants = core.store.write(move |tx| super::super::lookup::need(&shared, tx, Side::Ivvy, &id)).await.unwrap();
+        core.matching.wake.notify_one();
+        wants
+    }
+
+    async fn list_again(&self, kind: MatchKind, accept: bool) {
         let before = self.clock.now();
         self.pass(Duration::from_millis(1)).await;
-        self.engine.match_refresh(kind, false).unwrap();
+        self.engine.match_refresh(kind, accept).unwrap();
         self.until(|world| world.engine.match_status(kind).refreshed_at.is_some_and(|at| at > before)).await;
     }
 
