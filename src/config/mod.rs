@@ -14,14 +14,15 @@ mod secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    Confidential, CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, Limit, Module, Modules, OdooEvents,
-    Operator, SecondPerson, Sync, parse_day,
+    Confidential, CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, LeadDefaults, Limit, Matching, Module,
+    Modules, OdooEvents, Operator, SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
 
@@ -34,6 +35,9 @@ pub const VERSION: u32 = 1;
 
 /// With fewer calls a day no module can be kept in step: a sweep of one side alone takes a call.
 const LEAST_DAILY_CALLS: u64 = 100;
+
+/// Match tables are small, but they are read whole.
+const LEAST_MATCH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// An account's configuration. Its `Display` shows where secrets are, never what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +66,8 @@ pub struct Config {
     pub sync: Sync,
     /// Modules and their custom fields.
     pub modules: Modules,
+    /// Schedule and creation of what is matched.
+    pub matching: Matching,
     /// Bulk guard limits.
     pub guard: GuardLimits,
     /// What takes two people.
@@ -206,6 +212,38 @@ impl Config {
                 "add [ivvy.leads] with source, type and stage: iVvy takes no lead without them",
             ));
         }
+        if let Some(leads) = &file.ivvy.leads {
+            if let Some(source) = leads.owner_by_source.keys().find(|source| source.parse::<u64>().is_err()) {
+                return Err(wrong(
+                    format!("ivvy.leads.owner_by_source: `{source}` is not the id of a lead source"),
+                    "iVvy's id of a source, and its id of a user: { \"12\" = 34 }",
+                ));
+            }
+            let named = leads.owner.is_some() || !leads.owner_by_source.is_empty();
+            if named && file.modules.of(ModuleId::Leads).owner == Some(false) {
+                return Err(wrong(
+                    "ivvy.leads names an owner, but modules.leads.owner is false".to_owned(),
+                    "the owner is never written then: remove one of the two",
+                ));
+            }
+        }
+        if file.matching.interval < LEAST_MATCH_INTERVAL {
+            return Err(wrong(
+                "matching.interval is below a minute".to_owned(),
+                "time between two listings of staff and lead sources, \"1h\" by default",
+            ));
+        }
+        for module in ModuleId::ALL.into_iter().filter(|module| *module != ModuleId::Leads) {
+            let section = file.modules.of(module);
+            for (key, given) in [("owner", section.owner), ("source", section.source)] {
+                if given.is_some() {
+                    return Err(wrong(
+                        format!("modules.{module}.{key}: {module} have no {key} to be left out"),
+                        "the key belongs into [modules.leads]",
+                    ));
+                }
+            }
+        }
         for module in ModuleId::ALL.into_iter().filter(|module| file.modules.enabled(*module)) {
             check_only(module, file.modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
             check_needs(module, &file.modules).map_err(|(message, hint)| wrong(message, hint))?;
@@ -257,6 +295,7 @@ impl Config {
             inbound: file.inbound,
             sync: file.sync,
             modules: file.modules,
+            matching: file.matching,
             guard: file.guard,
             second_person: file.second_person,
             operators: file.operators,
@@ -290,6 +329,8 @@ impl Config {
                     fields: custom, only, drift, crm_fields, confidential, groups, mirror_group_removals, ..
                 } = self.modules.of(module);
                 def.drift = *drift;
+                let left_out = self.modules.left_out();
+                def.fields.retain(|field| !left_out.contains(&(module, field.name.clone().into_owned())));
                 def.only.extend(only.iter().map(|(name, values)| (name.clone(), values.iter().cloned().collect())));
                 if confidential.is_some_and(|policy| policy != Confidential::Skip) {
                     def.only.remove(own::CONFIDENTIAL);
@@ -325,6 +366,8 @@ impl Modules {
             fields: Vec::new(),
             only: BTreeMap::new(),
             drift: Drift::Ignore,
+            owner: None,
+            source: None,
             crm_fields: BTreeMap::new(),
             first_sync: None,
             currency: None,
@@ -334,6 +377,14 @@ impl Modules {
             mirror_group_removals: false,
         };
         self.0.get(&module).unwrap_or(&UNSAID)
+    }
+
+    /// Fields that are neither read nor written, by module (C-07).
+    pub fn left_out(&self) -> BTreeSet<(ModuleId, String)> {
+        let leads = self.of(ModuleId::Leads);
+        let switches = [("owner", leads.owner), ("source", leads.source)];
+        let off = switches.into_iter().filter(|(_, on)| *on == Some(false));
+        off.map(|(field, _)| (ModuleId::Leads, field.to_owned())).collect()
     }
 
     /// Whether `module` is kept in step.

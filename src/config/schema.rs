@@ -33,6 +33,8 @@ pub(super) struct File {
     #[serde(default)]
     pub modules: Modules,
     #[serde(default)]
+    pub matching: Matching,
+    #[serde(default)]
     pub guard: GuardLimits,
     #[serde(default)]
     pub second_person: SecondPerson,
@@ -74,6 +76,11 @@ pub struct LeadDefaults {
     pub subtype: Option<u64>,
     /// The stage a lead begins in.
     pub stage: u64,
+    /// Who owns a lead whose own owner is unmatched; nobody when absent (C-14).
+    pub owner: Option<u64>,
+    /// The same by lead source: `{ "12" = 34 }`; goes before `owner`.
+    #[serde(default)]
+    pub owner_by_source: BTreeMap<String, u64>,
 }
 
 /// `[inbound]`: where iVvy's notifications are received, beside polling (N-07).
@@ -189,6 +196,24 @@ impl Default for Sync {
     }
 }
 
+/// `[matching]`: the tables that say which person and which lead source is which.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Matching {
+    /// Time between two listings of staff and lead sources, counted from midnight UTC.
+    #[serde(deserialize_with = "duration::required")]
+    pub interval: Duration,
+    /// Whether a lead source without a counterpart is created on the other side, where that can be done,
+    /// once a lead carries it (C-23).
+    pub create_lead_sources: bool,
+}
+
+impl Default for Matching {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(60 * 60), create_lead_sources: true }
+    }
+}
+
 /// `[modules]`: a section per module of the catalogue; one that is not there has its defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -208,6 +233,10 @@ pub struct Module {
     pub only: BTreeMap<String, Vec<String>>,
     /// What becomes of CRM edits of fields that iVvy owns (V-43).
     pub drift: Drift,
+    /// Leads: whether they are kept in step with their owner; yes, unless said otherwise (C-07).
+    pub owner: Option<bool>,
+    /// Leads: whether they are kept in step with their source; yes, unless said otherwise (C-07).
+    pub source: Option<bool>,
     /// Fields of the CRM's that hold built-in fields for which it has no standard one.
     pub crm_fields: BTreeMap<String, String>,
     /// Takes only records modified since this day, UTC, instead of `sync.first_sync` (V-03).

@@ -355,3 +355,44 @@ fn the_display_says_where_secrets_are() {
     let shown = parse(GOOD).unwrap().to_string();
     assert!(shown.contains("file ivvy.secret") && shown.contains("environment variable TANDEM_ODOO_KEY"), "{shown}");
 }
+
+const LEADS: &str = "\n[modules.leads]\nenabled = true\n";
+const LEAD_DEFAULTS: &str = "\n[ivvy.leads]\nsource = 2\ntype = 1\nstage = 1\n";
+
+#[test]
+fn leads_need_to_know_what_ivvy_asks_of_a_new_one_c24() {
+    let (message, hint) = refused(&format!("{GOOD}{LEADS}"));
+    assert!(message.contains("modules.leads is enabled") && hint.contains("[ivvy.leads]"), "{message} {hint}");
+    assert!(parse(&format!("{GOOD}{LEADS}{LEAD_DEFAULTS}")).is_ok());
+    let (message, _) = refused(&format!("{GOOD}{LEADS}\n[ivvy.leads]\ntype = 1\nstage = 1\n"));
+    assert!(message.contains("source"), "{message}");
+}
+
+#[test]
+fn owner_and_source_of_leads_can_be_left_out_and_only_theirs_c07() {
+    let fields = |switches: &str| {
+        let config = parse(&format!("{GOOD}{LEADS}{switches}{LEAD_DEFAULTS}")).unwrap();
+        let leads = config.catalogue().into_iter().find(|def| def.id == ModuleId::Leads).unwrap();
+        (leads.field("owner").is_some(), leads.field("source").is_some(), config.modules.left_out().len())
+    };
+    assert_eq!(fields(""), (true, true, 0));
+    assert_eq!(fields("owner = false\n"), (false, true, 1));
+    assert_eq!(fields("owner = true\nsource = false\n"), (true, false, 1));
+    let (message, _) = refused(&format!("{GOOD}\n[modules.events]\nowner = false\n"));
+    assert!(message.contains("modules.events.owner"), "{message}");
+    let owned = format!("{LEAD_DEFAULTS}owner = 301\n");
+    let (message, _) = refused(&format!("{GOOD}{LEADS}owner = false\n{owned}"));
+    assert!(message.contains("names an owner"), "{message}");
+}
+
+#[test]
+fn the_match_tables_have_a_schedule_and_a_switch() {
+    let matching = |section: &str| parse(&format!("{GOOD}{section}")).unwrap().matching;
+    assert_eq!(matching(""), Matching { interval: Duration::from_secs(3600), create_lead_sources: true });
+    let set = matching("\n[matching]\ninterval = \"15m\"\ncreate_lead_sources = false\n");
+    assert_eq!(set, Matching { interval: Duration::from_secs(900), create_lead_sources: false });
+    let (message, _) = refused(&format!("{GOOD}\n[matching]\ninterval = \"5s\"\n"));
+    assert!(message.contains("matching.interval"), "{message}");
+    let (message, _) = refused(&format!("{GOOD}{LEAD_DEFAULTS}owner_by_source = {{ web = 3 }}\n"));
+    assert!(message.contains("`web` is not the id"), "{message}");
+}

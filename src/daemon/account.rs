@@ -10,14 +10,14 @@ use super::calls;
 use crate::config::{Confidential, Config, CrmKind, CrmSystem, Limit as ConfigLimit, OdooEvents, Secrets};
 use crate::error::{Error, Result};
 use crate::model::module::EMAIL_OPT_OUT;
-use crate::model::{ModuleId, Side};
+use crate::model::{ModuleId, RecordId, Side};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::remote::transport::Limits;
 use crate::remote::{Lane, Remote, Transport, ivvy, odoo, salesforce};
 use crate::seam::{Clock, Entropy};
 use crate::store::{self, Store};
-use crate::sync::{self, Engine, GuardLimits, Limit, Remotes, SecondPerson};
+use crate::sync::{self, Engine, GuardLimits, LeadOwner, Limit, Remotes, SecondPerson};
 
 /// One account, ready to run.
 #[derive(Clone, Debug)]
@@ -126,6 +126,7 @@ fn ivvy(
         key: config.ivvy.key.clone(),
         secret: secrets.ivvy.clone(),
         custom_fields: custom(config, |field| field.def()),
+        left_out: config.modules.left_out(),
         lead_defaults: config.ivvy.leads.as_ref().map(|defaults| ivvy::LeadDefaults {
             source: defaults.source,
             type_id: defaults.kind,
@@ -172,6 +173,7 @@ fn crm(
             settings.extra_fields = crm_fields(config);
             settings.custom = mapped;
             settings.groups = config.modules.of(ModuleId::Contacts).groups.clone();
+            settings.left_out = config.modules.left_out();
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             Arc::new(odoo::Odoo::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
@@ -185,6 +187,7 @@ fn crm(
             settings.extra_fields = crm_fields(config);
             settings.custom = mapped;
             settings.groups = config.modules.of(ModuleId::Contacts).groups.values().cloned().collect();
+            settings.left_out = config.modules.left_out();
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             if let Some(version) = api_version {
@@ -225,6 +228,15 @@ fn custom<T>(config: &Config, f: impl Fn(&crate::config::CustomField) -> T) -> B
     ModuleId::ALL.into_iter().map(|id| (id, config.modules.of(id).fields.iter().map(&f).collect())).collect()
 }
 
+fn lead_owner(leads: &crate::config::LeadDefaults) -> LeadOwner {
+    let id = |number: u64| RecordId::from(number.to_string());
+    LeadOwner {
+        default: leads.owner.map(id),
+        by_source: leads.owner_by_source.iter().map(|(source, user)| (source.as_str().into(), id(*user))).collect(),
+        default_source: Some(id(leads.source)),
+    }
+}
+
 /// The engine's settings as the configuration puts them.
 pub fn engine_settings(config: &Config) -> sync::Settings {
     let limit = |limit: ConfigLimit| Limit { count: limit.count, per_mille: u64::from(limit.per_mille) };
@@ -238,6 +250,9 @@ pub fn engine_settings(config: &Config) -> sync::Settings {
             .filter_map(|module| Some((module, config.modules.first_sync(module)?)))
             .collect(),
         keep_done: config.sync.keep_done,
+        match_interval: config.matching.interval,
+        create_lead_sources: config.matching.create_lead_sources,
+        lead_owner: config.ivvy.leads.as_ref().map(lead_owner).unwrap_or_default(),
         guard: GuardLimits {
             creates: limit(config.guard.creates),
             updates: limit(config.guard.updates),

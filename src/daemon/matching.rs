@@ -22,7 +22,9 @@ pub(super) fn page(engine: &Engine, query: &MatchQuery) -> Result<Answer, StoreE
     let more = rows.last().filter(|_| rows.len() == limit).map(|row| row.id.0.clone());
     let counts = engine.match_counts(*kind, *side)?;
     let rows = rows.into_iter().map(|row| line(engine, row)).collect::<Result<_, StoreError>>()?;
-    let error = engine.match_status(*kind).errors.into_iter().flatten().next();
+    let status = engine.match_status(*kind);
+    let failed = status.errors.into_iter().flatten().next().map(|why| format!("last listing failed: {why}"));
+    let error = failed.or(status.warning);
     Ok(Answer::Matches(MatchPage { rows, more, counts, off: off(engine, *kind), error }))
 }
 
@@ -84,9 +86,9 @@ pub(super) async fn decide(
 }
 
 /// Lists both sides again.
-pub(super) fn refresh(engine: &Engine, kind: Option<MatchKind>) -> Result<Answer, ServiceError> {
+pub(super) fn refresh(engine: &Engine, kind: Option<MatchKind>, accept: bool) -> Result<Answer, ServiceError> {
     let kinds: Vec<MatchKind> = kind.map_or_else(|| MatchKind::ALL.to_vec(), |kind| vec![kind]);
-    let asked: Vec<_> = kinds.into_iter().map(|kind| engine.match_refresh(kind)).collect();
+    let asked: Vec<_> = kinds.into_iter().map(|kind| engine.match_refresh(kind, accept)).collect();
     match asked.iter().find_map(|asked| asked.as_ref().err()) {
         Some(refusal) if asked.iter().all(std::result::Result::is_err) => Err(refused(refusal)),
         _ => Ok(Answer::Done { message: "both systems are listed again and matched anew".to_owned() }),
@@ -96,7 +98,7 @@ pub(super) fn refresh(engine: &Engine, kind: Option<MatchKind>) -> Result<Answer
 /// The rows of the dashboard.
 pub(super) fn status(engine: &Engine) -> Result<Vec<MatchStatus>, StoreError> {
     let mut rows = Vec::new();
-    for kind in MatchKind::ALL.into_iter().filter(|kind| engine.match_status(*kind).used) {
+    for kind in MatchKind::ALL.into_iter().filter(|kind| engine.match_status(*kind).unused.is_none()) {
         for side in Side::BOTH {
             rows.push(MatchStatus { kind, side, counts: engine.match_counts(kind, side)?, off: off(engine, kind) });
         }
@@ -107,10 +109,9 @@ pub(super) fn status(engine: &Engine) -> Result<Vec<MatchStatus>, StoreError> {
 /// Why a table is not in use.
 fn off(engine: &Engine, kind: MatchKind) -> Option<String> {
     let status = engine.match_status(kind);
-    match status.mode {
-        MatchMode::Off(why) => Some(why),
-        _ if !status.used => Some(format!("no module that is on carries {}", kind.title().to_lowercase())),
-        _ => None,
+    match (status.unused, status.mode) {
+        (Some(why), _) | (None, MatchMode::Off(why)) => Some(why),
+        (None, _) => None,
     }
 }
 

@@ -185,7 +185,7 @@ impl AccountService {
                 blocking(move || matching::options(&engine, &entry, &text)).await
             }
             Request::MatchDecide { entry, verb, other } => matching::decide(engine, actor, entry, verb, other).await,
-            Request::MatchRefresh { kind } => matching::refresh(engine, kind),
+            Request::MatchRefresh { kind, accept } => matching::refresh(engine, kind, accept),
             Request::Check => Ok(Answer::Check { rows: check(engine).await }),
             Request::Doctor { rebuild } => {
                 let store = engine.store().clone();

@@ -24,6 +24,7 @@ pub fn sentence(row: &FieldPlan) -> &'static str {
         Why::Reverted => "The CRM changed what iVvy owns; iVvy's value is put back.",
         Why::Unmatched => "It has no match on the other side; the record goes without it.",
         Why::MembershipKept => "Left in the CRM only; removals are not mirrored, so the CRM shows iVvy's groups again.",
+        Why::Converted => "The lead was converted in its system, which takes no more changes of it.",
         Why::Anonymised => "The person was anonymised in iVvy; nothing is written back.",
     }
 }

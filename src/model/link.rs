@@ -26,6 +26,11 @@ pub struct Link {
 }
 
 impl Link {
+    /// Whether the two records are each other's counterparts, at rest or not.
+    pub fn stands(&self) -> bool {
+        self.state != LinkState::Tombstone
+    }
+
     /// The record id on `side`.
     pub fn on(&self, side: Side) -> &RecordId {
         match side {
@@ -41,6 +46,9 @@ impl Link {
 pub enum LinkState {
     /// In force.
     Linked,
+    /// In force, and at rest: one of the two was converted in its system, which lets nobody change it any
+    /// more. Nothing is carried over (P-05).
+    Converted,
     /// One record is gone and an operator (or policy) closed the pair; never re-created.
     Tombstone,
 }

@@ -65,6 +65,8 @@ pub enum Why {
     Unmatched,
     /// The CRM left a group; iVvy's record is still in it, which the CRM is shown again (V-18).
     MembershipKept,
+    /// One of the records was converted in its system, and takes no more changes (P-05).
+    Converted,
 }
 
 /// One row of the diff pane.

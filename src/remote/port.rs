@@ -70,6 +70,21 @@ pub enum Listing {
     Offset,
 }
 
+/// How a system turns a lead into somebody it does business with (P-05). Declared, never guessed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conversion {
+    /// It does not, or nothing shows it.
+    #[default]
+    None,
+    /// The lead is closed for good and names the contact it became ([`Record::person`]).
+    NewContact,
+    /// The same record goes on as an opportunity, perhaps with a new contact ([`Record::person`]).
+    InPlace,
+    /// The same record goes on as an opportunity of the contact it was about all along. A direct read tells.
+    SamePerson,
+}
+
 /// What a system can do for one module. Declared, never guessed by the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
@@ -173,6 +188,9 @@ pub struct MatchSupport {
     pub list: bool,
     /// Entries can be created. Never true for staff (P-07).
     pub create: bool,
+    /// One person can be looked up by e-mail address (C-11). Never true for lead sources.
+    #[serde(default)]
+    pub staff_by_email: bool,
 }
 
 /// Whether a failed call may have had an effect.
@@ -298,6 +316,12 @@ pub trait Remote: Send + Sync + fmt::Debug {
         expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>>;
 
+    /// How it converts leads. What it converted comes along in listings or is found by a direct read, marked
+    /// [`Record::converted`].
+    fn conversion(&self) -> Conversion {
+        Conversion::None
+    }
+
     /// What it can do for the match table `kind`. Nothing, unless it says so.
     fn match_support(&self, _kind: MatchKind) -> MatchSupport {
         MatchSupport::default()
@@ -305,6 +329,12 @@ pub trait Remote: Send + Sync + fmt::Debug {
 
     /// Every entry of `kind`, inactive ones included, over as many pages as it takes.
     fn entries(&self, _kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// The people with this e-mail address, whatever its case, inactive ones included; nobody is an empty
+    /// answer, never an error. Only where [`MatchSupport::staff_by_email`] is declared.
+    fn find_staff<'a>(&'a self, _email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 

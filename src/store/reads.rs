@@ -86,6 +86,11 @@ pub trait Reads {
         records::by_external_key(self.source(), module, side, key, limit)
     }
 
+    /// Leads that are about this contact of their own system, or became it, in id order.
+    fn by_person(&self, module: ModuleId, side: Side, person: &RecordId, limit: usize) -> Result<Vec<RecordId>> {
+        records::by_person(self.source(), module, side, person, limit)
+    }
+
     /// Records to look at, oldest mark first, each at most once.
     fn dirty(&self, module: ModuleId, limit: usize) -> Result<Vec<(Side, RecordId)>> {
         records::dirty(self.source(), module, limit)

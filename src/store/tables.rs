@@ -47,6 +47,8 @@ pub enum Tab {
     Identities,
     /// module·side·text·id → (). Derived.
     ExternalKeys,
+    /// module·side·contact it is about·id → (). Derived.
+    People,
     /// module·number·side·id → (). Records to look at, oldest first.
     Dirty,
     /// module·side·id → number. Derived.
@@ -81,7 +83,7 @@ pub enum Tab {
 
 impl Tab {
     /// What can be computed again from the other tables.
-    pub(super) const DERIVED: [Self; 17] = [
+    pub(super) const DERIVED: [Self; 18] = [
         Self::Items,
         Self::Queue,
         Self::Reasons,
@@ -94,6 +96,7 @@ impl Tab {
         Self::ModuleLinks,
         Self::Identities,
         Self::ExternalKeys,
+        Self::People,
         Self::DirtyAt,
         Self::IntentRecords,
         Self::ItemAudit,

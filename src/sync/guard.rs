@@ -333,6 +333,8 @@ pub(super) async fn release(
     })
     .await?;
     core.signals.push.notify_one();
+    // Lead sources are created from now on.
+    core.matching.wake.notify_one();
     Ok(Release::Moved(released))
 }
 

@@ -36,7 +36,7 @@ pub use decide::{Ask, Refusal};
 pub use guard::{Held, Release};
 pub use matching::{MatchMode, MatchRefusal, MatchStatus, SourceNeed};
 pub use nudge::Taken;
-pub use settings::{GuardLimits, Limit, Retry, SecondPerson, Settings};
+pub use settings::{GuardLimits, LeadOwner, Limit, Retry, SecondPerson, Settings};
 
 use self::core::Core;
 use crate::model::{Actor, AuditEvent, Item, ModuleDef, ModuleId, Side, Timestamp};
@@ -216,22 +216,24 @@ impl Engine {
     }
 
     /// Whether the engine has nothing to do right now: no dirty record, nothing ready, in flight or
-    /// unknown, nothing to be looked at. Held, blocked and dead items wait for people, not for the engine.
+    /// unknown, nothing to be looked at, no lead source to be created. Held, blocked and dead items wait for people, not for the engine.
     pub fn is_idle(&self) -> Result<bool, StoreError> {
         use crate::model::State;
         let core = &self.0;
-        core.store.read(|view| {
-            for module in core.modules() {
-                let counts = view.counts(module)?;
-                let busy = [State::New, State::Ready, State::Inflight, State::Unknown, State::Retry]
-                    .iter()
-                    .any(|state| counts.get(state).copied().unwrap_or(0) > 0);
-                if busy || !view.dirty(module, 1)?.is_empty() {
-                    return Ok(false);
+        core.store
+            .read(|view| {
+                for module in core.modules() {
+                    let counts = view.counts(module)?;
+                    let busy = [State::New, State::Ready, State::Inflight, State::Unknown, State::Retry]
+                        .iter()
+                        .any(|state| counts.get(state).copied().unwrap_or(0) > 0);
+                    if busy || !view.dirty(module, 1)?.is_empty() {
+                        return Ok(false);
+                    }
                 }
-            }
-            Ok(view.nudges(None, 1)?.is_empty())
-        })
+                Ok(view.nudges(None, 1)?.is_empty())
+            })
+            .and_then(|idle| Ok(idle && !matching::create::under_way(core)?))
     }
 }
 

@@ -90,7 +90,15 @@ fn refresh_stamp(tx: &mut Tx<'_>, known: Option<Observation>, record: &Record) -
         return Ok(());
     };
     let newer = record.modified > known.record.modified && known.hash == record.fingerprint();
-    if newer || known.missed_sweeps > 0 {
+    let told = known.record.person != record.person && known.hash == record.fingerprint();
+    if newer || told || known.missed_sweeps > 0 {
+        if told {
+            // What an older program did not take note of, or another contact than before.
+            known.record.person.clone_from(&record.person);
+            if tx.link_of(known.module, known.side, &record.id)?.is_some() {
+                tx.mark_dirty(known.module, known.side, &record.id)?;
+            }
+        }
         if newer {
             known.record.modified = record.modified;
             known.record.version.clone_from(&record.version);

@@ -3,6 +3,7 @@
 //! Runs entirely inside store transactions: it reads observations, bases and links, decides with
 //! `merge`, and writes items. It never calls a remote.
 
+mod converted;
 mod item;
 mod lone;
 mod merged;
@@ -18,8 +19,8 @@ use crate::merge::References;
 use crate::merge::canonical::canonical;
 use crate::merge::plan;
 use crate::model::{
-    FieldDef, FieldKind, FieldPlan, LinkId, LinkState, MatchKind, ModuleDef, ModuleId, PairKey, Reason, Reasons,
-    Record, RecordId, Side, State, Timestamp, Value, Why,
+    FieldDef, FieldKind, FieldPlan, LinkId, MatchKind, ModuleDef, ModuleId, PairKey, Reason, Reasons, Record, RecordId,
+    Side, State, Timestamp, Value, Why,
 };
 use crate::store::{Reads, StoreError, Tx};
 
@@ -256,7 +257,7 @@ fn linked(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId) -> Re
     let Some(link) = reads.link_of(module, side, id)? else {
         return Ok(None);
     };
-    Ok(reads.link(link)?.filter(|link| link.state == LinkState::Linked).map(|link| link.on(side.other()).clone()))
+    Ok(reads.link(link)?.filter(crate::model::Link::stands).map(|link| link.on(side.other()).clone()))
 }
 
 /// How far up a line of parents is looked; beyond that a record is created without waiting for its own.
@@ -358,25 +359,33 @@ fn judge_parent(tx: &mut Tx<'_>, parent: ModuleId, side: Side, id: RecordId) -> 
     Ok(if known && !refused { Parent::Coming(parent, key) } else { Parent::Unmatched(parent, key) })
 }
 
-/// Whether a lead source of one of the records is being created on the other side (C-23): the record waits
-/// for the outcome of that, and for nothing else.
-pub(super) fn source_is_coming(
+/// What one of the records waits for, and where: its lead source being created (C-23), or its owner being
+/// looked up (C-11). It waits for the outcome of that, and for nothing else. Only fields that `moved` count.
+pub(super) fn match_is_coming(
     context: &Context<'_>,
     tx: &mut Tx<'_>,
     records: &[(Side, &Record)],
-) -> Result<bool, StoreError> {
-    let carries = |field: &&FieldDef| field.kind == FieldKind::Match(MatchKind::LeadSource);
-    let mut coming = false;
-    for field in context.def.fields.iter().filter(carries) {
+    moved: impl Fn(&FieldDef, Side, &Record) -> bool,
+) -> Result<Option<(MatchKind, Side)>, StoreError> {
+    let mut coming = None;
+    for field in &context.def.fields {
+        let FieldKind::Match(kind) = field.kind else { continue };
         for (side, record) in records.iter().filter(|(side, _)| field.flow.may_write(side.other())) {
             let value = record.fields.get(field.name.as_ref()).map(|value| canonical(field.kind, value));
-            if let Some(Value::Text(id)) = value {
-                let need = matching::create::need(context.core, tx, *side, &RecordId::from(id))?;
-                coming |= need == matching::SourceNeed::Coming;
+            let Some(Value::Text(id)) = value.filter(|_| moved(field, *side, record)) else { continue };
+            let id = RecordId::from(id);
+            let waits = match kind {
+                MatchKind::LeadSource => {
+                    matching::create::need(context.core, tx, *side, &id)? == matching::SourceNeed::Coming
+                }
+                MatchKind::Staff => matching::lookup::need(context.core, tx, *side, &id)?,
+            };
+            if waits {
+                coming = Some((kind, side.other()));
             }
         }
     }
-    if coming {
+    if coming.is_some() {
         context.core.matching.wake.notify_one();
     }
     Ok(coming)

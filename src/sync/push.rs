@@ -209,7 +209,10 @@ fn fresh(core: &Core, item: &Item, intent: &Intent, record: &Record, pre_image: 
     };
     let view = core.view(intent.module, intent.side, record);
     let unmoved = pre_image.iter().all(|(name, then)| equal(def, name, then, view.fields.get(name)));
-    unmoved && !record.anonymised && (!intent.decided || shows_plan(core, item, intent.side, record))
+    unmoved
+        && !record.anonymised
+        && !record.converted
+        && (!intent.decided || shows_plan(core, item, intent.side, record))
 }
 
 /// Whether `record` shows the values of the plan's rows.

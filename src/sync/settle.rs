@@ -13,8 +13,8 @@ use crate::merge::flap;
 use crate::model::item::PushedField;
 use crate::model::record::Source;
 use crate::model::{
-    Actor, AuditEvent, Base, BaseField, Choice, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef, Operation,
-    PairKey, Record, RecordId, Side, State, Timestamp, Value,
+    Actor, AuditEvent, Base, BaseField, Choice, FieldKind, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef,
+    Operation, PairKey, Record, RecordId, Side, State, Timestamp, Value,
 };
 use crate::store::{Reads as _, StoreError, Tx};
 
@@ -171,8 +171,24 @@ fn agree(
             continue;
         }
         let (x, y) = if side == Side::Ivvy { (now_there, &other) } else { (&other, now_there) };
-        let agreed = equal_across(field, x, y, &counterparts).unwrap_or(false);
+        // An owner that policy chose for the new record is its own; it does not go back.
+        let chosen = matches!((field.kind, &intent.operation), (FieldKind::Match(_), Operation::Create { .. }));
+        let agreed = chosen || equal_across(field, x, y, &counterparts).unwrap_or(false);
         entry.set(side, agreed.then(|| now_there.clone()));
+    }
+    if let Operation::Create { fields, source, .. } = &intent.operation {
+        // Nor does what a system gives a new record of itself: an owner, a default source (C-14, C-24).
+        let known = tx.observation(intent.module, side.other(), source)?;
+        for field in def.fields.iter().filter(|field| matches!(field.kind, FieldKind::Match(_))) {
+            let theirs = known.as_ref().and_then(|known| known.record.fields.get(field.name.as_ref()));
+            if let (Some(ours), Some(theirs), false) =
+                (shown.fields.get(field.name.as_ref()), theirs, fields.contains_key(field.name.as_ref()))
+            {
+                let entry = base.fields.entry(field.name.clone().into_owned()).or_default();
+                entry.set(side, Some(ours.clone()));
+                entry.set(side.other(), Some(theirs.clone()));
+            }
+        }
     }
     base.agreed_at = now;
     Ok(base)

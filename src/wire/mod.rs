@@ -175,6 +175,9 @@ pub enum Request {
     MatchRefresh {
         /// Which table; both when absent.
         kind: Option<MatchKind>,
+        /// Take what is listed even if it is much less than before.
+        #[serde(default)]
+        accept: bool,
     },
     /// Connection, permissions, skew, store health.
     Check,
@@ -267,7 +270,8 @@ pub struct MatchPage {
     /// Why the table is not in use, if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off: Option<String>,
-    /// What went wrong with the last listing; the rows are those of the one before.
+    /// What went wrong with the last listing, whose rows are those of the one before, or what to know before
+    /// the table is used (C-19). A whole sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

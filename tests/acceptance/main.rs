@@ -48,6 +48,7 @@ macro_rules! scenarios {
 mod bookings;
 mod consoles;
 mod constant_ids;
+mod conversion;
 mod count;
 mod custom_fields;
 mod drift;
@@ -59,6 +60,7 @@ mod hand;
 mod hierarchy;
 mod isolation;
 mod leads;
+mod match_tables;
 mod merges;
 mod merging;
 mod modules;

@@ -96,6 +96,11 @@ impl Setup {
         self
     }
 
+    /// With this key in the configuration file: `/modules/leads/owner`.
+    pub fn key(self, path: &str, value: Json) -> Self {
+        self.saying(path.rsplit('/').filter(|key| !key.is_empty()).fold(value, |value, key| json!({key: value})))
+    }
+
     /// With these modules on beside companies and contacts.
     pub fn also(mut self, modules: &[ModuleId]) -> Self {
         self.modules.extend_from_slice(modules);
@@ -126,6 +131,7 @@ pub struct World {
     pub crm: CrmHand,
     pub engine: Engine,
     pub account: Account,
+    settings: tandem::sync::Settings,
     counts: BTreeMap<Side, Arc<Counts>>,
     servers: Vec<Served>,
     running: JoinHandle<Result<(), StoreError>>,
@@ -183,8 +189,9 @@ impl World {
         let ivvy = IvvyHand(ivvy);
         let config = config(place.path(), &setup, &servers[0].url(), &url, &crm);
         let secrets = Secrets { ivvy: ivvy.0.settings().secret.clone(), crm: secret };
-        let (account, counts) = assemble(&config, secrets, &setup);
+        let (account, settings, counts) = assemble(&config, secrets, &setup);
         Self {
+            settings,
             known,
             ivvy,
             crm,
@@ -206,7 +213,20 @@ impl World {
     /// what is said besides.
     pub async fn reconfigured(self, change: impl FnOnce(Setup) -> Setup) -> Self {
         let Self {
-            known, ivvy, crm, engine, account, servers, running, shutdown, taken, place, setup, crm_url, ..
+            known,
+            ivvy,
+            crm,
+            engine,
+            account,
+            servers,
+            running,
+            shutdown,
+            taken,
+            place,
+            setup,
+            crm_url,
+            patience,
+            ..
         } = self;
         shutdown.cancel();
         running.await.unwrap().unwrap();
@@ -219,7 +239,7 @@ impl World {
             CrmHand::Odoo(odoo) => SecretString::from(odoo.key.clone()),
         };
         let secrets = Secrets { ivvy: ivvy.0.settings().secret.clone(), crm: crm_secret };
-        let (account, counts) = assemble(&config, secrets, &setup);
+        let (account, settings, counts) = assemble(&config, secrets, &setup);
         let running = tokio::spawn(async { Ok(()) });
         let engine = account.engine.clone();
         let shutdown = CancellationToken::new();
@@ -237,6 +257,8 @@ impl World {
             place,
             setup,
             crm_url,
+            settings,
+            patience,
         };
         world.start();
         world.first_plan().await;
@@ -247,6 +269,23 @@ impl World {
     pub fn start(&mut self) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
         self.running = tokio::spawn(async move { engine.run(shutdown).await });
+    }
+
+    /// Ends the process and begins another one: on the same store, or on a new one, the old being lost.
+    pub async fn restart(&mut self, lost: bool) {
+        self.shutdown.cancel();
+        (&mut self.running).await.unwrap().unwrap();
+        self.shutdown = CancellationToken::new();
+        let store = match lost {
+            true => Store::open(&self.file("another.redb"), store::Options::default()).unwrap(),
+            false => self.engine.store().clone(),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let remotes = self.engine.remotes().clone();
+        let engine = Engine::new(store, remotes, clock, Entropy::seeded(99), self.settings.clone()).unwrap();
+        self.account.engine = engine.clone();
+        self.engine = engine;
+        self.start();
     }
 
     pub fn is_odoo(&self) -> bool {
@@ -571,7 +610,9 @@ pub fn promised(item: &Item, pair: &Pair) -> Vec<Change> {
 }
 
 /// Store, adapters and engine of an account, and counters of what is asked of either side.
-fn assemble(config: &Config, secrets: Secrets, setup: &Setup) -> (Account, BTreeMap<Side, Arc<Counts>>) {
+type Assembled = (Account, tandem::sync::Settings, BTreeMap<Side, Arc<Counts>>);
+
+fn assemble(config: &Config, secrets: Secrets, setup: &Setup) -> Assembled {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Entropy::seeded(setup.seed + 2);
     let connected = connect(config, secrets, &clock, &entropy).unwrap();
@@ -589,8 +630,8 @@ fn assemble(config: &Config, secrets: Secrets, setup: &Setup) -> (Account, BTree
     }
     settings.retry.base = Duration::from_millis(100);
     settings.retry.cap = Duration::from_secs(1);
-    let engine = Engine::new(store, remotes, clock, entropy, settings).unwrap();
-    (Account { engine, gates: connected.gates, ivvy: connected.ivvy }, counts)
+    let engine = Engine::new(store, remotes, clock, entropy, settings.clone()).unwrap();
+    (Account { engine, gates: connected.gates, ivvy: connected.ivvy }, settings, counts)
 }
 
 /// Opens the store as soon as an engine that has just ended has let go of it.

@@ -50,7 +50,7 @@ use self::client::Client;
 use self::fields::Refused;
 pub use self::groups::Groups;
 pub use self::rules::Rules;
-use super::port::{Entry, MatchSupport};
+use super::port::{Conversion, Entry, MatchSupport};
 use super::transport::{Limits, Transport};
 use super::{
     Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
@@ -90,6 +90,8 @@ pub struct Settings {
     pub secret: SecretString,
     /// Custom fields to be kept in step, by module, named `custom.<fieldId>` (V-19).
     pub custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
+    /// Catalogue fields that are neither read nor written, by module (C-07).
+    pub left_out: BTreeSet<(ModuleId, String)>,
     /// What new leads get; without it leads are read and changed, and none is created.
     pub lead_defaults: Option<LeadDefaults>,
     /// Rules of single modules.
@@ -117,6 +119,7 @@ impl fmt::Debug for Settings {
 pub struct Ivvy {
     client: Client,
     custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
+    left_out: BTreeSet<(ModuleId, String)>,
     lead_defaults: Option<LeadDefaults>,
     rules: Rules,
     groups: Groups,
@@ -135,12 +138,14 @@ impl Ivvy {
     /// A configuration error if the base URL has user info, a query or a scheme other than `https`
     /// (`http` on loopback), if key or secret cannot be used, or if a rule is about nothing iVvy has.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let Settings { base_url, key, secret, custom_fields, lead_defaults, rules, groups, settle, limits } = settings;
+        let Settings { base_url, key, secret, custom_fields, left_out, lead_defaults, rules, groups, settle, limits } =
+            settings;
         rules.check()?;
         let client = Client::new(&base_url, key, secret, limits, transport, Arc::clone(&clock))?;
         Ok(Self {
             client,
             custom_fields,
+            left_out,
             lead_defaults,
             rules,
             groups,
@@ -154,6 +159,12 @@ impl Ivvy {
 
     fn custom_fields(&self, module: ModuleId) -> &[FieldDef] {
         self.custom_fields.get(&module).map_or(&[], Vec::as_slice)
+    }
+
+    /// The record without what is left out.
+    fn trimmed(&self, module: ModuleId, mut record: Record) -> Record {
+        record.fields.retain(|name, _| !self.left_out.contains(&(module, name.clone())));
+        record
     }
 
     /// The raw row of one record; `None` if iVvy says there is none.
@@ -286,7 +297,10 @@ impl Remote for Ivvy {
 
     fn fields(&self, module: ModuleId) -> Vec<String> {
         // Every field of the catalogue except the one that lives on the CRM.
-        let catalogue = module.def().fields.into_iter().filter(|field| field.name != IVVY_KEY);
+        let held = |field: &FieldDef| {
+            field.name != IVVY_KEY && !self.left_out.contains(&(module, field.name.clone().into_owned()))
+        };
+        let catalogue = module.def().fields.into_iter().filter(held);
         let on_request = module.fields_on_request().into_iter().filter(|_| self.rules.opt_out);
         let custom = self.custom_fields(module).iter().cloned();
         let groups = (module == ModuleId::Contacts && !self.groups.names.is_empty()).then(|| GROUPS.to_owned());
@@ -341,6 +355,10 @@ impl Remote for Ivvy {
         _expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
         module::of(module).update(self, id, patch)
+    }
+
+    fn conversion(&self) -> Conversion {
+        Conversion::SamePerson
     }
 
     fn match_support(&self, kind: MatchKind) -> MatchSupport {

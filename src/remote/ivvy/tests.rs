@@ -135,6 +135,7 @@ fn settings(base_url: &str) -> Settings {
         key: "key-1".into(),
         secret: SECRET.into(),
         custom_fields: custom_fields(),
+        left_out: BTreeSet::new(),
         lead_defaults: None,
         rules: Rules::default(),
         groups: Groups::default(),

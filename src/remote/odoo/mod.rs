@@ -51,8 +51,8 @@ use super::exchange::{failure, without_values};
 use super::port::{Entry, MatchSupport};
 use super::transport::Transport;
 use super::{
-    Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
-    PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
+    Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing,
+    Page, PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::error::Error;
 use crate::model::module::GROUPS;
@@ -202,12 +202,21 @@ impl Remote for Odoo {
         })
     }
 
+    fn conversion(&self) -> Conversion {
+        Conversion::InPlace
+    }
+
     fn match_support(&self, kind: MatchKind) -> MatchSupport {
-        MatchSupport { list: true, create: kind == MatchKind::LeadSource }
+        let sources = kind == MatchKind::LeadSource;
+        MatchSupport { list: true, create: sources, staff_by_email: !sources }
     }
 
     fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
         Box::pin(self.match_entries(kind))
+    }
+
+    fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(self.staff_with(email))
     }
 
     fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {

@@ -102,6 +102,9 @@ impl Place {
             add("active");
         }
         ["write_date", "write_uid"].into_iter().for_each(&mut add);
+        if self.module == ModuleId::Leads {
+            ["type", "partner_id"].into_iter().for_each(&mut add);
+        }
         for field in &self.mapped {
             add(&field.odoo);
             field.shape.also_reads().iter().copied().for_each(&mut add);
@@ -155,6 +158,8 @@ impl Place {
         }
         // An opportunity that was lost is inactive because of that, and its stage says so.
         let lost = self.has(Shape::Stage) && values::is_lost(row);
+        // What becomes of the opportunity then, lost included, is no business of the lead's.
+        let converted = self.module == ModuleId::Leads && row["type"] == "opportunity";
         Ok(Record {
             id: RecordId(id.to_string()),
             fields,
@@ -162,7 +167,13 @@ impl Place {
             modified: row.get("write_date").and_then(Json::as_str).and_then(values::parse_stamp),
             author: row.get("write_uid").and_then(|user| user.get(1)).and_then(Json::as_str).map(str::to_owned),
             anonymised: false,
-            archived: row.get("active") == Some(&Json::Bool(false)) && !lost,
+            archived: row.get("active") == Some(&Json::Bool(false)) && !lost && !converted,
+            person: row
+                .get("partner_id")
+                .filter(|_| converted)
+                .and_then(values::related)
+                .map(|id| RecordId(id.to_string())),
+            converted,
         })
     }
 

@@ -51,6 +51,8 @@ pub struct Settings {
     /// API key of the integration user: one of its own, so that its writes can be told apart.
     pub key: SecretString,
     /// Custom fields per module: catalogue field → technical name of the model's field
+    /// Catalogue fields that are neither read nor written, by module (C-07).
+    pub left_out: BTreeSet<(ModuleId, String)>,
     /// (char, text, integer, boolean, date or selection).
     pub custom: BTreeMap<ModuleId, Vec<(FieldDef, String)>>,
     /// Catalogue fields for which Odoo has no field of its own, by module and name: technical name of the
@@ -86,6 +88,7 @@ impl Settings {
             base_url: base_url.into(),
             database: database.into(),
             key,
+            left_out: BTreeSet::new(),
             custom: BTreeMap::new(),
             extra_fields: BTreeMap::new(),
             name_fields: NameFields::default(),

@@ -51,6 +51,7 @@ impl FieldMap {
                 mapped.extend(days.map(|(of, day)| Mapped::new(of, day, Shape::DayOf)));
             }
         }
+        mapped.retain(|mapped| !settings.left_out.contains(&(module, mapped.name.clone())));
         mapped.push(Mapped::text(IVVY_KEY, &settings.key_field));
         mapped.extend(settings.custom.get(&module).into_iter().flatten().map(|(def, field)| {
             let shape = match def.kind {
@@ -112,7 +113,8 @@ impl FieldMap {
     pub(super) fn selection(&self) -> String {
         let merged = self.place.mergeable.then_some("MasterRecordId");
         let mapped = self.mapped.iter().map(|mapped| mapped.field.as_str());
-        ALWAYS_READ.into_iter().chain(merged).chain(mapped).collect::<Vec<_>>().join(", ")
+        let also = self.place.also_read.iter().copied();
+        ALWAYS_READ.into_iter().chain(merged).chain(also).chain(mapped).collect::<Vec<_>>().join(", ")
     }
 
     /// One row of a query. A value of another type than expected stays absent: absent never means a
@@ -136,6 +138,8 @@ impl FieldMap {
             author: row["LastModifiedBy"]["Name"].as_str().map(str::to_owned),
             anonymised: false,
             archived: row["IsDeleted"] == true,
+            person: text("ConvertedContactId").map(RecordId::from),
+            converted: row["IsConverted"] == true,
         })
     }
 

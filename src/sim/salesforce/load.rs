@@ -76,6 +76,18 @@ impl SalesforceSim {
     /// # Errors
     /// When there is no such living lead, or it is converted already.
     pub fn convert_lead(&self, lead: &str, with_opportunity: bool) -> Result<Converted, EditError> {
+        self.convert(lead, None, with_opportunity)
+    }
+
+    /// The same, into a contact that is there already and keeps its values.
+    ///
+    /// # Errors
+    /// As [`SalesforceSim::convert_lead`]; also when there is no such living contact.
+    pub fn convert_lead_into(&self, lead: &str, contact: &str) -> Result<Converted, EditError> {
+        self.convert(lead, Some(contact), false)
+    }
+
+    fn convert(&self, lead: &str, into: Option<&str>, with_opportunity: bool) -> Result<Converted, EditError> {
         let writer = self.colleague();
         let unknown = || EditError::UnknownRecord(lead.to_owned());
         let id = SfId::parse(lead).ok_or_else(unknown)?;
@@ -89,11 +101,27 @@ impl SalesforceSim {
             names.iter().filter_map(|(from, to)| Some(((*to).to_owned(), fields.get(*from)?.clone()))).collect()
         };
         let (by, now) = (&writer.author, writer.now);
-        let account = org.insert("Account", of(&[("Company", "Name")]), by, now);
+        let standing = match into {
+            Some(contact) => {
+                let no_contact = || EditError::UnknownRecord(contact.to_owned());
+                let id = SfId::parse(contact).ok_or_else(no_contact)?;
+                let known = org.committed("Contact", &id).filter(|known| !known.deleted).ok_or_else(no_contact)?;
+                let account = known.fields.get("AccountId").and_then(Value::as_str).and_then(SfId::parse);
+                Some((id, account))
+            }
+            None => None,
+        };
+        let account = match standing.as_ref().and_then(|(_, account)| account.clone()) {
+            Some(account) => account,
+            None => org.insert("Account", of(&[("Company", "Name")]), by, now),
+        };
         let person = [("FirstName", "FirstName"), ("LastName", "LastName"), ("Email", "Email"), ("Phone", "Phone")];
         let mut contact = of(&person);
         contact.insert("AccountId".to_owned(), json!(account.as_str()));
-        let contact = org.insert("Contact", contact, by, now);
+        let contact = match standing {
+            Some((contact, _)) => contact,
+            None => org.insert("Contact", contact, by, now),
+        };
         let opportunity = with_opportunity.then(|| {
             let mut fields = of(&[("Company", "Name"), ("OwnerId", "OwnerId")]);
             let close = now.plus(Duration::from_secs(90 * 24 * 60 * 60)).to_datetime().date_naive();

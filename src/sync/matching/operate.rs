@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::create::SourceNeed;
-use super::{MatchMode, create, decide, mode, users};
+use super::{MatchMode, create, decide, is_hopeless, mode, unused, users};
 use crate::merge::people;
 use crate::model::matching::{MatchRow, MatchState};
 use crate::model::{Actor, MatchKind, RecordId, Side, Timestamp};
@@ -38,14 +38,16 @@ pub enum MatchRefusal {
 pub struct MatchStatus {
     /// How it is matched, or why not.
     pub mode: MatchMode,
-    /// Whether any module that is on carries such entries; without one nothing is listed.
-    pub used: bool,
+    /// Why no module that is on carries such entries, if none does: nothing is listed then.
+    pub unused: Option<String>,
     /// A listing is under way.
     pub running: bool,
     /// When both sides were last listed, since the start.
     pub refreshed_at: Option<Timestamp>,
     /// When they are listed next by themselves.
     pub next_at: Option<Timestamp>,
+    /// What to know before the first sync is released (C-19).
+    pub warning: Option<String>,
     /// What went wrong on iVvy's and on the CRM's side the last time. Remote text: sanitise before display.
     pub errors: [Option<String>; 2],
 }
@@ -53,13 +55,16 @@ pub struct MatchStatus {
 impl Engine {
     /// How the match table of `kind` is doing.
     pub fn match_status(&self, kind: MatchKind) -> MatchStatus {
+        // A store that cannot be read says so elsewhere.
+        let warning = create::warning(&self.0, kind).ok().flatten();
         let progress = self.0.matching.of(kind);
         MatchStatus {
             mode: mode(&self.0, kind),
-            used: users(&self.0, kind).next().is_some(),
+            unused: users(&self.0, kind).next().is_none().then(|| unused(&self.0, kind)),
             running: progress.running,
             refreshed_at: progress.refreshed_at,
             next_at: Some(progress.next_at).filter(|at| *at > Timestamp::EPOCH),
+            warning,
             errors: progress.errors,
         }
     }
@@ -98,18 +103,21 @@ impl Engine {
         Ok(found.collect())
     }
 
-    /// Lists both sides of `kind` now, in the operators' lane, and takes what comes even if it is much less.
+    /// Lists both sides of `kind` now, in the operators' lane. With `accept` what comes is taken even if it
+    /// is much less than was known; otherwise such a table stays as it was, and its status says why.
     ///
     /// # Errors
     /// [`MatchRefusal::Refused`] when the kind is off or no module that is on carries it.
-    pub fn match_refresh(&self, kind: MatchKind) -> Result<(), MatchRefusal> {
-        if let MatchMode::Off(why) = mode(&self.0, kind) {
+    pub fn match_refresh(&self, kind: MatchKind, accept: bool) -> Result<(), MatchRefusal> {
+        if let MatchMode::Off(why) = mode(&self.0, kind)
+            && is_hopeless(&self.0, kind)
+        {
             return Err(MatchRefusal::Refused(why));
         }
         if users(&self.0, kind).next().is_none() {
-            return Err(MatchRefusal::Refused(format!("no module that is on carries {}", kind.title().to_lowercase())));
+            return Err(MatchRefusal::Refused(unused(&self.0, kind)));
         }
-        self.0.matching.change(kind, |progress| progress.requested = true);
+        self.0.matching.change(kind, |progress| (progress.requested, progress.accept) = (true, accept));
         self.0.matching.wake.notify_one();
         Ok(())
     }

@@ -50,7 +50,7 @@ pub(super) fn upsert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Re
     }
 }
 
-fn insert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), StoreError> {
+pub(super) fn insert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), StoreError> {
     let id = tx.new_item_id()?;
     let mut item = Item::new(id, context.module, draft.pair.clone(), draft.kind, context.now);
     item.priority = guard::priority(tx, context.module)?;

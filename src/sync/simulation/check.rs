@@ -151,7 +151,7 @@ fn at_rest(
         drive.ivvy.records(module).into_iter().map(|record| (record.id.clone(), record)).collect();
     let crm: BTreeMap<_, _> = drive.crm.records(module).into_iter().map(|record| (record.id.clone(), record)).collect();
     let def = module.def();
-    for link in view.links(module, None, 10_000)?.into_iter().filter(|link| link.state == LinkState::Linked) {
+    for link in view.links(module, None, 10_000)?.into_iter().filter(crate::model::Link::stands) {
         let (Some(x), Some(y)) = (ivvy.get(&link.ivvy), crm.get(&link.crm)) else {
             if !accounted(view, module, &PairKey::Link(link.id))? {
                 found.push(format!("I2: link {} names a record that does not exist, and nobody is asked", link.id));

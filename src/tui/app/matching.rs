@@ -53,7 +53,10 @@ impl App {
                 self.dialogs.push(Dialog::Form(Box::new(form)));
             }
             A::MatchAgain => {
-                effects.push(Effect::Call(Tag::Done, Request::MatchRefresh { kind: Some(self.matching.kind) }));
+                effects.push(Effect::Call(
+                    Tag::Done,
+                    Request::MatchRefresh { kind: Some(self.matching.kind), accept: false },
+                ));
             }
             A::MatchPair => self.open_pairing(effects),
             A::MatchUnpair => self.match_decide(MatchVerb::Unpair, effects),

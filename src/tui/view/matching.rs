@@ -26,7 +26,7 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
     let titles = match &app.matching.error {
         None => titles,
         Some(error) => {
-            let text = Safe::limited(&format!(" last listing failed: {error}"), 300);
+            let text = Safe::limited(&format!(" {error}"), 300);
             brush.fit(Tone::Error, &text, usize::from(area.width))
         }
     };
