@@ -59,7 +59,8 @@ fn remote(status: &crate::remote::gate::GateStatus) -> RemoteStatus {
     }
 }
 
-fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> {
+/// One row of the dashboard.
+pub(super) fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> {
     let id = def.id;
     let now = engine.now();
     let (counts, reasons, guard, swept) = engine.store().read(|view| {

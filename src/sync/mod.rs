@@ -44,6 +44,20 @@ use crate::remote::Capabilities;
 use crate::seam::{Clock, Entropy};
 use crate::store::{Reads as _, Store, StoreError};
 
+/// Minutes of the sparkline.
+const SPARK: usize = 30;
+
+/// Failures of a module in the last minute, and in the last hour; since the engine started at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// Writes that failed or whose outcome is not known.
+    pub writes: (u32, u32),
+    /// Sweeps that failed.
+    pub sweeps: (u32, u32),
+    /// Writes that succeeded, in the last hour.
+    pub written_hour: u32,
+}
+
 /// The engine of one account. Cheap to clone; all clones are the same engine.
 #[derive(Clone, Debug)]
 pub struct Engine(Arc<Core>);
@@ -71,6 +85,7 @@ impl Engine {
         core.store
             .write(move |tx| {
                 let epoch = tx.bump_epoch()?;
+                tx.interrupt_runs()?;
                 let what = AuditEvent::Started { version: env!("CARGO_PKG_VERSION").to_owned(), epoch };
                 tx.audit(decide::engine_note(what, at, Actor::engine())).map(|_| ())
             })
@@ -207,7 +222,22 @@ impl Engine {
 
     /// Writes per minute, oldest first.
     pub fn rates(&self, module: ModuleId) -> Vec<u32> {
-        self.0.rates.minutes(module, self.0.now())
+        self.0.rates.minutes(module, self.0.now(), SPARK)
+    }
+
+    /// What failed lately.
+    pub fn failures(&self, module: ModuleId) -> Lately {
+        let (core, now) = (&self.0, self.0.now());
+        Lately {
+            writes: core.failed_writes.lately(module, now),
+            sweeps: core.failed_sweeps.lately(module, now),
+            written_hour: core.rates.lately(module, now).1,
+        }
+    }
+
+    /// What the engine was told.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// Time between two sweeps.

@@ -4,12 +4,14 @@
 //! [`PROTOCOL`]; unknown fields are ignored, unknown requests are refused by name.
 
 pub mod codec;
+mod module;
 mod preview;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::module::{Failures, GuardLimit, ModuleSettings, ModuleView};
 pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
@@ -111,6 +113,16 @@ pub enum Request {
     Audit(AuditQuery),
     /// Check the audit chain.
     AuditVerify,
+    /// One module: its settings in effect, what failed lately, its last sweeps.
+    Module {
+        /// Which.
+        module: ModuleId,
+        /// Only sweeps before the one with this number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<u64>,
+        /// How many sweeps at most.
+        limit: u32,
+    },
     /// Start a sweep now.
     Sync {
         /// Which module; all when absent.
@@ -332,6 +344,8 @@ pub enum Answer {
         /// First row whose hash does not fit, if any.
         broken_at: Option<Seq>,
     },
+    /// To `Module`.
+    Module(Box<ModuleView>),
     /// To `GuardPlan`.
     Guard(GuardPlan),
     /// To `Matches`.
