@@ -61,6 +61,7 @@ mod notifications;
 mod odoo;
 mod population;
 mod preview;
+mod runs;
 mod staleness;
 mod unstable;
 mod verbs;
