@@ -28,6 +28,7 @@ pub use hooks::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSim
 
 use self::args::{Cli, Command, ConsoleArgs, Global};
 use self::output::Out;
+pub use self::output::session_zone;
 use crate::client::Client;
 use crate::config::{Config, paths};
 use crate::error::{Error, Result};

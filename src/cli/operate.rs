@@ -123,7 +123,8 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
     out.table(["REMOTE", "BREAKER", "CALLS/MIN", "ERRORS/MIN", "RATE/MIN", "TODAY", "LAST ERROR"], &rows)?;
     for remote in &status.remotes {
         for held in &remote.held {
-            let text = format!("{}: {} calls wait until {}", plain(&remote.name), plain(&held.lane), held.until);
+            let text =
+                format!("{}: {} calls wait until {}", plain(&remote.name), plain(&held.lane), out.when(held.until));
             let line = out.paint(Paint::Yellow, &text);
             out.line(line)?;
         }

@@ -20,12 +20,7 @@ fn of_module(module: ModuleId) -> Span {
     Span::prefix(Key::new().module(module).done())
 }
 
-pub(super) fn runs(
-    source: &dyn Source,
-    module: ModuleId,
-    before: Option<u64>,
-    limit: usize,
-) -> Result<Vec<RunRow>> {
+pub(super) fn runs(source: &dyn Source, module: ModuleId, before: Option<u64>, limit: usize) -> Result<Vec<RunRow>> {
     let mut span = of_module(module);
     if let Some(before) = before {
         span = span.before(key(module, before));

@@ -186,12 +186,7 @@ async fn once(core: &Arc<Core>, module: ModuleId, side: Side, shutdown: &wait::S
 
 /// A sweep; when the day's calls for full ones are used up, at least of what changed, if a full sweep has
 /// ever given that a point to begin from.
-async fn as_far_as_allowed(
-    core: &Arc<Core>,
-    module: ModuleId,
-    side: Side,
-    order: Order,
-) -> Result<(), PollError> {
+async fn as_far_as_allowed(core: &Arc<Core>, module: ModuleId, side: Side, order: Order) -> Result<(), PollError> {
     match sweep(core, module, side, order).await {
         Err(PollError::Remote(error)) if order.full && error.class == Class::Quota => {
             core.hold_for_quota(module, side, order.lane, &error);

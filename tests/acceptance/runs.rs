@@ -36,14 +36,15 @@ async fn every_sweep_is_on_record_with_what_it_read_and_how_it_ended() {
     let failing = FaultSpec { per_mille: Some(1000), ..FaultSpec::times(FaultKind::ErrorBefore, "Contact", 0) };
     faults.arm(FaultSpec { times: None, ..failing }).unwrap();
     world.engine.sync_now(Some(CONTACTS), false);
-    world.until("it failed again and again", async || {
-        let newest = runs(&world, Side::Ivvy).swap_remove(0);
-        if newest.times < 3 {
-            world.engine.sync_now(Some(CONTACTS), false);
-        }
-        newest.end == RunEnd::Failed && newest.times >= 3
-    })
-    .await;
+    world
+        .until("it failed again and again", async || {
+            let newest = runs(&world, Side::Ivvy).swap_remove(0);
+            if newest.times < 3 {
+                world.engine.sync_now(Some(CONTACTS), false);
+            }
+            newest.end == RunEnd::Failed && newest.times >= 3
+        })
+        .await;
     let failed = runs(&world, Side::Ivvy);
     assert_eq!(failed[1].end, RunEnd::Done, "one row for the same failure: {failed:?}");
     assert!(failed[0].error.as_ref().unwrap().contains("getContactList"), "{:?}", failed[0].error);

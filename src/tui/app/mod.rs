@@ -31,6 +31,7 @@ use super::triage::Triage;
 use super::view::layout;
 use crate::error::Result;
 use crate::model::{Fingerprint, ItemId, ModuleId, Seq, Timestamp, Verb};
+use crate::seam::Zone;
 use crate::wire::{Answer, Hello, MatchEntry, PreviewQuery, Request, Status};
 
 pub use decide::Bulk;
@@ -201,6 +202,8 @@ pub enum Link {
 pub struct Settings {
     /// Draw with ASCII only.
     pub ascii: bool,
+    /// The zone times are shown in.
+    pub zone: Zone,
     /// Keys that differ from the catalogue, by action name.
     pub keys: BTreeMap<String, Vec<String>>,
 }

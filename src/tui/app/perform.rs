@@ -207,7 +207,12 @@ impl App {
             .toasts
             .history()
             .map(|toast| {
-                format!("{}  {:5}  {}", toast.at.to_datetime().format("%H:%M:%S"), toast.severity.word(), toast.text)
+                format!(
+                    "{}  {:5}  {}",
+                    self.settings.zone.at(toast.at).format("%H:%M:%S"),
+                    toast.severity.word(),
+                    toast.text
+                )
             })
             .collect();
         self.dialogs.push(Dialog::Report(Report::new("Messages, newest first", lines)));

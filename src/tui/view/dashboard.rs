@@ -10,6 +10,7 @@ use super::layout::Room;
 use super::paint::{Brush, Signs, Spans, lines};
 use super::time;
 use crate::model::{Reason, State, Timestamp};
+use crate::seam::Zone;
 use crate::text::Safe;
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
@@ -91,7 +92,8 @@ fn remotes(app: &App, brush: Brush<'_>, status: &Status, width: usize, whole: bo
     }
     for remote in &status.remotes {
         rows.push(remote_line(brush, remote, width));
-        let note = remote_note(remote, status.daemon.now).filter(|_| whole || !remote.held.is_empty());
+        let note =
+            remote_note(remote, &app.settings.zone, status.daemon.now).filter(|_| whole || !remote.held.is_empty());
         if let Some(note) = note {
             let mut spans = vec![Span::raw("    ")];
             let tone = if remote.held.is_empty() { Tone::Dim } else { Tone::Warn };
@@ -269,12 +271,12 @@ fn remote_line(brush: Brush<'_>, remote: &RemoteStatus, width: usize) -> Line<'s
 }
 
 /// What limits calls to a remote, if anything does: a rate that gave way, the day's calls, lanes that wait.
-fn remote_note(remote: &RemoteStatus, now: Timestamp) -> Option<String> {
+fn remote_note(remote: &RemoteStatus, zone: &Zone, now: Timestamp) -> Option<String> {
     let mut parts = Vec::new();
     if let Some(last) = remote.held.last() {
         let lanes: Vec<&str> = remote.held.iter().map(|held| held.lane.as_str()).collect();
         let verb = if lanes.len() == 1 { "waits" } else { "wait" };
-        parts.push(format!("{} {verb} until {}", lanes.join(", "), time::stamp(last.until, now)));
+        parts.push(format!("{} {verb} until {}", lanes.join(", "), time::stamp(zone, last.until, now)));
     }
     if let Some(rate) = remote.rate.filter(|rate| rate.now_per_min < rate.configured_per_min) {
         parts.push(format!("rate {}/{}", rate.now_per_min, rate.configured_per_min));
@@ -298,11 +300,12 @@ fn daemon_line(app: &App, brush: Brush<'_>, width: usize) -> Line<'static> {
     let Some(status) = &app.status else { return Line::default() };
     let daemon = &status.daemon;
     let text = format!(
-        "  daemon {}, up {}, {}; CRM: {}",
+        "  daemon {}, up {}, {}; CRM: {}; times in {}",
         daemon.version,
         time::span(daemon.now.since(daemon.started_at)),
         if daemon.clients == 1 { "1 client".to_owned() } else { format!("{} clients", daemon.clients) },
         app.hello.crm,
+        app.settings.zone.label(daemon.now),
     );
     Line::from(brush.fit(Tone::Dim, &Safe::limited(&text, 300), width))
 }
@@ -317,14 +320,15 @@ mod tests {
         let now = Timestamp::from_secs(1_795_000_000);
         let rate = |now_per_min| Some(Rate { now_per_min, configured_per_min: 240 });
         let free = RemoteStatus { rate: rate(240), calls_today: 70, ..RemoteStatus::default() };
-        assert_eq!(remote_note(&free, now), None);
+        assert_eq!(remote_note(&free, &Zone::Utc, now), None);
         let slowed =
             RemoteStatus { rate: rate(120), quota: Some(Quota { used: 1_204, limit: 50_000 }), ..free.clone() };
-        assert_eq!(remote_note(&slowed, now).unwrap(), "rate 120/240; 1,204/50,000 today");
+        assert_eq!(remote_note(&slowed, &Zone::Utc, now).unwrap(), "rate 120/240; 1,204/50,000 today");
         let until = Timestamp::from_secs(1_795_046_400);
         let lane = |lane: &str| HeldLane { lane: lane.to_owned(), until };
         let quota = Some(Quota { used: 30_000, limit: 50_000 });
-        let held = |held: Vec<HeldLane>| remote_note(&RemoteStatus { held, quota, ..free.clone() }, now).unwrap();
+        let held =
+            |held: Vec<HeldLane>| remote_note(&RemoteStatus { held, quota, ..free.clone() }, &Zone::Utc, now).unwrap();
         let backfill = held(vec![lane("backfill")]);
         assert_eq!(backfill, "backfill waits until 11-19 00:00; 30,000/50,000 today");
         assert!(held(vec![lane("live"), lane("backfill")]).starts_with("live, backfill wait until"));
