@@ -13,6 +13,7 @@ mod fixture;
 pub mod keys;
 mod log;
 mod matching;
+mod module;
 mod queue;
 pub mod run;
 mod shadow;

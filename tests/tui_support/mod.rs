@@ -20,7 +20,7 @@ use ratatui::layout::Size;
 use tandem::error::{Error, ErrorKind, Result};
 use tandem::model::matching::Entry;
 use tandem::model::{
-    AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, MatchState, ModuleId, RecordId, Seq, Side, State, Timestamp,
+    AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, MatchState, ModuleId, RecordId, RunRow, Seq, Side, State, Timestamp,
 };
 use tandem::seam::Clock;
 use tandem::tui::keys::parse_sequence;
@@ -44,6 +44,8 @@ pub struct World {
     pub audit: Vec<AuditRow>,
     pub status: Status,
     pub matches: Vec<MatchRow>,
+    /// Newest first; of every module.
+    pub runs: Vec<RunRow>,
     /// The whole of what `body` fields hold.
     pub bodies: BTreeMap<ItemId, String>,
     pub asked: Vec<Request>,
@@ -101,6 +103,7 @@ pub fn conflicts(count: u64) -> World {
         views: (1..=count.min(50)).map(|id| (ItemId(id), fixture::conflict(id))).collect(),
         audit: (0..count.min(300)).rev().map(fixture::audit_row).collect(),
         status: status(count),
+        runs: fixture::runs(120),
         ..World::default()
     }
 }
@@ -293,6 +296,16 @@ impl World {
                 samples: (1..6).map(fixture::row).collect(),
                 hash: Fingerprint(0x1234_5678_9abc_def0_1234_5678_9abc_def0),
             })),
+            Request::Module { module, before, limit } => {
+                let mut view = fixture::module_view(module);
+                if let Some(status) = self.status.modules.iter().find(|status| status.name == module) {
+                    view.status = status.clone();
+                }
+                let older = self.runs.iter().filter(|run| before.is_none_or(|before| run.number < before));
+                view.runs = older.clone().take(limit as usize).cloned().collect();
+                view.more = older.count() > limit as usize;
+                Ok(Answer::Module(Box::new(view)))
+            }
             Request::Matches(query) => Ok(Answer::Matches(self.match_page(&query))),
             Request::MatchOptions { entry, text } => {
                 let others = self.matches.iter().filter(|row| row.kind == entry.kind && row.side != entry.side);

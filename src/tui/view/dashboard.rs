@@ -9,12 +9,13 @@ use ratatui::text::{Line, Span};
 use super::layout::Room;
 use super::paint::{Brush, Signs, Spans, lines};
 use super::time;
-use crate::model::{Reason, State, Timestamp};
+use crate::model::{MatchKind, MatchState, ModuleId, Reason, State, Timestamp};
 use crate::seam::Zone;
 use crate::text::Safe;
+use crate::tui::action::ActionId;
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
-use crate::wire::{ModuleStatus, NotificationStatus, RemoteStatus, Status};
+use crate::wire::{MatchStatus, ModuleStatus, NotificationStatus, RemoteStatus, Status};
 
 pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect) {
     let Some(status) = &app.status else {
@@ -57,12 +58,12 @@ type Rows = Vec<(Option<usize>, Line<'static>)>;
 
 fn modules(app: &App, brush: Brush<'_>, status: &Status, room: Room, detail: Detail) -> Rows {
     let width = usize::from(app.size.width);
-    let mut rows = vec![(None, titles(brush, room))];
+    let mut rows = vec![(None, titles(brush, room, width))];
     for (at, module) in status.modules.iter().enumerate() {
         let here = at == app.module;
-        rows.push((Some(at), module_line(brush, room, module, here)));
+        rows.push((Some(at), module_line(brush, room, width, module, here)));
         if here || detail != Detail::Cursor {
-            let notes = module_notes(brush, module, width, detail != Detail::All);
+            let notes = module_notes(app, brush, module, width, detail != Detail::All);
             rows.extend(notes.into_iter().map(|line| (Some(at), line)));
         }
     }
@@ -106,7 +107,14 @@ fn remotes(app: &App, brush: Brush<'_>, status: &Status, width: usize, whole: bo
         let tone = if seen.refused > 0 { Tone::Warn } else { Tone::Dim };
         rows.push(Line::from(brush.fit(tone, &Safe::limited(&text, 200), width)));
     }
+    for (tone, text) in matches(status).into_iter().filter(|(tone, _)| whole || *tone == Tone::Warn) {
+        rows.push(Line::from(brush.fit(tone, &Safe::limited(&format!("  {text}"), 400), width)));
+    }
     if whole {
+        let on: Vec<ModuleId> = status.modules.iter().map(|module| module.name).collect();
+        if let Some(off) = super::module::off(&on) {
+            rows.push(Line::from(brush.word(Tone::Dim, &format!("  {off}"), width)));
+        }
         rows.extend([Line::default(), daemon_line(app, brush, width)]);
     }
     rows.into_iter().map(|line| (None, line)).collect()
@@ -132,9 +140,25 @@ fn figures(room: Room) -> &'static [(&'static str, usize)] {
 
 const NAME: usize = 18;
 const STATE: usize = 9;
+/// Columns of the group, where there is room for it (V-02).
+const GROUP: usize = 8;
 
-fn titles(brush: Brush<'_>, room: Room) -> Line<'static> {
+fn group_columns(width: usize) -> usize {
+    if width >= 76 { GROUP } else { 0 }
+}
+
+/// What a state word is drawn in.
+pub(super) fn state_tone(state: &str) -> Tone {
+    match state {
+        "running" | "syncing" => Tone::Good,
+        "failing" | "stopped" => Tone::Error,
+        _ => Tone::Warn,
+    }
+}
+
+fn titles(brush: Brush<'_>, room: Room, width: usize) -> Line<'static> {
     let mut spans: Spans = vec![Span::raw("  ")];
+    spans.extend(brush.word(Tone::Dim, "Group", group_columns(width)));
     spans.extend(brush.word(Tone::Dim, "Module", NAME));
     spans.extend(brush.word(Tone::Dim, "State", STATE));
     for (title, columns) in figures(room) {
@@ -143,13 +167,10 @@ fn titles(brush: Brush<'_>, room: Room) -> Line<'static> {
     Line::from(spans)
 }
 
-fn module_line(brush: Brush<'_>, room: Room, module: &ModuleStatus, here: bool) -> Line<'static> {
-    let tone = match module.state.as_str() {
-        "running" | "syncing" => Tone::Good,
-        "failing" | "stopped" => Tone::Error,
-        _ => Tone::Warn,
-    };
+fn module_line(brush: Brush<'_>, room: Room, width: usize, module: &ModuleStatus, here: bool) -> Line<'static> {
+    let tone = state_tone(&module.state);
     let mut spans: Spans = vec![brush.marker(here), Span::raw(" ")];
+    spans.extend(brush.word(Tone::Dim, &module.name.group().to_string(), group_columns(width)));
     spans.extend(brush.word(Tone::Title, module.name.title(), NAME));
     spans.extend(brush.fit(tone, &Safe::limited(&module.state, 20), STATE));
     let seconds = |value: Option<u64>| value.map_or_else(|| "never".to_owned(), |s| time::span(Duration::from_secs(s)));
@@ -215,7 +236,13 @@ fn sparkline(signs: &Signs, rates: &[u32]) -> String {
 }
 
 /// Progress, guard and error of a module, each on a line of its own.
-fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, speaking: bool) -> Vec<Line<'static>> {
+fn module_notes(
+    app: &App,
+    brush: Brush<'_>,
+    module: &ModuleStatus,
+    width: usize,
+    speaking: bool,
+) -> Vec<Line<'static>> {
     let mut notes: Vec<(Tone, String)> = Vec::new();
     let reasons: Vec<String> =
         module.reasons.iter().map(|(reason, count)| format!("{} {}", time::count(*count), words(*reason))).collect();
@@ -226,14 +253,14 @@ fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, speaking:
         false => format!("waits for you: {}", reasons.join(", ")),
     };
     if let Some((read, total)) = module.progress.filter(|(read, _)| *read > 0) {
-        let of = total.map(|total| format!(" of {}", time::count(total))).unwrap_or_default();
-        text += &format!("; reading {}{of} rows", time::count(read));
+        text += &format!("; {}", super::module::reading(&brush.signs, read, total));
     }
     if !speaking || held > 0 {
         notes.push((Tone::Dim, text));
     }
     if let Some(guard) = &module.guard {
-        notes.push((Tone::Warn, format!("guard holds: {guard} (Enter to look)")));
+        let (key, _) = app.labelled(ActionId::Plan).unwrap_or_default();
+        notes.push((Tone::Warn, format!("guard holds: {guard} ({key} to look)")));
     }
     if let Some(waits) = &module.waits {
         notes.push((Tone::Warn, format!("waits: {waits}")));
@@ -287,6 +314,46 @@ fn remote_note(remote: &RemoteStatus, zone: &Zone, now: Timestamp) -> Option<Str
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
+/// Entries of the match tables that nobody has a counterpart for, of both systems together: leads travel
+/// without them (C-12, C-22). A table that is not in use says why (C-09).
+fn matches(status: &Status) -> Vec<(Tone, String)> {
+    let mut lines = Vec::new();
+    let mut counted: Vec<String> = Vec::new();
+    let mut open = false;
+    for kind in MatchKind::ALL {
+        let rows: Vec<&MatchStatus> = status.matches.iter().filter(|row| row.kind == kind).collect();
+        let what = kind.title();
+        if let Some(off) = rows.iter().find_map(|row| row.off.as_deref()) {
+            let sync = match kind {
+                MatchKind::Staff => "owner sync",
+                MatchKind::LeadSource => "lead source sync",
+            };
+            let why = off.strip_prefix(what).and_then(|rest| rest.strip_prefix(" not matched: ")).unwrap_or(off);
+            lines.push((Tone::Warn, format!("{sync} off: {why}")));
+            continue;
+        }
+        let count = |state| rows.iter().filter_map(|row| row.counts.get(&state)).sum::<u64>();
+        let (unmatched, ambiguous) = (count(MatchState::Unmatched), count(MatchState::Ambiguous));
+        open |= unmatched + ambiguous > 0;
+        match (rows.is_empty(), unmatched, ambiguous) {
+            (true, ..) => {}
+            (_, 0, 0) if rows.iter().all(|row| row.counts.is_empty()) => counted.push(format!("{what} not listed yet")),
+            (_, 0, 0) => counted.push(format!("{what} all matched")),
+            (_, _, 0) => counted.push(format!("{what} {} unmatched", time::count(unmatched))),
+            (_, 0, _) => counted.push(format!("{what} {} ambiguous", time::count(ambiguous))),
+            _ => counted.push(format!(
+                "{what} {} unmatched, {} ambiguous",
+                time::count(unmatched),
+                time::count(ambiguous)
+            )),
+        }
+    }
+    if !counted.is_empty() {
+        lines.insert(0, (if open { Tone::Warn } else { Tone::Dim }, counted.join("; ")));
+    }
+    lines
+}
+
 /// What came by itself, beside what polling finds.
 fn notifications(seen: &NotificationStatus, now: Timestamp) -> String {
     let last = seen.last_at.map_or_else(String::new, |at| format!(", last {} ago", time::span(now.since(at))));
@@ -313,6 +380,7 @@ fn daemon_line(app: &App, brush: Brush<'_>, width: usize) -> Line<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Side;
     use crate::wire::{HeldLane, Quota, Rate};
 
     #[test]
@@ -345,6 +413,40 @@ mod tests {
             notifications(&some, now),
             "notifications: 1,204 received, 300 duplicate, 2 refused, last 2 min ago"
         );
+    }
+
+    #[test]
+    fn unmatched_entries_are_counted_and_a_table_that_is_off_says_why_c09_c12() {
+        let side = |kind, side, counts: &[(MatchState, u64)], off: Option<&str>| MatchStatus {
+            kind,
+            side,
+            counts: counts.iter().copied().collect(),
+            off: off.map(str::to_owned),
+        };
+        let say = |rows: Vec<MatchStatus>| matches(&Status { matches: rows, ..Status::default() });
+        assert_eq!(say(Vec::new()), []);
+        let staff = |ivvy: &[(MatchState, u64)], crm: &[(MatchState, u64)]| {
+            [(Side::Ivvy, ivvy), (Side::Crm, crm)].map(|(of, counts)| side(MatchKind::Staff, of, counts, None))
+        };
+        let source = side(MatchKind::LeadSource, Side::Ivvy, &[(MatchState::Unmatched, 1_204)], None);
+        let all = [
+            staff(
+                &[(MatchState::Unmatched, 1), (MatchState::Matched, 9)],
+                &[(MatchState::Unmatched, 2), (MatchState::Ambiguous, 1)],
+            )
+            .to_vec(),
+            vec![source],
+        ]
+        .concat();
+        assert_eq!(say(all), [(Tone::Warn, "Staff 3 unmatched, 1 ambiguous; Lead sources 1,204 unmatched".to_owned())]);
+        assert_eq!(
+            say(staff(&[(MatchState::Matched, 4)], &[]).to_vec()),
+            [(Tone::Dim, "Staff all matched".to_owned())]
+        );
+        assert_eq!(say(staff(&[], &[]).to_vec()), [(Tone::Dim, "Staff not listed yet".to_owned())]);
+        let off = "Staff not matched: no list of them in CRM; records travel without";
+        let off = say(Side::BOTH.map(|of| side(MatchKind::Staff, of, &[], Some(off))).to_vec());
+        assert_eq!(off, [(Tone::Warn, "owner sync off: no list of them in CRM; records travel without".to_owned())]);
     }
 
     #[test]
