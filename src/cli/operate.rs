@@ -210,6 +210,8 @@ pub(super) fn print_plan(out: &mut Out, plan: &GuardPlan) -> Result<()> {
             "module": plan.module,
             "tripped": plan.tripped,
             "held": plan.held,
+            "ready": plan.ready,
+            "as_of": plan.as_of,
             "creates": plan.creates,
             "updates": plan.updates,
             "conflicts": plan.conflicts,
@@ -227,13 +229,17 @@ pub(super) fn print_plan(out: &mut Out, plan: &GuardPlan) -> Result<()> {
             let line = out.paint(Paint::Yellow, &format!("  holds {} items: {}", plan.held, plain(cause)));
             out.line(line)?;
         }
-        None => out.line("  open")?,
+        None => out.line(format!("  open: {} items go by themselves", plan.ready))?,
     }
     for side in Side::BOTH {
         let (creates, updates) = (count(&plan.creates, side), count(&plan.updates, side));
         out.line(format!("  {}: {creates} creates, {updates} updates", side.title()))?;
     }
     out.line(format!("  {} need a person", plan.conflicts))?;
+    if let Some(at) = plan.as_of {
+        let at = out.when(at);
+        out.line(format!("  as of {at}: looking reads no remote and writes nothing"))?;
+    }
     for row in &plan.samples {
         out.line(format!("    {} {}: {}", row.id, plain(&row.title), plain(&row.summary)))?;
     }

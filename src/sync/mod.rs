@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::core::{Polling, Remotes};
 pub use decide::{Ask, Refusal};
-pub use guard::{Held, Release};
+pub use guard::{Held, Ready, Release};
 pub use matching::{MatchMode, MatchRefusal, MatchStatus, SourceNeed};
 pub use nudge::Taken;
 pub use settings::{GuardLimits, Limit, Retry, SecondPerson, Settings};
@@ -153,6 +153,11 @@ impl Engine {
     /// What the guard of `module` holds.
     pub fn guard_held(&self, module: ModuleId) -> Result<Held, StoreError> {
         self.0.store.read(|view| guard::held(view, module))
+    }
+
+    /// What of `module` goes by itself as soon as its turn comes.
+    pub fn ready(&self, module: ModuleId) -> Result<Ready, StoreError> {
+        self.0.store.read(|view| guard::ready(view, module))
     }
 
     /// Opens the guard of `module`, or lets only `sample` items through.

@@ -140,7 +140,8 @@ pub enum Request {
         /// Which module; all when absent.
         module: Option<ModuleId>,
     },
-    /// What a tripped guard (or the next push) would do.
+    /// What a module would write: what its guard holds or, while that is open, what goes by itself. As far
+    /// as the last sweep has seen; asking reads no remote and writes nothing.
     GuardPlan {
         /// Which module.
         module: ModuleId,
@@ -575,6 +576,12 @@ pub struct GuardPlan {
     pub tripped: Option<String>,
     /// Items held by the guard.
     pub held: u64,
+    /// Items that go by themselves as soon as their turn comes; none while the guard is tripped.
+    #[serde(default)]
+    pub ready: u64,
+    /// When the slower side was last read to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     /// Creates on iVvy, creates on the CRM.
     pub creates: BTreeMap<Side, u64>,
     /// Updates on each side.

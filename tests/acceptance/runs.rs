@@ -3,10 +3,11 @@
 use tandem::daemon::Service as _;
 use tandem::daemon::service::AccountService;
 use tandem::error::ErrorKind;
-use tandem::model::{ModuleId, RunEnd, RunKind, RunRow, Side};
+use tandem::model::{MatchKind, MatchState, ModuleId, RunEnd, RunKind, RunRow, Side, State, Verb};
+use tandem::sim::control::Edit;
 use tandem::sim::fault::{FaultKind, FaultSpec};
 use tandem::store::Reads as _;
-use tandem::wire::{Answer, ModuleView, Request};
+use tandem::wire::{Answer, GuardPlan, ModuleView, Request, Status};
 
 use super::population::{Known, Shape};
 use super::world::{Setup, World, operator};
@@ -113,5 +114,74 @@ async fn a_module_tells_its_settings_and_pages_its_runs() {
     let refused = service.answer(&operator("vic"), off).await.unwrap_err().error;
     assert_eq!(refused.kind, ErrorKind::Refused);
     assert!(refused.hint.unwrap().contains("[modules.leads] enabled = true"));
+    world.end().await;
+}
+
+async fn dry_run(service: &AccountService) -> GuardPlan {
+    match service.answer(&operator("vic"), Request::GuardPlan { module: CONTACTS }).await.unwrap() {
+        Answer::Guard(plan) => plan,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_tells_what_would_be_written_and_writes_nothing() {
+    let world = World::in_step(Setup::salesforce(Shape::pairs(4))).await;
+    let service = AccountService::new(world.account.clone(), "acceptance", "test");
+    let nothing = dry_run(&service).await;
+    assert_eq!((nothing.tripped, nothing.held, nothing.ready), (None, 0, 0));
+    assert_eq!(nothing.updates.values().sum::<u64>(), 0);
+
+    // It cannot be written for a while, then somebody says: again, while the module is paused.
+    let failing = FaultSpec { per_mille: Some(1000), ..FaultSpec::times(FaultKind::ErrorBefore, "addOrUpdate", 0) };
+    world.ivvy.0.faults().arm(FaultSpec { times: None, ..failing }).unwrap();
+    let pair = world.take();
+    world.crm.edit(CONTACTS, &pair.crm, &[("phone", "+61 2 5558 7000")]).await;
+    world.engine.sync_now(Some(CONTACTS), false);
+    world.until("it is given up", async || world.items(CONTACTS, State::Dead).len() == 1).await;
+    world.engine.set_paused(Some(CONTACTS), true, operator("ada")).await.unwrap();
+    let item = world.items(CONTACTS, State::Dead).remove(0);
+    let item = world.decide(&item, Verb::Retry, |_| {}).await.unwrap();
+    assert_eq!(item.state, State::Ready);
+    let before = (world.engine.store().read(|view| view.seq()).unwrap(), world.writes());
+    let plan = dry_run(&service).await;
+    assert_eq!((plan.tripped, plan.held, plan.ready, plan.conflicts), (None, 0, 1, 0));
+    assert_eq!((plan.updates.get(&Side::Ivvy), plan.creates.is_empty()), (Some(&1), true));
+    assert_eq!(plan.samples.len(), 1);
+    assert!(plan.as_of.is_some());
+    assert_eq!(
+        (world.engine.store().read(|view| view.seq()).unwrap(), world.writes()),
+        before,
+        "looking writes nothing"
+    );
+    assert!(world.engine.failures(CONTACTS).writes.1 >= 1);
+
+    world.ivvy.0.faults().clear();
+    world.engine.set_paused(Some(CONTACTS), false, operator("ada")).await.unwrap();
+    world.settle().await;
+    assert_eq!(dry_run(&service).await.ready, 0, "it went");
+    world.end().await;
+}
+
+/// Scenario 1 on the dashboard: one more person whom nobody knows there, one more in the count.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_unmatched_person_is_one_more_in_the_status_c12() {
+    let world = World::in_step(Setup::salesforce(Shape::pairs(2)).also(&[ModuleId::Leads])).await;
+    let service = AccountService::new(world.account.clone(), "acceptance", "test");
+    let unmatched = async || {
+        let Answer::Status(Status { matches, .. }) = service.answer(&operator("vic"), Request::Status).await.unwrap()
+        else {
+            panic!("another answer")
+        };
+        let staff = matches.iter().filter(|row| row.kind == MatchKind::Staff && row.side == Side::Ivvy);
+        staff.filter_map(|row| row.counts.get(&MatchState::Unmatched)).sum::<u64>()
+    };
+    let before = unmatched().await;
+    let user = serde_json::json!({
+        "firstName": "Cleo", "lastName": "Staff", "email": "cleo@elsewhere.example", "currentStatus": 1, "userType": 1,
+    });
+    world.ivvy.0.edit(&Edit::create("user", user)).unwrap();
+    world.engine.match_refresh(MatchKind::Staff).unwrap();
+    world.until("it is counted", async || unmatched().await == before + 1).await;
     world.end().await;
 }

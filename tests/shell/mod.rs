@@ -183,6 +183,8 @@ impl Service for Fake {
                     module,
                     tripped: (module == ModuleId::Contacts).then(|| "first sync".to_owned()),
                     held: 5,
+                    ready: 0,
+                    as_of: None,
                     creates: BTreeMap::from([(Side::Crm, 4)]),
                     updates: BTreeMap::from([(Side::Ivvy, 1)]),
                     conflicts: 1,

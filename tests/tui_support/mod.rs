@@ -20,7 +20,8 @@ use ratatui::layout::Size;
 use tandem::error::{Error, ErrorKind, Result};
 use tandem::model::matching::Entry;
 use tandem::model::{
-    AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, MatchState, ModuleId, RecordId, RunRow, Seq, Side, State, Timestamp,
+    AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, MatchState, ModuleId, RecordId, RunRow, Seq, Side, State,
+    Timestamp,
 };
 use tandem::seam::Clock;
 use tandem::tui::keys::parse_sequence;
@@ -290,6 +291,8 @@ impl World {
                 module,
                 tripped: Some("first sync: 1,240 creates on the CRM wait for a look".into()),
                 held: 1_240,
+                ready: 0,
+                as_of: Some(fixture::now()),
                 creates: BTreeMap::from([(Side::Crm, 1_240)]),
                 updates: BTreeMap::new(),
                 conflicts: 3,

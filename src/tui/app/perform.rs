@@ -437,8 +437,8 @@ impl App {
     /// The title of an action with its key, for the footer.
     pub(in crate::tui) fn labelled(&self, id: ActionId) -> Option<(String, &'static str)> {
         let title = match (id, self.tab, &self.screen) {
-            (ActionId::Open, Tab::Dashboard, None) => "look closely",
-            (ActionId::Open, Tab::Dashboard, Some(_)) => "its queue",
+            (ActionId::Open, Tab::Dashboard, None) => "open",
+            (ActionId::Open, Tab::Dashboard, Some(_)) => "queue",
             _ => Action::of(id).title,
         };
         self.keymap.key(id).map(|key| (key, title))
