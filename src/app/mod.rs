@@ -105,6 +105,10 @@ impl Hooks for Parts {
             .collect())
     }
 
+    fn contracts(&self) -> std::collections::BTreeMap<&'static str, &'static str> {
+        [("ivvy", crate::remote::ivvy::API_DOCS)].into()
+    }
+
     fn schema(&self) -> Option<u32> {
         Some(store::meta::SCHEMA)
     }

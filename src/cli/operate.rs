@@ -41,11 +41,12 @@ fn status_shape(status: &Status) -> Value {
         "daemon": status.daemon,
         "modules": status.modules.iter().map(module_shape).collect::<Vec<_>>(),
         "remotes": status.remotes,
+        "matches": status.matches,
         "seq": status.seq,
     })
 }
 
-fn module_shape(module: &ModuleStatus) -> Value {
+pub(super) fn module_shape(module: &ModuleStatus) -> Value {
     json!({
         "name": module.name,
         "state": module.state,
@@ -102,6 +103,14 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
                 out.line(line)?;
             }
         }
+    }
+    for side in &status.matches {
+        let counts: Vec<String> = side.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let text = match &side.off {
+            Some(off) => plain(off),
+            None => format!("{} in {}: {}", side.kind.title(), side.side.title(), counts.join(", ")),
+        };
+        out.line(text)?;
     }
     out.line("")?;
     let rows: Vec<[String; 7]> = status

@@ -113,7 +113,8 @@ fn remotes(app: &App, brush: Brush<'_>, status: &Status, width: usize, whole: bo
     if whole {
         let on: Vec<ModuleId> = status.modules.iter().map(|module| module.name).collect();
         if let Some(off) = super::module::off(&on) {
-            rows.push(Line::from(brush.word(Tone::Dim, &format!("  {off}"), width)));
+            let parts = crate::text::wrap(&off, width.saturating_sub(2)).into_iter();
+            rows.extend(parts.map(|part| Line::from(brush.say(Tone::Dim, format!("  {part}")))));
         }
         rows.extend([Line::default(), daemon_line(app, brush, width)]);
     }

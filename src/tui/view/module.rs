@@ -326,16 +326,16 @@ fn outcome(run: &RunRow, signs: &Signs) -> (Tone, String) {
     }
 }
 
-/// Modules by group, for the line that says what is off (V-03).
+/// What is off, by group, and how to switch it on (V-03).
 pub(super) fn off(on: &[ModuleId]) -> Option<String> {
     let mut groups: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     let off = |module: &ModuleId| !on.contains(module);
     ModuleId::ALL.into_iter().filter(off).for_each(|id| groups.entry(id.group()).or_default().push(id.title()));
     let number: usize = groups.values().map(Vec::len).sum();
     let first = ModuleId::ALL.into_iter().find(|id| off(id) && id.follows().is_none())?;
-    let named: Vec<String> = groups.iter().map(|(group, titles)| format!("{group}: {}", titles.join(", "))).collect();
+    let named: Vec<String> = groups.iter().map(|(group, titles)| format!("{} ({group})", titles.join(", "))).collect();
     let modules = if number == 1 { "module" } else { "modules" };
-    Some(format!("{number} {modules} off (switch on: [modules.{first}] enabled = true). {}", named.join("; ")))
+    Some(format!("{number} {modules} off: {}. Switch on: [modules.{first}] enabled = true", named.join("; ")))
 }
 
 #[cfg(test)]
@@ -374,7 +374,7 @@ mod tests {
         let venues = [venues.as_slice(), &[ModuleId::ContactEmails]].concat();
         assert_eq!(
             off(&venues).unwrap(),
-            "3 modules off (switch on: [modules.events] enabled = true). Events: Events, Attendees, Registrations"
+            "3 modules off: Events, Attendees, Registrations (Events). Switch on: [modules.events] enabled = true"
         );
         assert_eq!(off(&ModuleId::ALL), None);
     }
