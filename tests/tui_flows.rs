@@ -465,9 +465,49 @@ async fn a_person_is_paired_by_key_and_never_by_accident_c12() {
     console.press("+").await;
     assert!(console.shows("staff are never created"), "{}", console.text());
     console.press("G").await;
-    assert!(console.shows("Person 0199") || console.shows("Person 0399"), "{}", console.text());
-    console.press("G G G G").await;
     assert!(console.shows("Person 0999"), "{}", console.text());
+}
+
+/// 5,000 on each side: to the end at one key, and a filter that finds one of them.
+#[tokio::test]
+async fn five_thousand_staff_are_paged_to_the_end_and_filtered() {
+    let world = tui_support::World {
+        status: tui_support::status(0),
+        matches: tui_support::staff(5_000),
+        ..tui_support::World::default()
+    };
+    let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+    let asked = |console: &Console| {
+        let asked = console.fake.asked().into_iter();
+        asked.filter(|request| matches!(request, Request::Matches(_))).count()
+    };
+    console.press("5 G").await;
+    let (_, line) = console.marked_line().unwrap();
+    assert!(line.contains("Person 4999"), "{}", console.text());
+    let before = asked(&console);
+    assert!(before <= 8, "{before} questions");
+    // Whatever happens meanwhile moves nobody.
+    console.changed(&[]).await;
+    assert!(console.marked_line().unwrap().1.contains("Person 4999"), "{}", console.text());
+    assert_eq!(asked(&console), before + 1, "only what is looked at is read again");
+    console.press("/").await;
+    console.type_text("person 4323").await;
+    console.press("Enter").await;
+    assert!(console.marked_line().unwrap().1.contains("Person 4323"), "{}", console.text());
+    // While one types in the pairing dialog nothing is counted again.
+    console.press("Enter").await;
+    console.type_text("Person").await;
+    assert!(console.shows("12 records were sent without it"), "{}", console.text());
+    let texts: Vec<String> = console
+        .fake
+        .asked()
+        .into_iter()
+        .filter_map(|request| match request {
+            Request::MatchOptions { text, .. } => Some(text),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(texts, ["", "P", "Pe", "Per", "Pers", "Perso", "Person"]);
 }
 
 #[tokio::test]

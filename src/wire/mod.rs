@@ -355,8 +355,10 @@ pub enum Answer {
     MatchOptions {
         /// Entries of the other side, the most similar first.
         options: Vec<MatchLine>,
-        /// Records that went, or wait to go, without this entry.
-        without: u64,
+        /// Records that went, or wait to go, without this entry. Counting them looks at every record, so it is
+        /// done only when no text was given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without: Option<u64>,
     },
     /// To `Check`.
     Check {

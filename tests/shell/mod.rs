@@ -246,7 +246,7 @@ impl Service for Fake {
                     let rows = vec![MatchLine { row, other: None, because }];
                     Answer::Matches(MatchPage { rows, ..MatchPage::default() })
                 }
-                Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: 3 },
+                Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: Some(3) },
                 Request::MatchDecide { .. }
                 | Request::MatchRefresh { .. }
                 | Request::Pause { .. }

@@ -313,7 +313,7 @@ impl World {
             Request::MatchOptions { entry, text } => {
                 let others = self.matches.iter().filter(|row| row.kind == entry.kind && row.side != entry.side);
                 let options = others.filter(|row| row.name.contains(&text)).take(5).map(|row| self.line(row)).collect();
-                Ok(Answer::MatchOptions { options, without: 12 })
+                Ok(Answer::MatchOptions { options, without: text.is_empty().then_some(12) })
             }
             Request::Check => Ok(Answer::Check {
                 rows: vec![CheckRow {
@@ -341,14 +341,15 @@ impl World {
         let mut counts = BTreeMap::new();
         let of_side = || self.matches.iter().filter(|row| row.kind == query.kind && row.side == query.side);
         of_side().for_each(|row| *counts.entry(row.state).or_default() += 1);
-        let from: usize = query.after.as_ref().map_or(0, |token| token.parse().unwrap());
         let rows: Vec<MatchLine> = of_side()
             .filter(|row| query.state.is_none_or(|state| row.state == state))
             .filter(|row| query.text.as_ref().is_none_or(|text| row.name.to_lowercase().contains(&text.to_lowercase())))
             .map(|row| self.line(row))
             .collect();
+        let after = query.after.as_ref().and_then(|id| rows.iter().position(|line| line.row.id.0 == *id));
+        let from = after.map_or(0, |at| at + 1);
         let to = (from + query.limit as usize).min(rows.len());
-        let more = (to < rows.len()).then(|| to.to_string());
+        let more = (to < rows.len()).then(|| rows[to - 1].row.id.0.clone());
         let off = (query.kind == MatchKind::LeadSource).then(|| "odoo does not list its lead sources".to_owned());
         MatchPage { rows: rows[from..to].to_vec(), more, counts, off, error: None }
     }

@@ -178,8 +178,8 @@ pub enum Tag {
         /// Runs before this one; the newest when absent.
         before: Option<u64>,
     },
-    /// What an entry could be paired with.
-    MatchOptions(MatchEntry),
+    /// What an entry could be paired with, of what contains a text.
+    MatchOptions(MatchEntry, String),
     /// A decision.
     Decide {
         /// What.

@@ -174,7 +174,7 @@ impl App {
         let due = self.refresh.matches.due(self.now) && (self.live() || !self.matching.loaded());
         let more = self.now >= self.refresh.more_not_before;
         let query = match due {
-            true => self.matching.first(),
+            true => self.matching.refresh(height),
             false if more => self.matching.prefetch(height),
             false => None,
         };

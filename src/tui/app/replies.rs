@@ -76,8 +76,8 @@ impl App {
                     self.scroll_module(0);
                 }
             }
-            (Tag::MatchOptions(entry), Answer::MatchOptions { options, without }) => {
-                self.match_options(&entry, options, without);
+            (Tag::MatchOptions(entry, text), Answer::MatchOptions { options, without }) => {
+                self.match_options((&entry, &text), options, without);
             }
             (Tag::Decide { verb, target }, Answer::Decided(item)) => self.decided(verb, &target, &item),
             (Tag::Bulk, Answer::DecidedMany { results }) => self.bulk_answered(results, effects),
@@ -188,7 +188,7 @@ impl App {
                     None => self.module_answered(),
                 }
             }
-            Tag::MatchOptions(_) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Pairing(_))),
+            Tag::MatchOptions(..) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Pairing(_))),
             Tag::Bulk => return self.bulk_failed(error),
             Tag::Decide { verb, target } => {
                 let current = failed.current.as_deref();
