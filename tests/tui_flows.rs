@@ -601,7 +601,7 @@ async fn enter_looks_closely_at_a_module_and_once_more_goes_to_its_queue() {
     assert!(console.shows("full interrupted") || console.shows("changes interrupted"), "{}", console.text());
     assert!(console.shows("Enter queue"), "{}", console.text());
     console.press("Esc").await;
-    assert!(console.shows("Remote") && !console.shows("(Common)"), "{}", console.text());
+    assert!(console.shows("Remote") && !console.shows("Sweeps, newest"), "{}", console.text());
     console.press("j Enter Enter").await;
     let pages = console.fake.asked().into_iter().filter_map(|request| match request {
         Request::Page(query) => query.filter.module,
