@@ -26,7 +26,7 @@ const CHUNK: usize = 500;
 /// Bytes of an error kept with the run it ended.
 const LONGEST_ERROR: usize = 400;
 /// Runs looked at for the last one of a side.
-const RECENT: usize = 8;
+const RECENT: usize = 64;
 
 /// Why a sweep ended early.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ async fn record_failure(core: &Core, run: RunRow, error: &RemoteError) -> Result
     let run = RunRow { error: Some(error), ..run.ended(RunEnd::Failed, core.now()) };
     core.store
         .write(move |tx| {
-            // Both sides take turns in one list, so the last of this side is among the first few.
+            // Both sides share one list, and the other may have been read many times meanwhile.
             let last = tx.runs(run.module, None, RECENT)?.into_iter().find(|last| last.side == run.side);
             match last.filter(|last| run.number == 0 && run.repeats(last)) {
                 Some(last) => {

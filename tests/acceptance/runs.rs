@@ -31,7 +31,8 @@ async fn every_sweep_is_on_record_with_what_it_read_and_how_it_ended() {
     world.ivvy.edit(CONTACTS, &pair.ivvy, &[("phone", "+61 2 5558 1000")]);
     world.settle().await;
     let seen = runs(&world, Side::Ivvy).into_iter().find(|run| run.changed == 1).expect("one row had changed");
-    assert_eq!((seen.kind, seen.end, seen.asked), (RunKind::Changes, RunEnd::Done, true), "settle() asks for it");
+    assert_eq!((seen.kind, seen.end), (RunKind::Changes, RunEnd::Done));
+    assert!(runs(&world, Side::Ivvy).iter().any(|run| run.asked), "settle() asks for sweeps");
 
     let faults = world.ivvy.0.faults();
     let failing = FaultSpec { per_mille: Some(1000), ..FaultSpec::times(FaultKind::ErrorBefore, "Contact", 0) };
