@@ -196,6 +196,33 @@ async fn status_has_the_documented_shape_and_tells_trouble() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_module_is_shown_closely_with_its_sweeps_in_pages() {
+    let rig = Rig::new(Role::Viewer);
+    let view = rig.json(0, &["status", "contacts", "--runs", "2"]).remove(0);
+    assert_eq!((&view["module"], &view["group"], &view["next"]), (&json!("contacts"), &json!("common"), &json!(29)));
+    let numbers = |view: &Value| -> Vec<u64> {
+        view["runs"].as_array().unwrap().iter().map(|run| run["number"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(numbers(&view), [30, 29]);
+    assert_eq!((&view["runs"][0]["end"], &view["runs"][0]["times"]), (&json!("failed"), &json!(3)));
+    let custom: Vec<&Value> =
+        view["fields"].as_array().unwrap().iter().filter(|field| field["custom"] == true).collect();
+    assert_eq!((custom.len(), &custom[0]["name"]), (1, &json!("shoe_size")));
+    let older = rig.json(0, &["status", "contacts", "--before", "3"]).remove(0);
+    assert_eq!((numbers(&older), &older["next"]), (vec![2, 1], &Value::Null));
+
+    let (text, _) = rig.text(0, &["status", "contacts"]);
+    assert!(text.contains("Contacts (Common) running") && text.contains("2 of 40 writes"), "{text}");
+    assert!(text.contains("failed 3 times: 503 ␛]0;owned␇") && text.contains("more: --before 11"), "{text}");
+    assert!(text.contains("[modules.contacts] enabled = true") && text.contains("Shoe size"), "{text}");
+    *rig.fake.module_state.lock().unwrap() = "failing".to_owned();
+    rig.text(1, &["status", "contacts"]);
+    rig.text(1, &["status", "leads"]);
+    rig.text(2, &["status", "--runs", "5"]);
+    rig.text(2, &["status", "people"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn audit_is_listed_shown_and_verified() {
     let rig = Rig::new(Role::Viewer);
     let rows = rig.json(0, &["audit", "list", "--limit", "1"]);

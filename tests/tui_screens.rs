@@ -102,6 +102,9 @@ fn world_of(titles: &[&str]) -> World {
         module.guard = Some((*title).into());
         module.state = (*title).into();
     }
+    for (run, title) in world.runs.iter_mut().zip(titles.iter().cycle()) {
+        (run.end, run.error) = (model::RunEnd::Failed, Some((*title).into()));
+    }
     world.status.daemon.last_error = titles.last().map(|title| (*title).into());
     world
 }
@@ -217,9 +220,22 @@ async fn odd_records() {
 }
 
 #[tokio::test]
+async fn a_module_looked_at_closely() {
+    let mut all = at_all_sizes(|| Fake::with_conflicts(88_123), "Enter").await;
+    all += "=== and further down, 40x10\n";
+    all += &picture(&play(&Fake::with_conflicts(88_123), (40, 10), keys("Enter Tab j j")).await);
+    // A one-way module that follows another one's switch, and tripped.
+    let mut world = conflicts(3);
+    world.status.modules[0].name = ModuleId::Attendees;
+    let fake = Fake::new(fixture::hello(), world);
+    all += &format!("=== attendees\n{}", picture(&play(&fake, (120, 40), keys("G Enter")).await));
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
 async fn dialogs() {
     let mut all = String::new();
-    for presses in ["2 ?", "2 :", "2 x", "2 Enter F", "2 Space Space s", "Enter", "2 Enter e", "2 g", "2 Enter z"] {
+    for presses in ["2 ?", "2 :", "2 x", "2 Enter F", "2 Space Space s", "d", "2 Enter e", "2 g", "2 Enter z"] {
         let fake = Fake::with_conflicts(12);
         all += &format!("=== {presses}\n{}", picture(&play(&fake, (80, 24), keys(presses)).await));
     }
@@ -258,7 +274,9 @@ async fn no_size_and_no_dialog_panics() {
         "4",
         "2 ?",
         "2 Enter F",
-        "Enter",
+        "d",
+        "Enter G",
+        "Enter Tab j G",
         "2 g",
         "2 Space Space s",
         "2 Enter e",
@@ -368,7 +386,7 @@ fn foreign_sequences(bytes: &[u8]) -> Vec<String> {
 #[tokio::test]
 async fn hostile_records_write_no_sequence_of_their_own() {
     let tours = [
-        "1 Enter Esc",
+        "1 d Esc Enter j Tab j G Esc",
         "2 j j j j Enter Enter Esc Tab Esc",
         "4 j",
         "2 j j j Space j Space s Esc g m Esc",

@@ -105,6 +105,10 @@ impl Hooks for Parts {
             .collect())
     }
 
+    fn contracts(&self) -> std::collections::BTreeMap<&'static str, &'static str> {
+        [("ivvy", crate::remote::ivvy::API_DOCS)].into()
+    }
+
     fn schema(&self) -> Option<u32> {
         Some(store::meta::SCHEMA)
     }
@@ -118,5 +122,11 @@ fn console_options(theme: Option<String>, color: ColorWhen) -> tui::Options {
         ColorWhen::Auto => std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
     };
     let file = theme.as_ref().map(std::path::PathBuf::from).filter(|path| path.components().count() > 1);
-    tui::Options { theme: theme.filter(|_| file.is_none()), theme_file: file, no_color, ..tui::Options::default() }
+    tui::Options {
+        theme: theme.filter(|_| file.is_none()),
+        theme_file: file,
+        no_color,
+        zone: crate::cli::session_zone(),
+        ..tui::Options::default()
+    }
 }

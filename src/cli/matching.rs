@@ -159,7 +159,9 @@ async fn options(context: &mut Context, client: &Client, entry: MatchEntry, text
         context.out.json(&json!({ "options": options, "without": without }))?;
     } else {
         table(context, &options)?;
-        context.out.line(format!("{without} records were sent without it"))?;
+        if let Some(without) = without {
+            context.out.line(format!("{without} records were sent without it"))?;
+        }
     }
     Ok(0)
 }

@@ -21,7 +21,7 @@ pub(super) fn page(engine: &Engine, query: &MatchQuery) -> Result<Answer, StoreE
     let rows = engine.match_rows(*kind, *side, filter, after.as_ref(), limit)?;
     let more = rows.last().filter(|_| rows.len() == limit).map(|row| row.id.0.clone());
     let counts = engine.match_counts(*kind, *side)?;
-    let rows = rows.into_iter().map(|row| line(engine, row)).collect::<Result<_, StoreError>>()?;
+    let rows = lines(engine, rows)?;
     let status = engine.match_status(*kind);
     let failed = status.errors.into_iter().flatten().next().map(|why| format!("last listing failed: {why}"));
     let error = failed.or(status.warning);
@@ -37,8 +37,8 @@ pub(super) fn options(engine: &Engine, entry: &MatchEntry, text: &str) -> Result
         let filter = MatchFilter { state: None, needle: Some(text.trim()) };
         engine.match_rows(*kind, side.other(), filter, None, OPTIONS)?
     };
-    let options = rows.into_iter().map(|row| line(engine, row)).collect::<Result<_, StoreError>>()?;
-    Ok(Answer::MatchOptions { options, without: engine.match_without(*kind, *side, id)? })
+    let without = if text.trim().is_empty() { Some(engine.match_without(*kind, *side, id)?) } else { None };
+    Ok(Answer::MatchOptions { options: lines(engine, rows)?, without })
 }
 
 /// A decision about one entry.
@@ -115,13 +115,19 @@ fn off(engine: &Engine, kind: MatchKind) -> Option<String> {
     }
 }
 
-fn line(engine: &Engine, row: MatchRow) -> Result<MatchLine, StoreError> {
-    let there = match &row.other {
-        Some(other) => engine.store().read(|view| view.match_row(row.kind, row.side.other(), other))?,
-        None => None,
-    };
-    let because = row.because().to_owned();
-    Ok(MatchLine { row, other: there.map(|there| there.name), because })
+/// Rows as they are shown, with the names of their counterparts as of one moment.
+fn lines(engine: &Engine, rows: Vec<MatchRow>) -> Result<Vec<MatchLine>, StoreError> {
+    engine.store().read(|view| {
+        let line = |row: MatchRow| {
+            let there = match &row.other {
+                Some(other) => view.match_row(row.kind, row.side.other(), other)?,
+                None => None,
+            };
+            let because = row.because().to_owned();
+            Ok(MatchLine { row, other: there.map(|there| there.name), because })
+        };
+        rows.into_iter().map(line).collect()
+    })
 }
 
 fn refused(refusal: &MatchRefusal) -> ServiceError {

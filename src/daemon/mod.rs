@@ -9,6 +9,7 @@ pub mod account;
 mod calls;
 mod identity;
 mod matching;
+mod module;
 pub mod notifications;
 mod preview;
 pub(crate) mod report;

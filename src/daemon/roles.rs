@@ -16,6 +16,7 @@ pub fn least_role(request: &Request) -> Role {
         | Request::Audit(_)
         | Request::AuditVerify
         | Request::GuardPlan { .. }
+        | Request::Module { .. }
         | Request::Matches(_)
         | Request::MatchOptions { .. }
         | Request::Watch => Role::Viewer,

@@ -138,6 +138,9 @@ impl AccountService {
                 let (rows, broken_at) = blocking(move || store.read(|view| view.audit_verify())).await?;
                 Ok(Answer::AuditVerified { rows, broken_at })
             }
+            Request::Module { module, before, limit } => {
+                Ok(Answer::Module(Box::new(super::module::view(engine, module, before, limit)?)))
+            }
             Request::Sync { module, full } => {
                 let paused = |id: &ModuleId| engine.is_paused(*id);
                 let asked: Vec<ModuleId> =

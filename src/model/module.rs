@@ -217,6 +217,11 @@ impl ModuleId {
         Self::ALL.into_iter().find(|module| module.number() == number)
     }
 
+    /// Which part of the catalogue it belongs to (V-02).
+    pub fn group(self) -> Group {
+        self.facts().group
+    }
+
     /// Whether it is kept in step when the configuration does not say so: optional means off (V-03).
     pub fn on_by_default(self) -> bool {
         self.facts().on_by_default
@@ -560,5 +565,36 @@ pub fn external_key(scope: Option<&str>, module: ModuleId, ivvy_id: &str) -> Str
     match scope {
         Some(scope) => format!("{scope}-{}-{ivvy_id}", module.singular()),
         None => format!("{}-{ivvy_id}", module.singular()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seven_modules_have_these_names_and_groups_and_leads_is_an_eighth_v02() {
+        let named = |group: Group| -> Vec<&str> {
+            ModuleId::ALL.into_iter().filter(|id| id.group() == group).map(ModuleId::title).collect()
+        };
+        assert_eq!(named(Group::Common), ["Contacts", "Leads", "Contact Emails"]);
+        assert_eq!(named(Group::Events), ["Events", "Attendees", "Registrations"]);
+        assert_eq!(named(Group::Venues), ["Companies", "Quotes & Bookings"]);
+        let stable: Vec<&str> = ModuleId::ALL.into_iter().map(Into::into).collect();
+        let expected = [
+            "companies",
+            "contacts",
+            "leads",
+            "events",
+            "attendees",
+            "registrations",
+            "quotes_and_bookings",
+            "contact_emails",
+        ];
+        assert_eq!(stable, expected, "as configuration, command line and logs call them");
+        for id in ModuleId::ALL {
+            assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!((id.def().group, id.def().flow), (id.group(), id.flow()));
+        }
     }
 }

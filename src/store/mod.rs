@@ -33,6 +33,7 @@ mod put_item;
 mod reads;
 mod rebuild;
 mod records;
+mod runs;
 mod source;
 mod tables;
 mod tx;

@@ -9,13 +9,13 @@ use super::matching::{self, MatchFilter};
 use super::meta;
 use super::source::{Source, View};
 use super::tx::Tx;
-use super::{audit, intents, items, links, page, records};
+use super::{audit, intents, items, links, page, records, runs};
 use crate::model::guard::Guard;
 use crate::model::matching::{MatchRow, MatchState, SourceIntent};
 use crate::model::query::{AuditQuery, PageQuery, Rows};
 use crate::model::{
     AuditRow, Base, Cursor, Decision, Intent, Item, ItemId, Link, LinkId, MatchKind, ModuleId, Observation, PairKey,
-    Reason, RecordId, Seq, Side, State, Timestamp,
+    Reason, RecordId, RunRow, Seq, Side, State, Timestamp,
 };
 
 /// Read access. Implemented by [`View`] (a snapshot) and [`Tx`] (which sees its own writes). Every
@@ -270,6 +270,11 @@ pub trait Reads {
     /// Audit rows, newest first.
     fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>> {
         audit::rows(self.source(), query)
+    }
+
+    /// Runs of a module, newest first, from the one before number `before`.
+    fn runs(&self, module: ModuleId, before: Option<u64>, limit: usize) -> Result<Vec<RunRow>> {
+        runs::runs(self.source(), module, before, limit)
     }
 
     /// Checks the audit chain: how many rows were checked, and the first that does not fit.

@@ -79,6 +79,8 @@ pub enum Tab {
     DeliveryTimes,
     /// module·side·id → number. Records to be read directly.
     Nudges,
+    /// module·number → run. The last sweeps of each module.
+    Runs,
 }
 
 impl Tab {

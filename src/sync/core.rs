@@ -54,6 +54,9 @@ pub(super) struct Core {
     pub signals: Signals,
     switches: Mutex<Switches>,
     pub rates: Rates,
+    /// Writes that failed, or whose outcome is not known.
+    pub failed_writes: Rates,
+    pub failed_sweeps: Rates,
     pub matching: Matching,
     #[cfg(test)]
     pub ablate: super::simulation::Ablation,
@@ -122,6 +125,8 @@ impl Core {
             signals: Signals { poll, ..Signals::default() },
             switches: Mutex::default(),
             rates: Rates::default(),
+            failed_writes: Rates::default(),
+            failed_sweeps: Rates::default(),
             matching: Matching::default(),
             #[cfg(test)]
             ablate: super::simulation::Ablation::default(),

@@ -230,6 +230,43 @@ pub struct Held {
     pub hash: Fingerprint,
 }
 
+/// What of a module goes by itself as soon as its turn comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Items.
+    pub items: u64,
+    /// Creates by the side they would be made on.
+    pub creates: BTreeMap<Side, u64>,
+    /// Updates by the side they would write.
+    pub updates: BTreeMap<Side, u64>,
+}
+
+/// Looks through everything that is planned and waits for its turn, or for another try. Writes nothing.
+pub(super) fn ready(view: &impl Reads, module: ModuleId) -> Result<Ready, StoreError> {
+    let mut found = Ready::default();
+    for state in [State::Ready, State::Retry] {
+        let mut after = None;
+        loop {
+            let page = view.in_state(module, state, after, CHUNK)?;
+            let Some(last) = page.last().copied() else {
+                break;
+            };
+            for id in page {
+                let Some(item) = view.item(id)? else {
+                    continue;
+                };
+                found.items += 1;
+                for side in written_sides(&item) {
+                    let by_side = if item.kind == Kind::Create { &mut found.creates } else { &mut found.updates };
+                    *by_side.entry(side).or_default() += 1;
+                }
+            }
+            after = Some(last);
+        }
+    }
+    Ok(found)
+}
+
 /// Looks through everything the guard of `module` holds.
 pub(super) fn held(view: &impl Reads, module: ModuleId) -> Result<Held, StoreError> {
     let mut found = Held {

@@ -33,7 +33,7 @@ use super::decide::engine_note;
 use super::wait::{self, Outcome, Shutdown};
 use crate::merge::people;
 use crate::model::matching::{Entry, MatchRow, MatchState};
-use crate::model::{Actor, AuditEvent, FieldKind, MatchKind, ModuleId, RecordId, Side, Timestamp};
+use crate::model::{Actor, AuditEvent, FieldKind, Fingerprint, MatchKind, ModuleId, RecordId, Side, Timestamp};
 use crate::remote::{Class, Lane};
 use crate::store::{Reads, StoreError, Tx};
 
@@ -50,6 +50,11 @@ const LEAST: Duration = Duration::from_secs(60);
 const SMALL: usize = 10;
 /// Longest id taken from a listing, in bytes; longer ones are no ids of any system we know.
 const LONGEST_ID: usize = 255;
+/// Bytes of a name kept from a listing: no system we know has longer ones. A table of thousands stays small
+/// whatever a system lists.
+const LONGEST_NAME: usize = 512;
+/// Longest e-mail address taken from a listing, in bytes (RFC 5321 allows 254).
+const LONGEST_EMAIL: usize = 320;
 /// Changed rows named in one audit row.
 const NAMED: usize = 20;
 
@@ -307,6 +312,22 @@ pub(super) async fn refresh(core: &Arc<Core>, kind: MatchKind, lane: Lane) -> Re
     Ok(())
 }
 
+/// The entry with a name that is not longer than it may be. A cut name carries the fingerprint of the whole, so
+/// that two that begin alike are never taken for one; half an address is nobody's, so it goes.
+fn capped(mut entry: Entry) -> Entry {
+    if entry.name.len() > LONGEST_NAME {
+        let start = &entry.name[..entry.name.floor_char_boundary(LONGEST_NAME)];
+        entry.name = format!("{start}… ({})", Fingerprint::of_bytes(entry.name.as_bytes()));
+    }
+    entry.email = entry.email.filter(|email| email.len() <= LONGEST_EMAIL);
+    entry
+}
+
+/// Whether [`capped`] has cut this name: then nobody knows the whole of it, and nothing is created under it.
+pub(super) fn is_cut(name: &str) -> bool {
+    name.len() > LONGEST_NAME
+}
+
 /// The next multiple of `every`: with an hour, the next full hour.
 fn next_slot(now: Timestamp, every: Duration) -> Timestamp {
     let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
@@ -338,7 +359,7 @@ async fn list(
         }
         Ok(entries) => {
             let usable = |entry: &Entry| (1..=LONGEST_ID).contains(&entry.id.as_str().len());
-            let entries: Vec<Entry> = entries.into_iter().filter(usable).collect();
+            let entries: Vec<Entry> = entries.into_iter().filter(usable).map(capped).collect();
             let least = known as u64 * core.settings.guard.shrink_percent / 100;
             let shrunk = (entries.len() as u64) < least && known >= SMALL || entries.is_empty() && known > 0;
             match shrunk && !trust {

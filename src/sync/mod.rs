@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::core::{Polling, Remotes};
 pub use decide::{Ask, Refusal};
-pub use guard::{Held, Release};
+pub use guard::{Held, Ready, Release};
 pub use matching::{MatchMode, MatchRefusal, MatchStatus, SourceNeed};
 pub use nudge::Taken;
 pub use settings::{GuardLimits, LeadOwner, Limit, Retry, SecondPerson, Settings};
@@ -43,6 +43,20 @@ use crate::model::{Actor, AuditEvent, Item, ModuleDef, ModuleId, Side, Timestamp
 use crate::remote::Capabilities;
 use crate::seam::{Clock, Entropy};
 use crate::store::{Reads as _, Store, StoreError};
+
+/// Minutes of the sparkline.
+const SPARK: usize = 30;
+
+/// Failures of a module in the last minute, and in the last hour; since the engine started at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// Writes that failed or whose outcome is not known.
+    pub writes: (u32, u32),
+    /// Sweeps that failed.
+    pub sweeps: (u32, u32),
+    /// Writes that succeeded, in the last hour.
+    pub written_hour: u32,
+}
 
 /// The engine of one account. Cheap to clone; all clones are the same engine.
 #[derive(Clone, Debug)]
@@ -71,6 +85,7 @@ impl Engine {
         core.store
             .write(move |tx| {
                 let epoch = tx.bump_epoch()?;
+                tx.interrupt_runs()?;
                 let what = AuditEvent::Started { version: env!("CARGO_PKG_VERSION").to_owned(), epoch };
                 tx.audit(decide::engine_note(what, at, Actor::engine())).map(|_| ())
             })
@@ -140,6 +155,11 @@ impl Engine {
         self.0.store.read(|view| guard::held(view, module))
     }
 
+    /// What of `module` goes by itself as soon as its turn comes.
+    pub fn ready(&self, module: ModuleId) -> Result<Ready, StoreError> {
+        self.0.store.read(|view| guard::ready(view, module))
+    }
+
     /// Opens the guard of `module`, or lets only `sample` items through.
     pub async fn guard_release(
         &self,
@@ -207,7 +227,22 @@ impl Engine {
 
     /// Writes per minute, oldest first.
     pub fn rates(&self, module: ModuleId) -> Vec<u32> {
-        self.0.rates.minutes(module, self.0.now())
+        self.0.rates.minutes(module, self.0.now(), SPARK)
+    }
+
+    /// What failed lately.
+    pub fn failures(&self, module: ModuleId) -> Lately {
+        let (core, now) = (&self.0, self.0.now());
+        Lately {
+            writes: core.failed_writes.lately(module, now),
+            sweeps: core.failed_sweeps.lately(module, now),
+            written_hour: core.rates.lately(module, now).1,
+        }
+    }
+
+    /// What the engine was told.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// Time between two sweeps.

@@ -292,7 +292,10 @@ async fn failed(core: &Arc<Core>, claimed: &Claimed, error: RemoteError) -> Resu
     let (id, intent) = (claimed.item.id, &claimed.intent);
     match error.class {
         Class::Quota => core.hold_for_quota(intent.module, intent.side, claimed.lane, &error),
-        _ => core.note_error(intent.module, intent.side, error.to_string()),
+        _ => {
+            core.note_error(intent.module, intent.side, error.to_string());
+            core.failed_writes.count(intent.module, core.now());
+        }
     }
     match error.class {
         Class::Unauthorized => core.halt(intent.side, error.to_string()),

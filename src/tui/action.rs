@@ -40,6 +40,8 @@ pub enum Scope {
     Global,
     /// Tab 1.
     Dashboard,
+    /// A module looked at closely, over tab 1.
+    Module,
     /// Tab 2.
     Queue,
     /// Tab 3.
@@ -121,6 +123,7 @@ pub enum ActionId {
     Sync,
     SyncFull,
     PauseModule,
+    Plan,
     Check,
     VerifyAudit,
     Doctor,
@@ -206,7 +209,7 @@ impl Action {
 }
 
 const GLOBAL: &[Scope] = &[Scope::Global];
-const DASHBOARD: &[Scope] = &[Scope::Dashboard];
+const MODULES: &[Scope] = &[Scope::Dashboard, Scope::Module];
 const QUEUE: &[Scope] = &[Scope::Queue];
 const DIFF: &[Scope] = &[Scope::Diff];
 const ITEMS: &[Scope] = &[Scope::Queue, Scope::Diff];
@@ -262,18 +265,21 @@ pub const CATALOGUE: &[Action] = &[
         .cli("tandem doctor")
         .tier(Tier::T0, Role::Admin)
         .help("Compare every index and counter with the items; changes nothing."),
-    action(ActionId::Sync, "sync now", DASHBOARD, &["y"])
+    action(ActionId::Sync, "sync now", MODULES, &["y"])
         .cli("tandem sync MODULE")
         .tier(Tier::T1, Role::Triage)
-        .help("Read the changes of the module under the cursor now."),
-    action(ActionId::PauseModule, "pause or resume", DASHBOARD, &["P"])
+        .help("Read the changes of the module now."),
+    action(ActionId::Plan, "dry run", MODULES, &["d"])
+        .cli("tandem sync MODULE --plan")
+        .help("Show what the module would write and what its guard holds; looking writes nothing."),
+    action(ActionId::PauseModule, "pause or resume", MODULES, &["P"])
         .cli("tandem pause MODULE")
         .tier(Tier::T2, Role::Admin)
-        .help("Stop or restart reading and writing of the module under the cursor."),
-    action(ActionId::SyncFull, "sync in full", DASHBOARD, &[])
+        .help("Stop or restart reading and writing of the module."),
+    action(ActionId::SyncFull, "sync in full", MODULES, &["Y"])
         .cli("tandem sync MODULE --full")
         .tier(Tier::T2, Role::Triage)
-        .help("Read every record of the module under the cursor, not only what changed."),
+        .help("Read every record of the module, not only what changed."),
     action(ActionId::Mark, "mark", QUEUE, &["Space"]).help("Mark or unmark the row, on the version you see."),
     action(ActionId::FilterText, "filter", QUEUE, &["/"])
         .cli("tandem queue list --filter TEXT")

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     Actor, AuditEvent, AuditRow, Choice, FieldPlan, Fingerprint, Item, ItemId, Kind, ModuleId, PairKey, Plan, Reason,
-    Reasons, RecordId, Role, Seq, Side, State, Timestamp, Value, Verb, Verdict, Why,
+    Reasons, RecordId, Role, RunEnd, RunKind, RunRow, Seq, Side, State, Timestamp, Value, Verb, Verdict, Why,
 };
-use crate::wire::{Hello, ItemView, Row};
+use crate::wire::{Failures, GuardLimit, Hello, ItemView, ModuleSettings, ModuleStatus, ModuleView, Row};
 
 /// The moment every fixture is about.
 pub fn now() -> Timestamp {
@@ -122,6 +122,63 @@ pub fn row(id: u64) -> Row {
         unsolved: 2,
         assigned: None,
     }
+}
+
+/// A module that runs, and has not run yet.
+pub fn module_view(module: ModuleId) -> ModuleView {
+    let limit = |what: &str, count| GuardLimit { what: what.into(), count, per_mille: 50, allowed: count };
+    ModuleView {
+        status: ModuleStatus {
+            name: module,
+            state: "running".into(),
+            direction: module.flow().to_string(),
+            cursor_lag_s: Some(12),
+            next_run_s: Some(48),
+            counts: BTreeMap::from([(State::Held, 3), (State::Done, 9)]),
+            reasons: BTreeMap::from([(Reason::Conflict, 3)]),
+            rate_per_min: 7,
+            rates: vec![0, 1, 3, 7],
+            progress: None,
+            guard: None,
+            last_error: None,
+            waits: None,
+        },
+        def: module.def(),
+        settings: ModuleSettings {
+            interval_s: 900,
+            full_interval_s: 86_400,
+            first_sync: Some(now()),
+            guard: vec![limit("creates", 200), limit("emptied", 20)],
+            guard_window_s: 3_600,
+            shrink_percent: 50,
+        },
+        failures: Failures { writes_minute: 1, writes_hour: 3, written_hour: 57, sweeps_minute: 0, sweeps_hour: 2 },
+        runs: Vec::new(),
+        more: false,
+    }
+}
+
+/// The last `count` sweeps of contacts, newest first, with one of every way to end.
+#[allow(dead_code)] // only the integration tests show them
+pub fn runs(count: u64) -> Vec<RunRow> {
+    let at = |number: u64| now().minus(std::time::Duration::from_secs((count - number) * 450));
+    (1..=count)
+        .rev()
+        .map(|number| {
+            let side = if number % 2 == 0 { Side::Ivvy } else { Side::Crm };
+            let kind = if number % 9 == 1 { RunKind::Full } else { RunKind::Changes };
+            let run = RunRow::begin(ModuleId::Contacts, side, kind, number % 7 == 0, at(number));
+            let run = RunRow { number, rows: 40 + number, changed: number % 3, total: Some(1_200), ..run };
+            let ended = at(number).plus(std::time::Duration::from_secs(3));
+            let error = Some("odoo search_read: 503 Service Unavailable".to_owned());
+            match count - number {
+                0 => run,
+                2 => RunRow { error, times: 4, rows: 0, changed: 0, ..run.ended(RunEnd::Failed, ended) },
+                4 => RunRow { end: RunEnd::Interrupted, ..run },
+                _ => RunRow { total: Some(40 + number), ..run.ended(RunEnd::Done, ended) },
+            }
+        })
+        .collect()
 }
 
 /// A row of the audit log.

@@ -4,12 +4,14 @@
 //! [`PROTOCOL`]; unknown fields are ignored, unknown requests are refused by name.
 
 pub mod codec;
+mod module;
 mod preview;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::module::{Failures, GuardLimit, ModuleSettings, ModuleView};
 pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
@@ -111,6 +113,16 @@ pub enum Request {
     Audit(AuditQuery),
     /// Check the audit chain.
     AuditVerify,
+    /// One module: its settings in effect, what failed lately, its last sweeps.
+    Module {
+        /// Which.
+        module: ModuleId,
+        /// Only sweeps before the one with this number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<u64>,
+        /// How many sweeps at most.
+        limit: u32,
+    },
     /// Start a sweep now.
     Sync {
         /// Which module; all when absent.
@@ -128,7 +140,8 @@ pub enum Request {
         /// Which module; all when absent.
         module: Option<ModuleId>,
     },
-    /// What a tripped guard (or the next push) would do.
+    /// What a module would write: what its guard holds or, while that is open, what goes by itself. As far
+    /// as the last sweep has seen; asking reads no remote and writes nothing.
     GuardPlan {
         /// Which module.
         module: ModuleId,
@@ -336,6 +349,8 @@ pub enum Answer {
         /// First row whose hash does not fit, if any.
         broken_at: Option<Seq>,
     },
+    /// To `Module`.
+    Module(Box<ModuleView>),
     /// To `GuardPlan`.
     Guard(GuardPlan),
     /// To `Matches`.
@@ -344,8 +359,10 @@ pub enum Answer {
     MatchOptions {
         /// Entries of the other side, the most similar first.
         options: Vec<MatchLine>,
-        /// Records that went, or wait to go, without this entry.
-        without: u64,
+        /// Records that went, or wait to go, without this entry. Counting them looks at every record, so it is
+        /// done only when no text was given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without: Option<u64>,
     },
     /// To `Check`.
     Check {
@@ -568,6 +585,12 @@ pub struct GuardPlan {
     pub tripped: Option<String>,
     /// Items held by the guard.
     pub held: u64,
+    /// Items that go by themselves as soon as their turn comes; none while the guard is tripped.
+    #[serde(default)]
+    pub ready: u64,
+    /// When the slower side was last read to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     /// Creates on iVvy, creates on the CRM.
     pub creates: BTreeMap<Side, u64>,
     /// Updates on each side.

@@ -69,6 +69,7 @@ mod odoo;
 mod population;
 mod preview;
 mod rules;
+mod runs;
 mod staleness;
 mod unstable;
 mod verbs;

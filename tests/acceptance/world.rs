@@ -288,6 +288,12 @@ impl World {
         self.start();
     }
 
+    /// Ends the engine as a crash does: whatever it was doing, it does no more.
+    pub async fn crash(&mut self) {
+        self.running.abort();
+        assert!((&mut self.running).await.unwrap_err().is_cancelled());
+    }
+
     pub fn is_odoo(&self) -> bool {
         matches!(self.crm, CrmHand::Odoo(_))
     }

@@ -184,6 +184,8 @@ impl Service for Fake {
                     module,
                     tripped: (module == ModuleId::Contacts).then(|| "first sync".to_owned()),
                     held: 5,
+                    ready: 0,
+                    as_of: None,
                     creates: BTreeMap::from([(Side::Crm, 4)]),
                     updates: BTreeMap::from([(Side::Ivvy, 1)]),
                     conflicts: 1,
@@ -212,6 +214,32 @@ impl Service for Fake {
                     self.syncs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                     Answer::Done { message: "started".to_owned() }
                 }
+                Request::Module { module: ModuleId::Leads, .. } => {
+                    return Err(Error::new(ErrorKind::Refused, "Leads is off").hint("switch it on").into());
+                }
+                Request::Module { module, before, limit } => {
+                    let begin = |number: u64| RunRow {
+                        number,
+                        rows: number,
+                        ..RunRow::begin(module, Side::Ivvy, RunKind::Full, false, Timestamp::from_millis(AT))
+                    };
+                    let hostile = Some("503 \u{1b}]0;owned\u{7}".to_owned());
+                    let newest =
+                        RunRow { error: hostile, times: 3, ..begin(30).ended(RunEnd::Failed, SystemClock.now()) };
+                    let done = (1..30).rev().map(|number| begin(number).ended(RunEnd::Done, SystemClock.now()));
+                    let mut runs: Vec<RunRow> = std::iter::once(newest).chain(done).collect();
+                    runs.retain(|run| before.is_none_or(|before| run.number < before));
+                    let more = runs.len() > limit as usize;
+                    runs.truncate(limit as usize);
+                    let mut def = module.def();
+                    let custom =
+                        FieldDef { name: "shoe_size".into(), title: "Shoe size".into(), ..def.fields[0].clone() };
+                    def.fields.push(custom);
+                    let status = self.status().modules.into_iter().find(|status| status.name == module).unwrap();
+                    let failures = Failures { writes_hour: 2, written_hour: 38, ..Failures::default() };
+                    let settings = ModuleSettings { interval_s: 900, ..ModuleSettings::default() };
+                    Answer::Module(Box::new(ModuleView { status, def, settings, failures, runs, more }))
+                }
                 Request::Matches(query) => {
                     let entry = Entry { id: "7".into(), name: "Ada".into(), email: None, active: true };
                     let row = MatchRow::new(query.kind, query.side, &entry, SystemClock.now());
@@ -219,7 +247,7 @@ impl Service for Fake {
                     let rows = vec![MatchLine { row, other: None, because }];
                     Answer::Matches(MatchPage { rows, ..MatchPage::default() })
                 }
-                Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: 3 },
+                Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: Some(3) },
                 Request::MatchDecide { .. }
                 | Request::MatchRefresh { .. }
                 | Request::Pause { .. }

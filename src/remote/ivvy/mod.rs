@@ -61,6 +61,10 @@ use crate::model::module::{EXTERNAL_ID, GROUPS, IVVY_KEY};
 use crate::model::{FieldDef, Fields, MatchKind, ModuleId, Record, RecordId};
 use crate::seam::Clock;
 
+/// The revision of iVvy's public documentation that this adapter follows. iVvy announces breaking changes
+/// there; whoever reviews them raises this with the adapter (N-09; `contracts/ivvy.md`, sources).
+pub const API_DOCS: &str = "ivvycode/apidocs @ ec72b6c (2026-03-24)";
+
 /// The name of this system in errors and status.
 const SYSTEM: &str = "ivvy";
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::operate::MatchRefusal;
-use super::{Listed, MASTERED, MatchMode, list, lists, mode, record, store_changes, users};
+use super::{Listed, MASTERED, MatchMode, is_cut, list, lists, mode, record, store_changes, users};
 use crate::merge::matching::fold;
 use crate::merge::people;
 use crate::model::matching::{Entry, MatchRow, MatchState, SourceIntent};
@@ -48,7 +48,11 @@ pub enum SourceNeed {
 /// Whether the row could be created on the other side: nothing there is, or might be, it.
 pub(super) fn is_open(row: &MatchRow) -> bool {
     let free = row.state == MatchState::Unmatched && row.alive();
-    free && row.error.is_none() && row.parted.is_empty() && row.candidates.is_empty() && !fold(&row.name).is_empty()
+    free && !is_cut(&row.name)
+        && row.error.is_none()
+        && row.parted.is_empty()
+        && row.candidates.is_empty()
+        && !fold(&row.name).is_empty()
 }
 
 /// Whether the other side of `side` takes new lead sources.
@@ -287,6 +291,7 @@ fn standing(
     let refusal = match row.state {
         _ if !row.alive() => row.because(),
         MatchState::Unmatched if fold(&row.name).is_empty() => "it has no name",
+        MatchState::Unmatched if is_cut(&row.name) => "its name is too long for any system",
         MatchState::Unmatched => return Ok(Ok(row)),
         _ => row.because(),
     };

@@ -93,13 +93,20 @@ impl Engine {
         side: Side,
         id: &RecordId,
     ) -> Result<Vec<(MatchRow, f64)>, StoreError> {
-        let rows = self.0.store.read(|view| view.match_table(kind))?;
-        let Some(row) = rows.iter().find(|row| row.side == side && row.id == *id) else {
+        let (row, others) = self.0.store.read(|view| {
+            // Only what could be paired: in a table that is in order those are few.
+            let open = [MatchState::Unmatched, MatchState::Ambiguous].into_iter().map(|state| {
+                let filter = MatchFilter { state: Some(state), needle: None };
+                view.match_rows(kind, side.other(), filter, None, usize::MAX)
+            });
+            Ok((view.match_row(kind, side, id)?, open.collect::<Result<Vec<_>, StoreError>>()?.concat()))
+        })?;
+        let Some(row) = row else {
             return Ok(Vec::new());
         };
-        let found = people::suggest(row, &rows).into_iter().filter_map(|(id, alike)| {
-            rows.iter().find(|row| row.side == side.other() && row.id == id).map(|row| (row.clone(), alike))
-        });
+        let found = people::suggest(&row, &others)
+            .into_iter()
+            .filter_map(|(id, alike)| others.iter().find(|other| other.id == id).map(|other| (other.clone(), alike)));
         Ok(found.collect())
     }
 

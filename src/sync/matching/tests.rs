@@ -367,3 +367,24 @@ async fn nobody_is_remembered_for_a_while_c11() {
     assert!(world.wants_person("1").await, "asked again later");
     world.until(|world| world.on(Side::Crm).finds == 2).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn names_longer_than_any_system_has_are_cut_and_never_taken_for_each_other() {
+    let long = "x".repeat(2 * 1024 * 1024);
+    let same = [source("i1", &long), source("i2", &format!("{long}one"))];
+    let there = [source("c1", &long.to_uppercase()), source("c2", &format!("{long}two")), source("c3", &long)];
+    let mail = format!("{}@x.example", "m".repeat(400));
+    let people = [person("1", &mail)];
+    let world =
+        World::started(&[same.as_slice(), &people].concat(), &[there.as_slice(), &[person("a", &mail)]].concat()).await;
+    assert_eq!(world.stands(SOURCE, Side::Ivvy, "i1"), (MatchState::Matched, Some("c3".to_owned())));
+    for (side, id) in [(Side::Ivvy, "i2"), (Side::Crm, "c1"), (Side::Crm, "c2")] {
+        assert_eq!(world.stands(SOURCE, side, id), (MatchState::Unmatched, None), "{id} begins like others");
+        assert!(world.row(SOURCE, side, id).name.len() < 600);
+    }
+    assert_eq!(world.row(STAFF, Side::Ivvy, "1").email, None, "half an address is nobody's");
+    let actor = crate::model::Actor::engine();
+    let refused = world.engine.match_create(SOURCE, Side::Ivvy, "i2".into(), actor).await.unwrap().unwrap_err();
+    assert!(refused.to_string().contains("too long"), "{refused}");
+    assert_eq!(world.on(Side::Crm).calls, 0);
+}

@@ -28,8 +28,8 @@ impl App {
                 self.dialogs.push(Dialog::Form(Box::new(form)));
             }
             (ActionId::PauseModule, Some(module)) => {
-                let state = self.status.as_ref().and_then(|status| status.modules.get(self.module));
-                let paused = state.is_some_and(|module| module.state == "paused");
+                let mut all = self.status.iter().flat_map(|status| &status.modules);
+                let paused = all.any(|row| row.name == module && row.state == "paused");
                 let (word, line) = match paused {
                     true => ("resume", "Reading and writing go on."),
                     false => ("pause", "Nothing is read or written until someone resumes it."),
@@ -38,6 +38,7 @@ impl App {
                 let form = Form::new(&title, word, Tier::T2, Purpose::Pause { module, paused }).line(line);
                 self.dialogs.push(Dialog::Form(Box::new(form)));
             }
+            (ActionId::Plan, Some(module)) => self.open_guard(module, effects),
             (ActionId::GuardRelease | ActionId::GuardSample | ActionId::GuardDiscard, _) => self.ask_guard(id),
             _ => {}
         }

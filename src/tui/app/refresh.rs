@@ -11,6 +11,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 const QUEUE_EVERY: Duration = Duration::from_millis(500);
 const ITEM_EVERY: Duration = Duration::from_millis(300);
 const LOG_EVERY: Duration = Duration::from_millis(500);
+const MODULE_EVERY: Duration = Duration::from_secs(1);
 const MATCHES_EVERY: Duration = Duration::from_millis(500);
 
 /// Wait after a question that failed because something was not available.
@@ -70,6 +71,7 @@ pub struct Refresh {
     pub(super) item: Slot,
     pub(super) log: Slot,
     pub(super) matches: Slot,
+    pub(super) module: Slot,
     /// Further rows of queue and log: never stale, but not asked again at once after a failure.
     more_not_before: Timestamp,
 }
@@ -82,6 +84,7 @@ impl Refresh {
         self.item.forget();
         self.log.forget();
         self.matches.forget();
+        self.module.forget();
     }
 
     /// Ask for all of it at once, without asking twice.
@@ -91,6 +94,7 @@ impl Refresh {
         self.item.now();
         self.log.now();
         self.matches.now();
+        self.module.now();
     }
 }
 
@@ -124,6 +128,9 @@ impl App {
                 None => {}
             }
         }
+        if self.tab == Tab::Dashboard {
+            self.pump_module(effects);
+        }
         if self.tab == Tab::Match {
             self.pump_matches(height, effects);
         }
@@ -144,11 +151,30 @@ impl App {
         }
     }
 
+    fn pump_module(&mut self, effects: &mut Vec<Effect>) {
+        let left = self.module_left();
+        let due = self.refresh.module.due(self.now) && (self.live() || left.is_none());
+        let more = self.now >= self.refresh.more_not_before;
+        let Some(screen) = &mut self.screen else { return };
+        let request = match left {
+            _ if due => screen.newest(),
+            Some(left) if more => screen.prefetch(left),
+            _ => None,
+        };
+        if let Some(request) = request {
+            if due {
+                self.refresh.module.ask();
+            }
+            let Request::Module { module, before, .. } = request else { return };
+            effects.push(Effect::Call(Tag::Module { module, before }, request));
+        }
+    }
+
     fn pump_matches(&mut self, height: usize, effects: &mut Vec<Effect>) {
         let due = self.refresh.matches.due(self.now) && (self.live() || !self.matching.loaded());
         let more = self.now >= self.refresh.more_not_before;
         let query = match due {
-            true => self.matching.first(),
+            true => self.matching.refresh(height),
             false if more => self.matching.prefetch(height),
             false => None,
         };
@@ -184,13 +210,14 @@ impl App {
         if !self.live() {
             return None;
         }
-        let Refresh { status, queue, item, log, matches, .. } = &self.refresh;
+        let Refresh { status, queue, item, log, matches, module, .. } = &self.refresh;
         let shown = [
             Some(status),
             (self.tab == Tab::Queue).then_some(queue),
             (self.tab == Tab::Diff && self.triage.wanted().is_some()).then_some(item),
             (self.tab == Tab::Log).then_some(log),
             (self.tab == Tab::Match).then_some(matches),
+            (self.tab == Tab::Dashboard && self.screen.is_some()).then_some(module),
         ];
         shown.into_iter().flatten().filter(|slot| slot.stale && !slot.asked).map(|slot| slot.not_before).min()
     }
@@ -219,6 +246,10 @@ impl App {
 
     pub(super) fn matches_answered(&mut self) {
         self.refresh.matches.answered(self.settle(MATCHES_EVERY));
+    }
+
+    pub(super) fn module_answered(&mut self) {
+        self.refresh.module.answered(self.settle(MODULE_EVERY));
     }
 
     pub(super) fn log_answered(&mut self) {
