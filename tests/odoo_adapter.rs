@@ -58,6 +58,8 @@ impl Server {
             flow: Flow::Both,
             required_on: None,
             at_creation: false,
+            transform: Default::default(),
+            default: None,
         };
         let mut settings = Settings::new(&self.url, &self.database, SecretString::from(self.key.clone()));
         settings.custom = BTreeMap::from([(

@@ -203,6 +203,8 @@ fn settings_that_could_not_work_are_refused() {
             flow: Flow::Both,
             required_on: None,
             at_creation: false,
+            transform: Default::default(),
+            default: None,
         };
         settings.custom.insert(ModuleId::Contacts, vec![(diet(FieldKind::Choices), "x_diet".to_owned())]);
     });

@@ -35,6 +35,8 @@ fn settings() -> Settings {
         flow: Flow::Both,
         required_on: None,
         at_creation: false,
+        transform: Default::default(),
+        default: None,
     };
     settings.custom = BTreeMap::from([(
         ModuleId::Contacts,

@@ -203,7 +203,7 @@ fn gate_settings(rate: u32, in_flight: u32) -> GateSettings {
     }
 }
 
-fn custom<T>(config: &Config, f: impl Fn(&crate::config::CustomField) -> T) -> BTreeMap<ModuleId, Vec<T>> {
+fn custom<T>(config: &Config, f: impl Fn(&crate::model::CustomField) -> T) -> BTreeMap<ModuleId, Vec<T>> {
     ModuleId::ALL.into_iter().map(|id| (id, config.modules.of(id).fields.iter().map(&f).collect())).collect()
 }
 

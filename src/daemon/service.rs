@@ -371,5 +371,5 @@ pub(super) fn applies(verb: Verb, item: &Item) -> Result<(), String> {
 
 async fn check(engine: &Engine) -> Vec<CheckRow> {
     let modules: Vec<ModuleId> = engine.modules().iter().map(|def| def.id).collect();
-    report::check(engine.remotes(), &modules, Some(engine)).await
+    report::check(&engine.remotes(), &modules, Some(engine)).await
 }

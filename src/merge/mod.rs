@@ -10,6 +10,7 @@ pub mod flap;
 pub mod matching;
 pub mod people;
 pub mod plan;
+pub mod transform;
 
 pub use canonical::same;
 pub use compare::{References, Translated};

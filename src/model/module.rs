@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
-use super::Fields;
+use super::{Fields, Transform, Value};
 
 /// The two ends of a link.
 #[derive(
@@ -415,6 +415,12 @@ pub struct FieldDef {
     /// Given when the record is created, even on a side where it may not be changed later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_creation: bool,
+    /// What becomes of a value on its way to the other side (mapped custom fields).
+    #[serde(default, skip_serializing_if = "Transform::is_none")]
+    pub transform: Transform,
+    /// What a new record gets where the one it is made from has no value; in iVvy's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
 }
 
 impl FieldDef {
@@ -426,6 +432,8 @@ impl FieldDef {
             flow: Flow::Both,
             required_on: None,
             at_creation: false,
+            transform: Transform::None,
+            default: None,
         }
     }
 

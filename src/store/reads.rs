@@ -9,12 +9,12 @@ use super::matching::{self, MatchFilter};
 use super::meta;
 use super::source::{Source, View};
 use super::tx::Tx;
-use super::{audit, intents, items, links, page, records};
+use super::{audit, intents, items, links, mapping, page, records};
 use crate::model::guard::Guard;
 use crate::model::matching::{MatchRow, MatchState, SourceIntent};
 use crate::model::query::{AuditQuery, PageQuery, Rows};
 use crate::model::{
-    AuditRow, Base, Cursor, Decision, Intent, Item, ItemId, Link, LinkId, MatchKind, ModuleId, Observation, PairKey,
+    AuditRow, Base, Cursor, Decision, FieldMap, Intent, Item, ItemId, Link, LinkId, MatchKind, ModuleId, Observation, PairKey,
     Reason, RecordId, Seq, Side, State, Timestamp,
 };
 
@@ -265,6 +265,21 @@ pub trait Reads {
     /// Checks the audit chain: how many rows were checked, and the first that does not fit.
     fn audit_verify(&self) -> Result<(u64, Option<Seq>)> {
         audit::verify(self.source())
+    }
+
+    /// The newest version of a module's field map.
+    fn newest_field_map(&self, module: ModuleId) -> Result<Option<FieldMap>> {
+        mapping::newest(self.source(), module)
+    }
+
+    /// One version of a module's field map.
+    fn field_map(&self, module: ModuleId, version: u32) -> Result<Option<FieldMap>> {
+        mapping::version(self.source(), module, version)
+    }
+
+    /// Every version of a module's field map, oldest first.
+    fn field_maps(&self, module: ModuleId) -> Result<Vec<FieldMap>> {
+        mapping::all(self.source(), module)
     }
 
     /// A free-form value.

@@ -77,6 +77,8 @@ pub enum Tab {
     DeliveryTimes,
     /// module·side·id → number. Records to be read directly.
     Nudges,
+    /// module·version → field map.
+    FieldMaps,
 }
 
 impl Tab {

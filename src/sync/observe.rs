@@ -36,11 +36,19 @@ pub(super) fn weigh(known: Option<&Observation>, record: &Record, source: Source
         (Some(then), Some(now)) if now < then => Seen::Unchanged,
         // Strictly newer by the remote's own stamp: whatever else was read meanwhile was older.
         (Some(then), Some(now)) if now > then => Seen::Changed,
+        // It says more than was asked before, and the same otherwise: a field was mapped meanwhile.
+        _ if widens(&known.record, record) => Seen::Changed,
         // Equal or unknown stamps cannot order the two: only a direct read that began after we last
         // looked can.
         _ if source != Source::Poll && asked_at > known.seen_at => Seen::Changed,
         _ => Seen::Recheck,
     }
+}
+
+/// Whether `now` is `then` with fields that were not asked for when that was read.
+fn widens(then: &Record, now: &Record) -> bool {
+    let kept = then.fields.iter().all(|(name, value)| now.fields.get(name) == Some(value));
+    kept && now.fields.len() > then.fields.len() && (then.anonymised, then.archived) == (now.anonymised, now.archived)
 }
 
 /// Stores a row that was weighed as changed (or confirmed), and marks it for planning if it changed.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use self::sweep::Run;
 use super::core::Core;
-use super::look;
+use super::{look, mapping};
 use super::wait::{self, Outcome};
 use crate::model::{Cursor, ModuleId, RecordId, Side, Timestamp};
 use crate::remote::{Class, Lane, RemoteError};
@@ -171,7 +171,10 @@ async fn as_far_as_allowed(
 /// A store that cannot be read is not hidden by the `false`: the sweep that follows meets it and says so.
 fn full_due(core: &Core, module: ModuleId, side: Side) -> bool {
     match core.store.read(|view| view.cursor(module, side)) {
-        Ok(cursor) => cursor.last_full.is_none_or(|last| core.now().since(last) >= core.settings.full_interval),
+        Ok(cursor) => cursor.last_full.is_none_or(|last| {
+            let mapped = mapping::read_since(core, module).is_some_and(|at| last < at);
+            mapped || core.now().since(last) >= core.settings.full_interval
+        }),
         Err(_) => false,
     }
 }

@@ -162,7 +162,7 @@ fn agree(
         let other = intent.source_values.get(name).cloned().unwrap_or_default();
         let now_there = shown.fields.get(name).unwrap_or(sent);
         let entry = base.fields.entry(name.clone()).or_default();
-        entry.disputed = false;
+        (entry.disputed, entry.adopts) = (false, false);
         entry.set(side.other(), Some(other.clone()));
         if !same(field.kind, sent, now_there) {
             // Somebody changed it again right after us, or the remote altered it: that is a change.
@@ -170,7 +170,9 @@ fn agree(
             continue;
         }
         let (x, y) = if side == Side::Ivvy { (now_there, &other) } else { (&other, now_there) };
-        let agreed = equal_across(field, x, y, &counterparts).unwrap_or(false);
+        // A default stands where the source has nothing, and is not carried back into it.
+        let by_default = matches!(intent.operation, Operation::Create { .. }) && other.is_empty();
+        let agreed = by_default || equal_across(field, x, y, &counterparts).unwrap_or(false);
         entry.set(side, agreed.then(|| now_there.clone()));
     }
     base.agreed_at = now;
@@ -183,7 +185,12 @@ fn agree(
 fn reopen_questions(base: &mut Base, item: &Item, intent: &Intent) {
     for row in &item.plan.fields {
         if matches!(row.choice, Some(Choice::Each { .. })) && intent.operation.written().contains_key(&row.field) {
-            let before = BaseField { ivvy: row.base_ivvy.clone(), crm: row.base_crm.clone(), disputed: true };
+            let before = BaseField {
+                ivvy: row.base_ivvy.clone(),
+                crm: row.base_crm.clone(),
+                disputed: true,
+                adopts: false,
+            };
             base.fields.insert(row.field.clone(), before);
         }
     }

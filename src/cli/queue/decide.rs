@@ -175,6 +175,8 @@ mod tests {
             flow: crate::model::Flow::Both,
             required_on: None,
             at_creation: false,
+            transform: Default::default(),
+            default: None,
         };
         let typed = |kind, text| typed(&field(kind), text).map_err(|error| error.kind.exit_code());
         assert_eq!(typed(FieldKind::Int, "7"), Ok(Value::Int(7)));

@@ -211,6 +211,8 @@ mod tests {
             flow: Flow::Both,
             required_on: None,
             at_creation: false,
+            transform: Default::default(),
+            default: None,
         };
         let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("k"));
         let custom = vec![

@@ -53,10 +53,10 @@ pub struct MatchStatus {
 impl Engine {
     /// How the match table of `kind` is doing.
     pub fn match_status(&self, kind: MatchKind) -> MatchStatus {
-        let progress = self.0.matching.of(kind);
+        let progress = self.core().matching.of(kind);
         MatchStatus {
-            mode: mode(&self.0, kind),
-            used: users(&self.0, kind).next().is_some(),
+            mode: mode(&self.core(), kind),
+            used: users(&self.core(), kind).next().is_some(),
             running: progress.running,
             refreshed_at: progress.refreshed_at,
             next_at: Some(progress.next_at).filter(|at| *at > Timestamp::EPOCH),
@@ -73,12 +73,12 @@ impl Engine {
         after: Option<&RecordId>,
         limit: usize,
     ) -> Result<Vec<MatchRow>, StoreError> {
-        self.0.store.read(|view| view.match_rows(kind, side, filter, after, limit))
+        self.core().store.read(|view| view.match_rows(kind, side, filter, after, limit))
     }
 
     /// How many rows of one side are in each state.
     pub fn match_counts(&self, kind: MatchKind, side: Side) -> Result<BTreeMap<MatchState, u64>, StoreError> {
-        self.0.store.read(|view| view.match_counts(kind, side))
+        self.core().store.read(|view| view.match_counts(kind, side))
     }
 
     /// Rows of the other side most like this one, best first, with a likeness from 0 to 1. Only proposals.
@@ -88,7 +88,7 @@ impl Engine {
         side: Side,
         id: &RecordId,
     ) -> Result<Vec<(MatchRow, f64)>, StoreError> {
-        let rows = self.0.store.read(|view| view.match_table(kind))?;
+        let rows = self.core().store.read(|view| view.match_table(kind))?;
         let Some(row) = rows.iter().find(|row| row.side == side && row.id == *id) else {
             return Ok(Vec::new());
         };
@@ -103,14 +103,14 @@ impl Engine {
     /// # Errors
     /// [`MatchRefusal::Refused`] when the kind is off or no module that is on carries it.
     pub fn match_refresh(&self, kind: MatchKind) -> Result<(), MatchRefusal> {
-        if let MatchMode::Off(why) = mode(&self.0, kind) {
+        if let MatchMode::Off(why) = mode(&self.core(), kind) {
             return Err(MatchRefusal::Refused(why));
         }
-        if users(&self.0, kind).next().is_none() {
+        if users(&self.core(), kind).next().is_none() {
             return Err(MatchRefusal::Refused(format!("no module that is on carries {}", kind.title().to_lowercase())));
         }
-        self.0.matching.change(kind, |progress| progress.requested = true);
-        self.0.matching.wake.notify_one();
+        self.core().matching.change(kind, |progress| progress.requested = true);
+        self.core().matching.wake.notify_one();
         Ok(())
     }
 
@@ -122,7 +122,7 @@ impl Engine {
         crm: RecordId,
         actor: Actor,
     ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
-        decide::pair(&self.0, kind, ivvy, crm, actor).await
+        decide::pair(&self.core(), kind, ivvy, crm, actor).await
     }
 
     /// Parts an entry from its counterpart; the two are not matched again unasked.
@@ -133,7 +133,7 @@ impl Engine {
         id: RecordId,
         actor: Actor,
     ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
-        decide::unpair(&self.0, kind, side, id, actor).await
+        decide::unpair(&self.core(), kind, side, id, actor).await
     }
 
     /// Sets an entry aside, or takes it back.
@@ -145,7 +145,7 @@ impl Engine {
         ignored: bool,
         actor: Actor,
     ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
-        decide::ignore(&self.0, kind, side, id, ignored, actor).await
+        decide::ignore(&self.core(), kind, side, id, ignored, actor).await
     }
 
     /// Creates the counterpart of the entry `id` of `side` on the other side, in the operators' lane, and
@@ -157,12 +157,12 @@ impl Engine {
         id: RecordId,
         actor: Actor,
     ) -> Result<Result<RecordId, MatchRefusal>, StoreError> {
-        create::create(&self.0, kind, side, &id, actor, Lane::Operator).await
+        create::create(&self.core(), kind, side, &id, actor, Lane::Operator).await
     }
 
     /// What a record that carries the lead source `id` of `side` can be given on the other side; has it
     /// created there when it may be (C-23).
     pub async fn ensure_source(&self, side: Side, id: RecordId) -> Result<SourceNeed, StoreError> {
-        create::ensure_source(&self.0, side, id).await
+        create::ensure_source(&self.core(), side, id).await
     }
 }

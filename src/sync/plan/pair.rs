@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::store::{Note, Reads, StoreError, Tx};
 use crate::sync::core::Core;
+use crate::sync::mapping;
 
 /// Plans a linked pair.
 pub(super) fn plan(
@@ -42,6 +43,9 @@ pub(super) fn plan(
         _ => return merged::close(&context, tx, link),
     }
     let mut base = tx.base(link)?;
+    if mapping::adopt(context.def, &mut base, &view) {
+        tx.put_base(link, &base)?;
+    }
     // Only a source that would travel now is created for: one that both sides have agreed on stays as it is.
     let moved: Vec<_> = [(Side::Ivvy, &view.ivvy), (Side::Crm, &view.crm)]
         .into_iter()
