@@ -7,6 +7,7 @@ pub mod canonical;
 pub mod compare;
 pub mod explain;
 pub mod flap;
+pub mod mapping;
 pub mod matching;
 pub mod people;
 pub mod plan;
