@@ -54,6 +54,7 @@ mod first_sync;
 mod guards;
 mod hand;
 mod leads;
+mod mapping;
 mod merges;
 mod merging;
 mod modules;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use tandem::config::{Config, Secrets};
-use tandem::daemon::account::{self, Account, connect};
+use tandem::daemon::account::{self, Account, Blueprint, connect};
 use tandem::model::{
     Actor, Choice, Decision, Item, ItemId, LinkId, ModuleId, PairKey, Reason, RecordId, Role, Side, State, Verb,
 };
@@ -59,6 +59,8 @@ pub struct Setup {
     pub keep_done: Option<Duration>,
     /// Modules that are on, parents first.
     pub modules: Vec<ModuleId>,
+    /// Custom fields of the tests that the configuration leaves out.
+    pub unmapped: Vec<&'static str>,
 }
 
 impl Setup {
@@ -74,6 +76,7 @@ impl Setup {
             bulk: None,
             keep_done: None,
             modules: ModuleId::PEOPLE.to_vec(),
+            unmapped: Vec::new(),
         }
     }
 
@@ -160,6 +163,7 @@ impl World {
         let config = config(place.path(), &setup, &servers[0].url(), &url, &crm);
         let secrets = Secrets { ivvy: ivvy.settings().secret.clone(), crm: secret };
         let entropy = Entropy::seeded(setup.seed + 2);
+        let blueprint = Arc::new(Blueprint::new(&config, secrets.clone(), &clock).unwrap());
         let connected = connect(&config, secrets, &clock, &entropy).unwrap();
         let counts: BTreeMap<Side, Arc<Counts>> = Side::BOTH.map(|side| (side, Arc::default())).into();
         let remotes = Remotes::new(|side, lane| {
@@ -180,7 +184,7 @@ impl World {
             known,
             ivvy: IvvyHand(ivvy),
             crm,
-            account: Account { engine: engine.clone(), gates: connected.gates, ivvy: connected.ivvy },
+            account: Account { engine: engine.clone(), gates: connected.gates, ivvy: connected.ivvy, blueprint },
             engine,
             counts,
             servers,
@@ -545,6 +549,7 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
     let odoo = matches!(crm, CrmHand::Odoo(_));
     let fields: Vec<Json> = CUSTOM
         .iter()
+        .filter(|(name, ..)| !setup.unmapped.contains(name))
         .filter_map(|(name, kind, salesforce, in_odoo)| {
             let number: u64 = name.trim_start_matches("custom.").parse().unwrap();
             let there = if odoo { (*in_odoo)? } else { salesforce };

@@ -111,9 +111,7 @@ impl FieldMap {
     /// The field list of a `SELECT`.
     pub(super) fn selection(&self) -> String {
         let merged = self.place.mergeable.then_some("MasterRecordId");
-        // Mapped custom fields are told too: whoever checks a map must see what has become of them.
-        let built_in = self.mapped.iter().filter(|mapped| !mapped.name.starts_with(CUSTOM));
-        let mapped = built_in.map(|mapped| mapped.field.as_str());
+        let mapped = self.mapped.iter().map(|mapped| mapped.field.as_str());
         ALWAYS_READ.into_iter().chain(merged).chain(mapped).collect::<Vec<_>>().join(", ")
     }
 
