@@ -11,6 +11,7 @@ use super::ServiceError;
 use super::account::Account;
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::mapping as rules;
+use crate::model::mapping::{flow_for, kind_for};
 use crate::model::{
     Actor, AuditEvent, CustomField, FieldDefinition, FieldMap, FieldMaps, Finding, Flow, MappedField, ModuleId, Side,
 };
@@ -121,8 +122,11 @@ pub(super) async fn show(account: &Account, module: ModuleId) -> Result<Answer, 
 fn suggestions(definitions: &Definitions, mapped: &[MapLine], flow: Flow, crm: &str) -> Vec<MapSuggestion> {
     let free = |side: Side| -> Vec<&FieldDefinition> {
         let name = |line: &MapLine| if side == Side::Ivvy { line.field.ivvy.to_string() } else { line.field.crm.clone() };
-        let taken = |definition: &&FieldDefinition| !mapped.iter().any(|line| name(line) == definition.name);
-        definitions.on(side).iter().take(MOST_FIELDS).filter(taken).collect()
+        let free = |definition: &&FieldDefinition| !mapped.iter().any(|line| name(line) == definition.name);
+        // What is no plain name no adapter takes, and whoever copies it into a shell shall not be surprised.
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let named = |definition: &&FieldDefinition| definition.name.chars().all(plain);
+        definitions.on(side).iter().take(MOST_FIELDS).filter(free).filter(named).collect()
     };
     let (ivvy, there) = (free(Side::Ivvy), free(Side::Crm));
     let suggested = rules::suggest(flow, &ivvy, &there).into_iter().take(MOST_FIELDS);
@@ -130,7 +134,7 @@ fn suggestions(definitions: &Definitions, mapped: &[MapLine], flow: Flow, crm: &
         .filter_map(|suggested| {
             let left = ivvy.iter().find(|found| found.name == suggested.ivvy)?;
             let right = there.iter().find(|found| found.name == suggested.crm)?;
-            let (kind, flow) = (rules::kind_for(left, right)?, rules::flow_for(flow, left, right)?);
+            let (kind, flow) = (kind_for(left, right)?, flow_for(flow, left, right)?);
             let field = CustomField {
                 name: String::new(),
                 title: None,

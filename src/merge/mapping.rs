@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::canonical::tidy;
 use super::matching::fold;
+use crate::model::mapping::{Fit, flow_for, kind_for};
 use crate::model::{CustomField, CustomKind, FieldDefinition, Finding, Flow, Side, Transform};
 
 /// Most options named in one sentence.
@@ -71,30 +72,6 @@ impl Found {
     }
 }
 
-/// How a side's type goes with the type of the mapping.
-enum Fit {
-    Well,
-    /// Not every value fits there.
-    Some,
-    Not,
-}
-
-fn fit(kind: CustomKind, there: CustomKind) -> Fit {
-    use CustomKind::{Choice, Choices, LongText, Text};
-    match (kind, there) {
-        (kind, there) if kind == there => Fit::Well,
-        (Choices, _) | (_, Choices) => Fit::Not,
-        (kind, LongText) if kind.is_text() => Fit::Well,
-        (LongText, there) if there.is_text() => Fit::Some,
-        (kind, Text) if kind.is_text() => Fit::Well,
-        (kind, there) if kind.is_text() && there.is_text() => Fit::Some,
-        // Text takes anything, but not everything in it can be read as the type.
-        (_, there) if there.is_text() => Fit::Some,
-        (kind, Choice) if kind.is_text() => Fit::Some,
-        _ => Fit::Not,
-    }
-}
-
 fn check_kinds(
     found: &mut Found,
     field: &CustomField,
@@ -112,7 +89,7 @@ fn check_kinds(
     for side in Side::BOTH {
         let Some(there) = kinds[side as usize] else { continue };
         let (name, other) = (names[side as usize], names[side.other() as usize]);
-        match fit(field.kind, there) {
+        match field.kind.fit(there) {
             Fit::Well => {}
             Fit::Not => {
                 found.fault(format!("{both}: the mapping's type, {}, does not fit {name}", field.kind.words()));
@@ -201,27 +178,6 @@ fn list(options: &[&str]) -> String {
     match options.len().saturating_sub(MOST_NAMED) {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
-    }
-}
-
-/// The type under which two fields are kept in step, if there is one: the stricter of the two.
-pub fn kind_for(ivvy: &FieldDefinition, crm: &FieldDefinition) -> Option<CustomKind> {
-    let (ivvy, crm) = (CustomKind::of(ivvy.kind?)?, CustomKind::of(crm.kind?)?);
-    let candidates = [ivvy, crm];
-    let strict = candidates.into_iter().find(|kind| !kind.is_text() && !kind.is_list());
-    let special = candidates.into_iter().find(|kind| !matches!(kind, CustomKind::Text | CustomKind::LongText));
-    let kind = strict.or(special).unwrap_or(if candidates.contains(&CustomKind::Text) { CustomKind::Text } else { ivvy });
-    candidates.into_iter().all(|there| !matches!(fit(kind, there), Fit::Not)).then_some(kind)
-}
-
-/// The widest direction in which both sides can be written; `None` if neither can.
-pub fn flow_for(module: Flow, ivvy: &FieldDefinition, crm: &FieldDefinition) -> Option<Flow> {
-    let allowed = |side: Side, definition: &FieldDefinition| module.may_write(side) && definition.writable;
-    match (allowed(Side::Ivvy, ivvy), allowed(Side::Crm, crm)) {
-        (true, true) => Some(Flow::Both),
-        (true, false) => Some(Flow::ToIvvy),
-        (false, true) => Some(Flow::ToCrm),
-        (false, false) => None,
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
-use super::{Actor, FieldDef, FieldKind, Flow, ModuleId, Timestamp, Value};
+use super::{Actor, FieldDef, FieldKind, Flow, ModuleId, Side, Timestamp, Value};
 
 /// One custom field and what it is called on either side (V-19).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,6 +207,23 @@ impl CustomKind {
         matches!(self, Self::Choice | Self::Choices)
     }
 
+    /// How a side of type `there` goes with it as the type of the mapping.
+    pub fn fit(self, there: Self) -> Fit {
+        use CustomKind::{Choice, Choices, LongText, Text};
+        match (self, there) {
+            (kind, there) if kind == there => Fit::Well,
+            (Choices, _) | (_, Choices) => Fit::Not,
+            (kind, LongText) if kind.is_text() => Fit::Well,
+            (LongText, there) if there.is_text() => Fit::Some,
+            (kind, Text) if kind.is_text() => Fit::Well,
+            (kind, there) if kind.is_text() && there.is_text() => Fit::Some,
+            // Text takes anything, but not everything in it can be read as the type.
+            (_, there) if there.is_text() => Fit::Some,
+            (kind, Choice) if kind.is_text() => Fit::Some,
+            _ => Fit::Not,
+        }
+    }
+
     /// Whether a value is of the type.
     fn holds(self, value: &Value) -> bool {
         match (self, value) {
@@ -240,6 +257,17 @@ impl CustomKind {
             false => Err("something that is not empty"),
         }
     }
+}
+
+/// How a side's type goes with the type of the mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// Every value fits there.
+    Well,
+    /// Not every value fits there.
+    Some,
+    /// They have nothing to do with each other.
+    Not,
 }
 
 impl From<CustomKind> for FieldKind {
@@ -348,6 +376,37 @@ pub struct FieldDefinition {
     pub writable: bool,
     /// Closed list of values: (value, label).
     pub options: Vec<(String, String)>,
+}
+
+/// The type under which two fields are kept in step, if there is one: the stricter of the two.
+pub fn kind_for(ivvy: &FieldDefinition, crm: &FieldDefinition) -> Option<CustomKind> {
+    let (ivvy, crm) = (CustomKind::of(ivvy.kind?)?, CustomKind::of(crm.kind?)?);
+    let candidates = [ivvy, crm];
+    let strict = candidates.into_iter().find(|kind| !kind.is_text() && !kind.is_list());
+    let special = candidates.into_iter().find(|kind| !matches!(kind, CustomKind::Text | CustomKind::LongText));
+    let kind = strict.or(special).unwrap_or(if candidates.contains(&CustomKind::Text) { CustomKind::Text } else { ivvy });
+    candidates.into_iter().all(|there| kind.fit(there) != Fit::Not).then_some(kind)
+}
+
+/// The widest direction in which both sides can be written; `None` if neither can.
+pub fn flow_for(module: Flow, ivvy: &FieldDefinition, crm: &FieldDefinition) -> Option<Flow> {
+    let allowed = |side: Side, definition: &FieldDefinition| module.may_write(side) && definition.writable;
+    match (allowed(Side::Ivvy, ivvy), allowed(Side::Crm, crm)) {
+        (true, true) => Some(Flow::Both),
+        (true, false) => Some(Flow::ToIvvy),
+        (false, true) => Some(Flow::ToCrm),
+        (false, false) => None,
+    }
+}
+
+/// A short name made of a label; one that no built-in field has.
+pub fn short_name(module: ModuleId, label: &str, ivvy: u64) -> String {
+    let letters: String =
+        label.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' }).collect();
+    let words: Vec<&str> = letters.split_whitespace().take(4).collect();
+    let name = words.join("_");
+    let usable = name.starts_with(|c: char| c.is_ascii_lowercase()) && module.def().field(&name).is_none();
+    if usable { name } else { format!("f{ivvy}") }
 }
 
 /// Something the type check found. Holds names of fields and options, which are remote text.
