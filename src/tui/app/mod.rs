@@ -6,6 +6,7 @@
 mod available;
 mod decide;
 mod input;
+pub(super) mod mapping;
 mod matching;
 mod operate;
 mod perform;
@@ -170,6 +171,12 @@ pub enum Tag {
     },
     /// What an entry could be paired with.
     MatchOptions(MatchEntry),
+    /// The field map that is shown.
+    Map,
+    /// A change of it.
+    MapChanged,
+    /// Its versions.
+    MapHistory,
     /// A decision.
     Decide {
         /// What.
@@ -323,6 +330,7 @@ impl App {
         match self.dialogs.last() {
             Some(Dialog::Guard(_)) => vec![Scope::Guard, Scope::Global],
             Some(Dialog::Preview(_)) => vec![Scope::Preview, Scope::Global],
+            Some(Dialog::Mapping(_)) => vec![Scope::FieldMap, Scope::Global],
             Some(_) => vec![Scope::Global],
             None => vec![self.tab.scope(), Scope::Global],
         }
