@@ -302,7 +302,8 @@ fn text(context: &mut Context, view: &MapView) -> Result<()> {
     for found in &view.suggestions {
         let label = |side: Side, name: &str| {
             let all = view.definitions.get(&side);
-            all.and_then(|all| all.iter().find(|one| one.name == name)).map_or_else(String::new, |one| plain(&one.title))
+            all.and_then(|all| all.iter().find(|one| one.name == name))
+                .map_or_else(String::new, |one| plain(&one.title))
         };
         out.line(format!(
             "perhaps: {} `{}` and `{}` `{}` ({} % alike, {}): tandem map add {} --ivvy {} --crm {}",

@@ -24,9 +24,7 @@ pub use secret::{SecretSource, Secrets, fingerprint};
 
 use crate::error::{Error, Result};
 use crate::model::mapping::Fault;
-use crate::model::{
-    CustomField, Drift, FieldDef, FieldKind, FieldMaps, Fingerprint, Flow, ModuleDef, ModuleId, Role,
-};
+use crate::model::{CustomField, Drift, FieldDef, FieldKind, FieldMaps, Fingerprint, Flow, ModuleDef, ModuleId, Role};
 
 /// Version of the file format.
 pub const VERSION: u32 = 1;

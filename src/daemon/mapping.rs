@@ -18,9 +18,7 @@ use crate::model::{
 use crate::remote::{Lane, RemoteError};
 use crate::store::{Note, Reads as _, Store, StoreError};
 use crate::sync::Remotes;
-use crate::wire::{
-    Answer, CheckRow, MapChange, MapChanged, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView,
-};
+use crate::wire::{Answer, CheckRow, MapChange, MapChanged, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
 
 /// Fields per side, options per field and characters per label in an answer: a frame is bounded.
 const MOST_FIELDS: usize = 600;
@@ -100,11 +98,7 @@ pub(super) async fn show(account: &Account, module: ModuleId) -> Result<Answer, 
     let stored = map.iter().flat_map(|map| &map.fields).map(|mapped| (&mapped.field, MapOrigin::Store));
     let mapped: Vec<MapLine> = configured
         .chain(stored)
-        .map(|(field, origin)| MapLine {
-            field: field.clone(),
-            origin,
-            findings: definitions.check(field, flow, &crm),
-        })
+        .map(|(field, origin)| MapLine { field: field.clone(), origin, findings: definitions.check(field, flow, &crm) })
         .collect();
     let suggestions = suggestions(&definitions, &mapped, flow, &crm);
     Ok(Answer::Map(Box::new(MapView {
@@ -121,7 +115,8 @@ pub(super) async fn show(account: &Account, module: ModuleId) -> Result<Answer, 
 
 fn suggestions(definitions: &Definitions, mapped: &[MapLine], flow: Flow, crm: &str) -> Vec<MapSuggestion> {
     let free = |side: Side| -> Vec<&FieldDefinition> {
-        let name = |line: &MapLine| if side == Side::Ivvy { line.field.ivvy.to_string() } else { line.field.crm.clone() };
+        let name =
+            |line: &MapLine| if side == Side::Ivvy { line.field.ivvy.to_string() } else { line.field.crm.clone() };
         let free = |definition: &&FieldDefinition| !mapped.iter().any(|line| name(line) == definition.name);
         // What is no plain name no adapter takes, and whoever copies it into a shell shall not be surprised.
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -201,9 +196,12 @@ async fn type_check(
     let remotes = account.engine.remotes();
     let definitions = Definitions::read(&remotes, module).await;
     if let Some((side, error)) = definitions.errors().into_iter().next() {
-        return Err(Error::unavailable(format!("{}'s fields are not known, so nothing is mapped: {error}", side.title()))
-            .hint("try again when it answers; see `tandem check`")
-            .into());
+        return Err(Error::unavailable(format!(
+            "{}'s fields are not known, so nothing is mapped: {error}",
+            side.title()
+        ))
+        .hint("try again when it answers; see `tandem check`")
+        .into());
     }
     let findings = definitions.check(field, flow, &crm_name(&remotes));
     let faults: Vec<&str> =
@@ -225,12 +223,18 @@ fn meaning(change: &MapChange) -> String {
              goes over. `tandem map resync {module} {}` plans what differs now.",
             field.name
         ),
-        MapVerb::Remove(_) => "Both sides keep the values they have; nothing of the field goes over any more.".to_owned(),
+        MapVerb::Remove(_) => {
+            "Both sides keep the values they have; nothing of the field goes over any more.".to_owned()
+        }
     }
 }
 
 /// The map after a change, and the change in a sentence.
-fn changed(before: Option<&FieldMap>, configured: &[CustomField], change: &MapChange) -> Result<(Vec<MappedField>, String)> {
+fn changed(
+    before: Option<&FieldMap>,
+    configured: &[CustomField],
+    change: &MapChange,
+) -> Result<(Vec<MappedField>, String)> {
     let mut fields = before.map(|map| map.fields.clone()).unwrap_or_default();
     let since = before.map_or(0, |map| map.version) + 1;
     let refused = |message: String, hint: &str| Error::new(ErrorKind::Refused, message).hint(hint);
@@ -266,7 +270,10 @@ fn changed(before: Option<&FieldMap>, configured: &[CustomField], change: &MapCh
     let mut all: Vec<&CustomField> = configured.iter().collect();
     for mapped in &fields {
         if let Some(twice) = all.iter().find_map(|field| mapped.field.clashes_with(field)) {
-            return Err(refused(format!("{twice} is mapped already"), "every field is mapped once; see `tandem map show`"));
+            return Err(refused(
+                format!("{twice} is mapped already"),
+                "every field is mapped once; see `tandem map show`",
+            ));
         }
         all.push(&mapped.field);
     }
@@ -283,9 +290,12 @@ async fn store(account: &Account, actor: Actor, change: MapChange) -> Result<u32
     let version = before.map_or(0, |map| map.version);
     if version != change.expect {
         let who = before.map_or_else(String::new, |map| format!(": {} made version {version}", map.by.name));
-        return Err(Error::new(ErrorKind::Stale, format!("the map of {} moved on since you looked{who}", change.module))
-            .hint("look at it again, then change it")
-            .into());
+        return Err(Error::new(
+            ErrorKind::Stale,
+            format!("the map of {} moved on since you looked{who}", change.module),
+        )
+        .hint("look at it again, then change it")
+        .into());
     }
     let (fields, what) = changed(before, blueprint.configured(change.module), &change)?;
     let map = FieldMap {

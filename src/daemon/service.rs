@@ -66,7 +66,7 @@ impl AccountService {
                 // The engine is never gone before this is: it holds it.
                 _ = renewals.changed() => {
                     // Whoever is attached knows the catalogue of before; they attach again by themselves.
-                    let reason = "the field map changed".to_owned();
+                    let reason = "the field map changed; it is back at once".to_owned();
                     let _ = self.events.send(Event::Bye { reason });
                     continue;
                 }

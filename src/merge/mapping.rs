@@ -20,12 +20,7 @@ const LEAST_ALIKE: f64 = 0.7;
 const MOST_SUGGESTED: usize = 3;
 
 /// Checks a mapped field against what the two systems say of it now. `crm` is the CRM's name.
-pub fn check(
-    field: &CustomField,
-    module: Flow,
-    definitions: [Option<&FieldDefinition>; 2],
-    crm: &str,
-) -> Vec<Finding> {
+pub fn check(field: &CustomField, module: Flow, definitions: [Option<&FieldDefinition>; 2], crm: &str) -> Vec<Finding> {
     let names = ["iVvy", crm];
     let mut found = Found::default();
     if module != Flow::Both && field.flow != module {
@@ -35,7 +30,8 @@ pub fn check(
     let places = [field.ivvy.to_string(), field.crm.clone()];
     for side in Side::BOTH {
         let Some(definition) = definitions[side as usize] else {
-            found.fault(format!("{} has no field {} that could be mapped", names[side as usize], places[side as usize]));
+            found
+                .fault(format!("{} has no field {} that could be mapped", names[side as usize], places[side as usize]));
             continue;
         };
         if !definition.writable && flow.may_write(side) {
@@ -126,7 +122,11 @@ fn check_options(
                 .filter(|option| is_closed(definitions[side]) && !knows(definitions[side], option))
                 .collect();
             if !unknown.is_empty() {
-                found.fault(format!("the value table names options that {} does not have: {}", names[side], list(&unknown)));
+                found.fault(format!(
+                    "the value table names options that {} does not have: {}",
+                    names[side],
+                    list(&unknown)
+                ));
             }
         }
     }
@@ -308,7 +308,8 @@ mod tests {
         assert_eq!(notes, [(false, "Odoo does not know iVvy's `kosher`: records with it are held".to_owned())]);
         assert!(found(&field(CustomKind::Choice, Flow::ToIvvy), &ivvy, &crm).is_empty(), "it is never sent");
         let pairs = [("Vegan", "vegan"), ("beef", "Halal")].map(|(ivvy, crm)| (ivvy.to_owned(), crm.to_owned()));
-        let with_table = CustomField { transform: Transform::Values(pairs.into()), ..field(CustomKind::Choice, Flow::Both) };
+        let with_table =
+            CustomField { transform: Transform::Values(pairs.into()), ..field(CustomKind::Choice, Flow::Both) };
         let faults = found(&with_table, &ivvy, &crm);
         assert_eq!(faults[0], (true, "the value table names options that iVvy does not have: `beef`".to_owned()));
         assert!(faults[1].1.contains("`halal`, `kosher`"), "{faults:?}");
@@ -326,9 +327,13 @@ mod tests {
     #[test]
     fn alike_names_of_types_that_go_together_are_proposed_best_first_v19() {
         let ivvy = [definition("12", FieldKind::Text, &[]), definition("13", FieldKind::Choices, &["a"])];
-        let titled = |definition: &FieldDefinition, title: &str| FieldDefinition { title: title.to_owned(), ..definition.clone() };
+        let titled = |definition: &FieldDefinition, title: &str| FieldDefinition {
+            title: title.to_owned(),
+            ..definition.clone()
+        };
         let ivvy = [titled(&ivvy[0], "Dietary needs"), titled(&ivvy[1], "Dietary need")];
-        let crm = [definition("Dietary_Needs__c", FieldKind::Text, &[]), definition("Shoe_size__c", FieldKind::Text, &[])];
+        let crm =
+            [definition("Dietary_Needs__c", FieldKind::Text, &[]), definition("Shoe_size__c", FieldKind::Text, &[])];
         let found = suggest(Flow::Both, &ivvy.each_ref(), &crm.each_ref());
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!((found[0].ivvy.as_str(), found[0].crm.as_str()), ("12", "Dietary_Needs__c"));

@@ -5,8 +5,8 @@ use super::canonical::same;
 use super::compare::{References, Translated, compare, settle_drift, translate};
 use super::transform::carry;
 use crate::model::{
-    Base, BaseField, Choice, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Transform, Value, Verdict,
-    Why,
+    Base, BaseField, Choice, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Transform, Value,
+    Verdict, Why,
 };
 
 /// The plan of a linked pair. `drafts` are the rows of the plan before: a choice made there survives

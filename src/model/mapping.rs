@@ -135,9 +135,7 @@ fn table_fault(table: &BTreeMap<String, String>) -> Option<Fault> {
 }
 
 /// Types a custom field may have: those both sides can hold. References and ids are not among them.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, EnumIter, IntoStaticStr,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, EnumIter, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum CustomKind {
@@ -384,7 +382,8 @@ pub fn kind_for(ivvy: &FieldDefinition, crm: &FieldDefinition) -> Option<CustomK
     let candidates = [ivvy, crm];
     let strict = candidates.into_iter().find(|kind| !kind.is_text() && !kind.is_list());
     let special = candidates.into_iter().find(|kind| !matches!(kind, CustomKind::Text | CustomKind::LongText));
-    let kind = strict.or(special).unwrap_or(if candidates.contains(&CustomKind::Text) { CustomKind::Text } else { ivvy });
+    let kind =
+        strict.or(special).unwrap_or(if candidates.contains(&CustomKind::Text) { CustomKind::Text } else { ivvy });
     candidates.into_iter().all(|there| kind.fit(there) != Fit::Not).then_some(kind)
 }
 

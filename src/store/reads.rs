@@ -14,8 +14,8 @@ use crate::model::guard::Guard;
 use crate::model::matching::{MatchRow, MatchState, SourceIntent};
 use crate::model::query::{AuditQuery, PageQuery, Rows};
 use crate::model::{
-    AuditRow, Base, Cursor, Decision, FieldMap, Intent, Item, ItemId, Link, LinkId, MatchKind, ModuleId, Observation, PairKey,
-    Reason, RecordId, Seq, Side, State, Timestamp,
+    AuditRow, Base, Cursor, Decision, FieldMap, Intent, Item, ItemId, Link, LinkId, MatchKind, ModuleId, Observation,
+    PairKey, Reason, RecordId, Seq, Side, State, Timestamp,
 };
 
 /// Read access. Implemented by [`View`] (a snapshot) and [`Tx`] (which sees its own writes). Every

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use self::sweep::Run;
 use super::core::Core;
-use super::{look, mapping};
 use super::wait::{self, Outcome};
+use super::{look, mapping};
 use crate::model::{Cursor, ModuleId, RecordId, Side, Timestamp};
 use crate::remote::{Class, Lane, RemoteError};
 use crate::store::{Reads as _, StoreError};

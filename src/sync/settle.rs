@@ -185,12 +185,8 @@ fn agree(
 fn reopen_questions(base: &mut Base, item: &Item, intent: &Intent) {
     for row in &item.plan.fields {
         if matches!(row.choice, Some(Choice::Each { .. })) && intent.operation.written().contains_key(&row.field) {
-            let before = BaseField {
-                ivvy: row.base_ivvy.clone(),
-                crm: row.base_crm.clone(),
-                disputed: true,
-                adopts: false,
-            };
+            let before =
+                BaseField { ivvy: row.base_ivvy.clone(), crm: row.base_crm.clone(), disputed: true, adopts: false };
             base.fields.insert(row.field.clone(), before);
         }
     }

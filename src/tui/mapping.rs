@@ -88,7 +88,8 @@ impl Mapping {
         let (Some(view), Some(ours)) = (&self.view, self.definition(side, name)) else { return Vec::new() };
         let other = side.other();
         let alike = |there: &FieldDefinition| {
-            let (ivvy, crm) = if side == Side::Ivvy { (name, there.name.as_str()) } else { (there.name.as_str(), name) };
+            let (ivvy, crm) =
+                if side == Side::Ivvy { (name, there.name.as_str()) } else { (there.name.as_str(), name) };
             let found = view.suggestions.iter().find(|found| found.ivvy.to_string() == ivvy && found.crm == crm);
             found.map_or(0, |found| found.alike)
         };

@@ -16,8 +16,8 @@ pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
 use crate::model::{
-    AuditRow, Choice, FieldMap, Fingerprint, Item, ItemId, MatchKind, MatchRow, MatchState, ModuleDef, ModuleId, Reason,
-    RecordId, Role, Seq, Side, State, Timestamp, Verb,
+    AuditRow, Choice, FieldMap, Fingerprint, Item, ItemId, MatchKind, MatchRow, MatchState, ModuleDef, ModuleId,
+    Reason, RecordId, Role, Seq, Side, State, Timestamp, Verb,
 };
 
 /// Version of this protocol. Client and daemon must have the same one.

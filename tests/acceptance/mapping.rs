@@ -192,11 +192,12 @@ async fn a_resync_is_a_plan_that_somebody_releases_v19() {
     mapping.take_up(0, MapVerb::Add(diet())).await;
     let looked = mapping.resync(true).await;
     assert!(looked.contains("differ in 2 pairs"), "{looked}");
-    world.writes_nothing(async {
-        mapping.resync(false).await;
-        world.idle().await;
-    })
-    .await;
+    world
+        .writes_nothing(async {
+            mapping.resync(false).await;
+            world.idle().await;
+        })
+        .await;
     world.held(&half, Reason::Guard);
     let question = world.held(&both, Reason::FirstSync);
     world.engine.guard_release(CONTACTS, None, operator("ada")).await.unwrap();
@@ -352,19 +353,26 @@ async fn the_command_line_maps_and_its_exit_codes_are_the_documented_ones_v19() 
         all
     };
     let shown = text(0, &["map", "contacts"]);
-    assert!(shown.contains("configuration") && shown.contains("tandem map add contacts --ivvy 101 --crm Diet__c"), "{shown}");
+    assert!(
+        shown.contains("configuration") && shown.contains("tandem map add contacts --ivvy 101 --crm Diet__c"),
+        "{shown}"
+    );
     let add = ["map", "add", "contacts", "--ivvy", "101", "--crm", "Diet__c"];
     let only_checked = text(0, &[&add[..], &["--dry-run"]].concat());
     assert!(only_checked.contains("nothing was changed"), "{only_checked}");
     let mapped = text(0, &[&add[..], &["--reason", "the kitchen asked"]].concat());
-    assert!(mapped.contains("are not touched") && mapped.contains("tandem map resync contacts dietary_needs"), "{mapped}");
+    assert!(
+        mapped.contains("are not touched") && mapped.contains("tandem map resync contacts dietary_needs"),
+        "{mapped}"
+    );
     world.until("in force", async || world.engine.map_in_force(CONTACTS) == 1).await;
     let line = text(0, &["--json", "map", "show", "contacts"]);
     let view: serde_json::Value = serde_json::from_str(line.trim()).unwrap();
     let field = view["mapped"].as_array().unwrap().iter().find(|field| field["name"] == "dietary_needs").unwrap();
     // Text on one side, a list on the other: the stricter of the two, both ways.
     assert_eq!((&field["kind"], &field["flow"], &field["origin"]), (&"choice".into(), &"both".into(), &"store".into()));
-    let upper = ["map", "change", "contacts", "--ivvy", "101", "--crm", "Diet__c", "--kind", "text", "--transform", "upper"];
+    let upper =
+        ["map", "change", "contacts", "--ivvy", "101", "--crm", "Diet__c", "--kind", "text", "--transform", "upper"];
     let late = text(5, &[&upper[..], &["--version", "0"]].concat());
     assert!(late.contains("moved on") && late.contains(&mapping.client.hello().operator), "{late}");
     text(0, &upper);
@@ -423,11 +431,15 @@ async fn a_map_is_there_after_a_restart_and_a_field_of_the_file_as_well_is_a_cle
     let account = open(&configure(&other)).unwrap();
     assert_eq!(names(&account), ["custom.102", "custom.101"], "the file's first, the store's after them");
     let after = account.engine.modules();
-    let versions = |modules: &[tandem::model::ModuleDef]| modules.iter().map(|def| def.mapping_version).collect::<Vec<_>>();
+    let versions =
+        |modules: &[tandem::model::ModuleDef]| modules.iter().map(|def| def.mapping_version).collect::<Vec<_>>();
     assert_ne!(versions(&before), versions(&after), "plans of before are made anew");
     drop(account);
     let twice = open(&configure(diets)).unwrap_err();
-    assert!(twice.message.contains("iVvy's field 101 is used twice") && twice.message.contains("in the store"), "{twice:?}");
+    assert!(
+        twice.message.contains("iVvy's field 101 is used twice") && twice.message.contains("in the store"),
+        "{twice:?}"
+    );
 }
 
 fn audit() -> tandem::wire::AuditQuery {

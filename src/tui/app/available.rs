@@ -13,7 +13,8 @@ impl App {
         if action.role > self.hello.role {
             return Some(format!("needs the role {}; you are {}", action.role, self.hello.role));
         }
-        let asks = action.tier > Tier::T0 || matches!(
+        let asks = action.tier > Tier::T0
+            || matches!(
                 id,
                 ActionId::Check | ActionId::VerifyAudit | ActionId::Doctor | ActionId::FieldMap | ActionId::MapHistory
             );

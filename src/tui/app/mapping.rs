@@ -19,7 +19,7 @@ const TRANSFORMS: [(&str, Transform); 4] =
 const FLOWS: [(&str, Flow); 3] = [("both", Flow::Both), ("to CRM", Flow::ToCrm), ("to iVvy", Flow::ToIvvy)];
 
 /// Label of the value table, which is told from the default by it.
-const TABLE: &str = "iVvy=CRM; …";
+const TABLE: &str = "iVvy=CRM pairs";
 
 impl App {
     /// The map that is shown, if one is.
@@ -195,7 +195,7 @@ impl App {
         let change = MapChange { module: mapping.module, expect: view.version, verb, dry_run: false, reason: None };
         let title = format!("No longer map {}?", line.field.title());
         let form = Form::new(&title, "remove", Tier::T2, Purpose::Map(Box::new(change)))
-            .line("Both sides keep the values they have; nothing of the field goes over any more.");
+            .line("Both sides keep their values; nothing of the field goes over any more.");
         self.dialogs.push(Dialog::Form(Box::new(form)));
     }
 

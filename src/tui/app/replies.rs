@@ -138,8 +138,10 @@ impl App {
         // What is not available now is asked again later; what was refused is not.
         let again = error.kind == ErrorKind::Unavailable;
         let at = self.retry_at();
-        let asked_again =
-            matches!(tag, Tag::Status | Tag::Map | Tag::Item(_) | Tag::Page { .. } | Tag::Audit { .. } | Tag::Matches { .. });
+        let asked_again = matches!(
+            tag,
+            Tag::Status | Tag::Map | Tag::Item(_) | Tag::Page { .. } | Tag::Audit { .. } | Tag::Matches { .. }
+        );
         match tag {
             Tag::Status if again => self.refresh.status.retry(at),
             Tag::Status => self.status_answered(),

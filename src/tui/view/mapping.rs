@@ -118,7 +118,13 @@ fn about(row: Row<'_>) -> (Tone, String) {
         Row::Mapped(line) => (sign(row).0, about_mapped(line)),
         Row::Ivvy(definition, Some(found)) => (
             Tone::Text,
-            format!("Not mapped. Perhaps {}, {} % alike; {} would be {}.", found.crm, found.alike, definition.title, found.kind.words()),
+            format!(
+                "Not mapped. Perhaps {}, {} % alike; {} would be {}.",
+                found.crm,
+                found.alike,
+                definition.title,
+                found.kind.words()
+            ),
         ),
         Row::Ivvy(definition, None) | Row::Crm(definition) => {
             let written = if definition.writable { "" } else { "; it cannot be written there" };
@@ -130,7 +136,7 @@ fn about(row: Row<'_>) -> (Tone, String) {
 fn about_mapped(line: &MapLine) -> String {
     let field = &line.field;
     let found = match line.findings.is_empty() {
-        true => "Fits.".to_owned(),
+        true => "Fits".to_owned(),
         false => line.findings.iter().map(|finding| finding.text.as_str()).collect::<Vec<_>>().join("; "),
     };
     let from = match line.origin {
@@ -139,7 +145,7 @@ fn about_mapped(line: &MapLine) -> String {
     };
     let default = field.default.as_ref().map(|value| format!(" · default {value}")).unwrap_or_default();
     let way = format!("{}{}{default}", flow_words(field.flow), transform_words(&field.transform));
-    format!("{found} {}: {way} · {}{from}", field.name, field.kind.words())
+    format!("{found} · {}: {way}, {}{from}", field.name, field.kind.words())
 }
 
 /// The inside of the dialog that asks for a counterpart.
