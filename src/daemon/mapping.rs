@@ -15,7 +15,7 @@ use crate::model::mapping::{flow_for, kind_for};
 use crate::model::{
     Actor, AuditEvent, CustomField, FieldDefinition, FieldMap, FieldMaps, Finding, Flow, MappedField, ModuleId, Side,
 };
-use crate::remote::{Lane, RemoteError};
+use crate::remote::Lane;
 use crate::store::{Note, Reads as _, Store, StoreError};
 use crate::sync::Remotes;
 use crate::wire::{Answer, CheckRow, MapChange, MapChanged, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
@@ -40,34 +40,37 @@ pub(super) fn stored_maps(store: &Store) -> Result<FieldMaps, StoreError> {
 }
 
 /// The fields of both sides that could be mapped, or why they are not known.
-struct Definitions([Result<Vec<FieldDefinition>, RemoteError>; 2]);
+#[derive(Default)]
+struct Definitions {
+    found: [Vec<FieldDefinition>; 2],
+    errors: BTreeMap<Side, String>,
+}
 
 impl Definitions {
     async fn read(remotes: &Remotes, module: ModuleId) -> Self {
         let asked = Side::BOTH.map(|side| remotes.on(side, Lane::Operator).definitions(module));
-        let mut answers = join_all(asked).await.into_iter();
-        // Invariant: two were asked.
-        let mut next = || answers.next().unwrap_or_else(|| Ok(Vec::new()));
-        Self([next(), next()])
+        let mut read = Self::default();
+        for (side, answer) in Side::BOTH.into_iter().zip(join_all(asked).await) {
+            match answer {
+                Ok(found) => read.found[side as usize] = found,
+                Err(error) => drop(read.errors.insert(side, error.to_string())),
+            }
+        }
+        read
     }
 
     fn on(&self, side: Side) -> &[FieldDefinition] {
-        self.0[side as usize].as_deref().unwrap_or_default()
+        &self.found[side as usize]
     }
 
-    fn errors(&self) -> BTreeMap<Side, String> {
-        let error = |side: Side| Some((side, self.0[side as usize].as_ref().err()?.to_string()));
-        Side::BOTH.into_iter().filter_map(error).collect()
-    }
-
-    /// What the type check finds; nothing of a side that does not answer.
+    /// What the type check finds; nothing when a side does not answer.
     fn check(&self, field: &CustomField, flow: Flow, crm: &str) -> Vec<Finding> {
         let names = [field.ivvy.to_string(), field.crm.clone()];
         let find = |side: Side| self.on(side).iter().find(|found| found.name == names[side as usize]);
-        if self.0.iter().any(std::result::Result::is_err) {
-            return Vec::new();
+        match self.errors.is_empty() {
+            true => rules::check(field, flow, Side::BOTH.map(find), crm),
+            false => Vec::new(),
         }
-        rules::check(field, flow, Side::BOTH.map(find), crm)
     }
 }
 
@@ -108,7 +111,7 @@ pub(super) async fn show(account: &Account, module: ModuleId) -> Result<Answer, 
         last: map.map(|map| FieldMap { fields: Vec::new(), ..map }),
         mapped,
         definitions: Side::BOTH.into_iter().map(|side| (side, shortened(definitions.on(side)))).collect(),
-        errors: definitions.errors(),
+        errors: definitions.errors,
         suggestions,
     })))
 }
@@ -195,7 +198,7 @@ async fn type_check(
     }
     let remotes = account.engine.remotes();
     let definitions = Definitions::read(&remotes, module).await;
-    if let Some((side, error)) = definitions.errors().into_iter().next() {
+    if let Some((side, error)) = definitions.errors.first_key_value() {
         return Err(Error::unavailable(format!(
             "{}'s fields are not known, so nothing is mapped: {error}",
             side.title()
@@ -384,7 +387,7 @@ pub(crate) async fn check(
             found,
             hint: hint.map(str::to_owned),
         };
-        if let Some((side, error)) = definitions.errors().into_iter().next() {
+        if let Some((side, error)) = definitions.errors.first_key_value() {
             let found = format!("{}'s fields are not known: {error}", side.title());
             rows.push(row(what(""), false, found, Some("give the key permission to read field definitions")));
             continue;

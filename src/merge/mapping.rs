@@ -98,7 +98,7 @@ fn check_kinds(
                     field.kind.words()
                 ));
             }
-            Fit::Some if !(there.is_text() && !field.kind.is_text()) && flow.may_write(side) => {
+            Fit::Some if (!there.is_text() || field.kind.is_text()) && flow.may_write(side) => {
                 found.note(format!("{name} takes only {}: other values are refused there and held", there.words()));
             }
             Fit::Some => {}

@@ -178,6 +178,7 @@ pub(super) fn survivor(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Fingerprint;
 
     fn record(phone: &str, second: i64) -> Record {
         Record {
@@ -216,6 +217,21 @@ mod tests {
         assert_eq!(weigh(Some(&ours), &record("x", 11), Source::Poll, Timestamp::from_secs(1)), Seen::Changed);
         assert_eq!(weigh(Some(&ours), &record("new", 30), Source::Poll, at), Seen::Unchanged, "only the stamp");
         assert_eq!(weigh(None, &record("x", 1), Source::Poll, at), Seen::Changed);
+    }
+
+    /// After a mapping every row says more than before: reading each once more would double the calls.
+    #[test]
+    fn a_row_that_only_says_more_is_believed_and_one_that_says_less_is_read_again_v19() {
+        let (ours, at) = (known("new", 10, 12), Timestamp::from_secs(20));
+        let with_diet = |mut record: Record| {
+            record.fields.insert("custom.12".to_owned(), Value::text("vegan"));
+            record
+        };
+        assert_eq!(weigh(Some(&ours), &with_diet(record("new", 10)), Source::Poll, at), Seen::Changed);
+        assert_eq!(weigh(Some(&ours), &with_diet(record("old", 10)), Source::Poll, at), Seen::Recheck, "and else");
+        assert_eq!(weigh(Some(&ours), &with_diet(record("new", 9)), Source::Poll, at), Seen::Unchanged, "older");
+        let wider = Observation { record: with_diet(ours.record.clone()), hash: Fingerprint::default(), ..ours };
+        assert_eq!(weigh(Some(&wider), &record("new", 10), Source::Poll, at), Seen::Recheck);
     }
 
     #[test]

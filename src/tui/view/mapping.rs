@@ -82,9 +82,8 @@ fn line(brush: Brush<'_>, mapping: &Mapping, row: Row<'_>, here: bool, columns: 
         true => definition.title.clone(),
         false => format!("{} {} ({})", definition.name, definition.title, kind_word(definition)),
     };
-    let named = |side: Side, name: &str| {
-        mapping.definition(side, name).map_or_else(|| format!("{name} (not there)"), |definition| cell(definition))
-    };
+    let named =
+        |side: Side, name: &str| mapping.definition(side, name).map_or_else(|| format!("{name} (not there)"), &cell);
     let (left, between, right) = match row {
         Row::Mapped(line) => (
             (Tone::Text, named(Side::Ivvy, &line.field.ivvy.to_string())),
