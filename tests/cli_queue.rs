@@ -356,3 +356,33 @@ async fn a_preview_is_read_to_its_end_and_never_raw_v33() {
     assert!(error.contains("moved on while it was read"), "{error}");
     rig.text(2, &["queue", "preview", "1", "--field", "body", "--as", "picture"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_map_that_no_longer_fits_is_one_and_hostile_names_stay_text_v19() {
+    let rig = Rig::new(Role::Triage);
+    let (shown, _) = rig.text(1, &["map", "show", "contacts"]);
+    assert!(shown.contains("diet") && shown.contains("has no field"), "{shown}");
+    assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{shown:?}");
+    let lines = rig.json(1, &["map", "contacts"]);
+    let documented = ["module", "version", "in_force", "mapped", "suggestions", "ivvy", "crm", "errors"];
+    assert!(documented.iter().all(|key| keys(&lines[0]).contains(key)), "{lines:?}");
+    assert_eq!(
+        (&lines[0]["mapped"][0]["transform"], &lines[0]["mapped"][0]["origin"]),
+        (&json!("trim"), &json!("store"))
+    );
+    rig.text(3, &["map", "remove", "contacts", "diet"]);
+    rig.text(3, &["map", "add", "contacts", "--ivvy", "13", "--crm", "x_tier"]);
+    let rig = Rig::new(Role::Admin);
+    rig.text(5, &["map", "remove", "contacts", "diet", "--version", "2"]);
+    let (done, _) = rig.text(0, &["map", "add", "contacts", "--ivvy", "13", "--crm", "x_tier", "--value", "g=Guest"]);
+    assert!(done.contains("old values are not touched"), "{done}");
+    match rig.fake.asked().pop() {
+        Some(Request::MapChange(change)) => {
+            assert_eq!((change.expect, change.module), (3, ModuleId::Contacts), "the version that was looked at");
+            assert!(
+                matches!(change.verb, tandem::wire::MapVerb::Add(field) if field.ivvy == 13 && field.name == "f13")
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -60,6 +60,8 @@ impl Server {
             at_creation: false,
             enforced: false,
             membership: None,
+            transform: Default::default(),
+            default: None,
         };
         let mut settings = Settings::new(&self.url, &self.database, SecretString::from(self.key.clone()));
         settings.custom = BTreeMap::from([(

@@ -37,6 +37,8 @@ fn settings() -> Settings {
         at_creation: false,
         enforced: false,
         membership: None,
+        transform: Default::default(),
+        default: None,
     };
     settings.custom = BTreeMap::from([(
         ModuleId::Contacts,

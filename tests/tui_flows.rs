@@ -713,3 +713,80 @@ async fn modules_that_are_off_are_one_line_and_no_rows_v03() {
     assert!(rows[0].contains("Common") && rows[0].contains("Contacts"), "common ones first: {text}");
     assert!(rows[1].contains("Venues") && rows[1].contains("Companies"), "{text}");
 }
+
+/// V-19: a stray Enter maps nothing, what is sent names the version seen, and it is said that old values stay.
+#[tokio::test]
+async fn a_custom_field_is_mapped_by_key_after_a_question_v19() {
+    let world = tui_support::World { map: Some(fixture::field_map()), ..conflicts(3) };
+    let fake = Fake::new(fixture::hello(), world);
+    let mut console = Console::start(fake, SIZE).await;
+    let changes = |console: &Console| {
+        let asked = console.fake.asked();
+        asked
+            .into_iter()
+            .filter_map(|request| match request {
+                Request::MapChange(change) => Some(change),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    console.press("j M").await;
+    assert!(
+        console.shows("Field map of Contacts") && console.shows("1 mapped field(s) no longer fit"),
+        "{}",
+        console.text()
+    );
+    console.press("Enter").await;
+    assert!(console.shows("it comes from the configuration"), "{}", console.text());
+    // Badge: the suggestion is offered first, and nothing is chosen beforehand.
+    console.press("j j j Enter Enter").await;
+    assert!(console.shows("Counterpart in CRM") && console.shows("100 % alike"), "{}", console.text());
+    console.press("Down Enter").await;
+    assert!(console.shows("Badge = x_badge") && console.shows("Others are held, not guessed"), "{}", console.text());
+    console.press("l Tab g = G u e s t Tab x C-d").await;
+    assert!(console.shows("Old values are not touched"), "{}", console.text());
+    console.press("Enter").await;
+    assert_eq!(changes(&console), [], "the dialog starts on Cancel");
+    console.press("Enter Down Enter Tab g = G u e s t Tab x C-d y").await;
+    let [change] = changes(&console).try_into().unwrap();
+    let wire::MapVerb::Add(field) = &change.verb else { panic!("{change:?}") };
+    let table = [("g".to_owned(), "Guest".to_owned())].into();
+    assert_eq!((change.expect, field.ivvy, field.crm.as_str(), field.name.as_str()), (3, 13, "x_badge", "badge"));
+    assert_eq!((&field.transform, &field.default), (&model::Transform::Values(table), &Some(Value::text("x"))));
+    assert!(console.shows("map version 4"), "{}", console.text());
+    assert!(
+        console.fake.asked().iter().filter(|request| matches!(request, Request::MapShow { .. })).count() >= 2,
+        "shown anew"
+    );
+}
+
+#[tokio::test]
+async fn whoever_changed_the_map_first_is_named_and_the_map_is_read_again_v19() {
+    let world = tui_support::World { map: Some(fixture::field_map()), faster: Some("bob".into()), ..conflicts(3) };
+    let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+    console.press("j M j - y").await;
+    assert!(console.shows("bob was faster"), "{}", console.text());
+    let shown = |console: &Console| {
+        console.fake.asked().iter().filter(|request| matches!(request, Request::MapShow { .. })).count()
+    };
+    console.pass(Duration::from_secs(2)).await;
+    assert_eq!(shown(&console), 2);
+    console.press("R y").await;
+    let resync = console.fake.asked().into_iter().find(|request| matches!(request, Request::MapResync { .. }));
+    assert!(matches!(resync, Some(Request::MapResync { field, dry_run: false, .. }) if field == "diet"));
+    console.press("Esc").await;
+    assert!(!console.shows("Field map of"), "{}", console.text());
+}
+
+#[tokio::test]
+async fn a_viewer_learns_why_the_map_is_not_shown_and_a_default_of_another_type_is_not_sent_v19() {
+    let viewer = wire::Hello { role: Role::Viewer, ..fixture::hello() };
+    let world = || tui_support::World { map: Some(fixture::field_map()), ..conflicts(3) };
+    let mut console = Console::start(Fake::new(viewer, world()), SIZE).await;
+    console.press("j M").await;
+    assert!(console.shows("needs the role triage"), "{}", console.text());
+    let mut console = Console::start(Fake::new(fixture::hello(), world()), SIZE).await;
+    console.press("j M j j j j Enter Down Enter Tab m a n y C-d").await;
+    assert!(console.shows("the default is a whole number"), "{}", console.text());
+    assert!(!console.fake.asked().iter().any(|request| matches!(request, Request::MapChange(_))));
+}

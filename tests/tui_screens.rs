@@ -199,6 +199,65 @@ async fn match_tables() {
     insta::assert_snapshot!(all);
 }
 
+fn mapped(map: wire::MapView) -> Arc<Fake> {
+    Fake::new(fixture::hello(), World { map: Some(map), ..conflicts(12) })
+}
+
+/// V-19: the field map, the choice of a counterpart, the form and the question before it is done.
+#[tokio::test]
+async fn field_map_v19() {
+    let mut all = String::new();
+    for presses in
+        ["j M", "j M j j", "j M j j j", "j M j j j Enter Down", "j M j j j Enter Down Enter", "j M j -", "j M v"]
+    {
+        all += &format!("##### {presses}\n{}", at_all_sizes(|| mapped(fixture::field_map()), presses).await);
+    }
+    let sure = [keys("j M j j j Enter Down Enter"), typed("\t\tg"), keys("C-d")].concat();
+    let terminal = play(&mapped(fixture::field_map()), (40, 10), sure).await;
+    all += &format!("##### the question at 40x10\n{}", picture(&terminal));
+    let mut unknown = fixture::field_map();
+    unknown.errors = BTreeMap::from([(Side::Crm, "odoo fields_get: 403 Forbidden".to_owned())]);
+    unknown.definitions.remove(&Side::Crm);
+    all +=
+        &format!("##### one side does not answer\n{}", picture(&play(&mapped(unknown), (80, 24), keys("j M")).await));
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
+async fn a_field_map_of_hostile_names_is_harmless_at_any_size_v19() {
+    let names = [
+        "漢字カタカナ株式会社",
+        "شركة المثال",
+        "pay\u{202e}lap\u{200b} \x1b]0;owned\x07\x1b[31m",
+        "\u{9b}2J\u{9d}52;c;AAAA\u{9c} \r\n\t\0",
+    ];
+    let hostile = || {
+        let mut map = fixture::field_map();
+        for definitions in map.definitions.values_mut() {
+            for (definition, name) in definitions.iter_mut().zip(names.iter().cycle()) {
+                definition.title = (*name).to_owned();
+            }
+        }
+        for (line, name) in map.mapped.iter_mut().zip(names.iter().rev()) {
+            line.field.title = Some((*name).to_owned());
+            line.findings.iter_mut().for_each(|finding| finding.text = (*name).to_owned());
+        }
+        map.last.as_mut().unwrap().by.name = names[2].to_owned();
+        map.suggestions[0].crm = names[3].to_owned();
+        mapped(map)
+    };
+    let mut all = String::new();
+    for presses in ["j M", "j M j j", "j M j j j", "j M j j j Enter Down", "j M j e", "j M v"] {
+        all += &format!("##### {presses}\n{}", at_all_sizes(hostile, presses).await);
+    }
+    for hidden in ["\x1b", "\u{9b}", "\u{9d}", "\u{202e}", "\u{200b}", "\x07", "\0"] {
+        assert!(!all.contains(hidden), "{hidden:?}");
+    }
+    for size in [(40, 10), (41, 11), (57, 13), (200, 60)] {
+        play(&hostile(), size, keys("j M G k e Esc Esc")).await;
+    }
+}
+
 #[tokio::test]
 async fn nothing_to_do() {
     let empty = || Fake::new(fixture::hello(), World { status: tui_support::status(0), ..World::default() });

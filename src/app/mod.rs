@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use crate::cli::args::{ColorWhen, SimSystem};
 use crate::cli::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSim, ThemeRow};
 use crate::config::{Config, Secrets};
-use crate::daemon::{account, report};
+use crate::daemon::{account, mapping, report};
 use crate::error::{Error, Result};
 use crate::model::ModuleId;
 use crate::remote::http::{HttpSettings, ReqwestTransport};
@@ -63,7 +63,12 @@ impl Hooks for Parts {
             // A fresh configuration has everything off: what is tested then is the main job.
             let on: Vec<ModuleId> = config.catalogue().iter().map(|def| def.id).collect();
             let modules = if on.is_empty() { ModuleId::PEOPLE.as_slice() } else { &on };
-            Ok(report::check(&connected.remotes, modules, None).await)
+            let mut rows = report::check(&connected.remotes, modules, None).await;
+            let flows: Vec<_> = modules.iter().map(|module| (*module, module.flow())).collect();
+            rows.extend(
+                mapping::check(&connected.remotes, &flows, |module| config.modules.of(module).fields.clone()).await,
+            );
+            Ok(rows)
         })
     }
 

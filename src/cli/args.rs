@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::mapping::MapArgs;
 use super::matching::MatchCommand;
 use super::queue::args::QueueCommand;
 use crate::config::{duration, paths};
@@ -128,6 +129,8 @@ pub enum Command {
     /// The match tables: which person and which lead source of one system is which of the other
     #[command(subcommand)]
     Match(MatchCommand),
+    /// Mapped custom fields: which field of iVvy is which of the CRM
+    Map(MapArgs),
     /// Check connections, permissions, clock skew and store health (exit 1 when a row fails)
     Check,
     /// Compare indexes, counters, links and the audit chain with the items (exit 1 when something does not fit)

@@ -9,6 +9,7 @@ mod audit;
 mod hooks;
 mod init;
 mod logging;
+mod mapping;
 mod matching;
 mod module;
 mod operate;
@@ -127,6 +128,7 @@ async fn dispatch(context: &mut Context, hooks: &dyn Hooks, command: Command) ->
         }
         Command::Guard(command) => operate::guard(context, command).await,
         Command::Match(command) => matching::run(context, command).await,
+        Command::Map(args) => mapping::run(context, args).await,
         Command::Check => operate::check(context, hooks).await,
         Command::Doctor { rebuild } => operate::doctor(context, hooks, rebuild).await,
         Command::Init(args) => init::run(context, hooks, args).await,

@@ -16,19 +16,22 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
 use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    Confidential, CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, LeadDefaults, Limit, Matching, Module,
-    Modules, OdooEvents, Operator, SecondPerson, Sync, parse_day,
+    Confidential, CrmKind, GuardLimits, Inbound, Ivvy, LeadDefaults, Limit, Matching, Module, Modules, OdooEvents,
+    Operator, SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
 
 use crate::error::{Error, Result};
+use crate::model::mapping::Fault;
 use crate::model::module::{GROUPS, groups_field};
-use crate::model::{Drift, FieldDef, FieldKind, Fingerprint, Flow, Membership, ModuleDef, ModuleId, Role, Timestamp};
+use crate::model::{
+    CustomField, Drift, FieldDef, FieldKind, FieldMaps, Fingerprint, Flow, Membership, ModuleDef, ModuleId, Role,
+    Timestamp,
+};
 
 /// Version of the file format.
 pub const VERSION: u32 = 1;
@@ -318,43 +321,70 @@ impl Config {
         })
     }
 
-    /// The effective catalogue: enabled modules in sync order, custom fields included.
+    /// The effective catalogue of the configuration alone: enabled modules in sync order, custom fields
+    /// included.
     pub fn catalogue(&self) -> Vec<ModuleDef> {
-        ModuleId::ALL
-            .into_iter()
-            .filter(|module| self.modules.enabled(*module))
-            .map(|module| {
-                let mut def = module.def();
-                let Module {
-                    fields: custom, only, drift, crm_fields, confidential, groups, mirror_group_removals, ..
-                } = self.modules.of(module);
-                def.drift = *drift;
-                let left_out = self.modules.left_out();
-                def.fields.retain(|field| !left_out.contains(&(module, field.name.clone().into_owned())));
-                def.only.extend(only.iter().map(|(name, values)| (name.clone(), values.iter().cloned().collect())));
-                if confidential.is_some_and(|policy| policy != Confidential::Skip) {
-                    def.only.remove(own::CONFIDENTIAL);
-                }
-                let on_request = module.fields_on_request().into_iter();
-                def.fields.extend(on_request.filter(|field| crm_fields.contains_key(field.name.as_ref())));
-                if !custom.is_empty() {
-                    let flow = def.flow;
-                    // A one-way module has no fields that go the other way (E4).
-                    def.fields.extend(custom.iter().map(CustomField::def).map(|field| match flow {
-                        Flow::Both => field,
-                        _ => FieldDef { flow, ..field },
-                    }));
-                    // Configuration has no counter to raise, so the version of a custom map is a
-                    // hash of it: any change makes plans and guard look again.
-                    def.mapping_version = mapping_version(def.mapping_version, custom);
-                }
-                if !groups.is_empty() {
-                    def.fields.push(groups_field(Membership { mirror_removals: *mirror_group_removals }));
-                    def.mapping_version = mapping_version(def.mapping_version, &(groups, mirror_group_removals));
-                }
-                def
-            })
-            .collect()
+        self.catalogue_with(&FieldMaps::new())
+    }
+
+    /// The effective catalogue with what the store's maps add.
+    pub fn catalogue_with(&self, maps: &FieldMaps) -> Vec<ModuleDef> {
+        let on = ModuleId::ALL.into_iter().filter(|module| self.modules.enabled(*module));
+        on.map(|module| {
+            let mut def = module.def();
+            let Module { fields: custom, only, drift, crm_fields, confidential, groups, mirror_group_removals, .. } =
+                self.modules.of(module);
+            def.drift = *drift;
+            let left_out = self.modules.left_out();
+            def.fields.retain(|field| !left_out.contains(&(module, field.name.clone().into_owned())));
+            def.only.extend(only.iter().map(|(name, values)| (name.clone(), values.iter().cloned().collect())));
+            if confidential.is_some_and(|policy| policy != Confidential::Skip) {
+                def.only.remove(own::CONFIDENTIAL);
+            }
+            let on_request = module.fields_on_request().into_iter();
+            def.fields.extend(on_request.filter(|field| crm_fields.contains_key(field.name.as_ref())));
+            let flow = def.flow;
+            // A one-way module has no fields that go the other way (E4).
+            def.fields.extend(self.custom_fields(module, maps).iter().map(CustomField::def).map(|field| match flow {
+                Flow::Both => field,
+                _ => FieldDef { flow, ..field },
+            }));
+            if !custom.is_empty() {
+                // Configuration has no counter to raise, so the version of a custom map is a
+                // hash of it: any change makes plans and guard look again.
+                def.mapping_version = mapping_version(def.mapping_version, custom);
+            }
+            if let Some(map) = maps.get(&module) {
+                def.mapping_version = mapping_version(def.mapping_version, &(map.version, &map.fields));
+            }
+            if !groups.is_empty() {
+                def.fields.push(groups_field(Membership { mirror_removals: *mirror_group_removals }));
+                def.mapping_version = mapping_version(def.mapping_version, &(groups, mirror_group_removals));
+            }
+            def
+        })
+        .collect()
+    }
+
+    /// The custom fields of `module`: those of the file, then those of the store.
+    pub fn custom_fields(&self, module: ModuleId, maps: &FieldMaps) -> Vec<CustomField> {
+        let stored = maps.get(&module).into_iter().flat_map(|map| &map.fields).map(|mapped| &mapped.field);
+        self.modules.of(module).fields.iter().chain(stored).cloned().collect()
+    }
+
+    /// Checks that nothing is mapped both in the file and in the store.
+    ///
+    /// # Errors
+    /// Says what is there twice, and how to resolve it.
+    pub fn check_maps(&self, maps: &FieldMaps) -> Result<()> {
+        for module in maps.keys().copied() {
+            check_fields(module, &self.custom_fields(module, maps)).map_err(|(message, _)| {
+                Error::config(format!("{}, with the map in the store: {message}", self.path.display())).hint(
+                    "remove the field from the file; once Tandem runs, `tandem map remove` takes it out of the store",
+                )
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -405,8 +435,8 @@ impl Modules {
     }
 }
 
-fn mapping_version(built_in: u32, custom: &(impl Serialize + ?Sized)) -> u32 {
-    let hash = Fingerprint::of(&(built_in, custom)).0;
+fn mapping_version(before: u32, custom: &(impl serde::Serialize + ?Sized)) -> u32 {
+    let hash = Fingerprint::of(&(before, custom)).0;
     u32::try_from(hash & u128::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
@@ -551,32 +581,13 @@ fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
     Ok(Crm { url: table.url, key_scope: table.key_scope, daily_calls: table.daily_calls, system })
 }
 
-fn check_fields(module: ModuleId, fields: &[CustomField]) -> Result<(), Wrong> {
-    let def = module.def();
+fn check_fields(module: ModuleId, fields: &[CustomField]) -> Result<(), Fault> {
     for (index, field) in fields.iter().enumerate() {
         let at = format!("modules.{module}.fields[{index}]");
-        let name = &field.name;
-        let well_formed = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-            && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-        if !well_formed {
-            return Err((format!("{at}: `{name}` is not a field name"), "small letters, digits and _, a letter first"));
+        if let Some((wrong, hint)) = field.fault(module) {
+            return Err((format!("{at}: {wrong}"), hint));
         }
-        if def.field(name).is_some() {
-            return Err((format!("{at}: `{name}` is a built-in field of {module}"), "choose another name"));
-        }
-        if field.crm.trim().is_empty() {
-            return Err((format!("{at}: `crm` is empty"), "the CRM's own name of the field"));
-        }
-        for earlier in &fields[..index] {
-            let twice = if earlier.name == *name {
-                format!("the name `{name}`")
-            } else if earlier.ivvy == field.ivvy {
-                format!("iVvy's field {}", field.ivvy)
-            } else if earlier.crm == field.crm {
-                format!("the CRM's field `{}`", field.crm)
-            } else {
-                continue;
-            };
+        if let Some(twice) = fields[..index].iter().find_map(|earlier| field.clashes_with(earlier)) {
             return Err((format!("{at}: {twice} is used twice"), "map every field once"));
         }
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{SecretSource, duration};
-use crate::model::{Drift, FieldDef, FieldKind, Flow, ModuleId, Role, Timestamp};
+use crate::model::{CustomField, Drift, ModuleId, Role, Timestamp};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -226,7 +226,7 @@ pub struct Module {
     /// Whether it is kept in step at all; unsaid, the catalogue's default counts
     /// ([`ModuleId::on_by_default`](crate::model::ModuleId::on_by_default)).
     pub enabled: Option<bool>,
-    /// Custom fields (V-19).
+    /// `[[modules.NAME.fields]]`: custom fields (V-19).
     pub fields: Vec<CustomField>,
     /// Which values of which fields a record must have to be carried over at first; replaces the
     /// catalogue's rule field by field, and an empty list lifts it (V-45, V-47, V-52).
@@ -279,89 +279,6 @@ fn groups<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u64, St
         _ => Err(D::Error::custom(format!("groups: `{key}` is not the number of an iVvy subscription group"))),
     });
     numbered.collect()
-}
-
-/// `[[modules.NAME.fields]]`: one custom field and what it is called on either side (V-19).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CustomField {
-    /// Short name: `a-z`, digits and `_`. In records and decisions the field is `custom.<ivvy>`, because
-    /// that number never changes.
-    pub name: String,
-    /// What a person reads; the short name when absent.
-    pub title: Option<String>,
-    /// Its type. Values of another type are refused on either side.
-    pub kind: CustomKind,
-    /// iVvy's number of the custom field.
-    pub ivvy: u64,
-    /// The CRM's field name (`x_diet`, `Diet__c`).
-    pub crm: String,
-    /// Where it may be written.
-    #[serde(default = "both_ways")]
-    pub flow: Flow,
-}
-
-fn both_ways() -> Flow {
-    Flow::Both
-}
-
-impl CustomField {
-    /// The field as the catalogue knows it.
-    pub fn def(&self) -> FieldDef {
-        FieldDef {
-            name: format!("custom.{}", self.ivvy).into(),
-            title: self.title.clone().unwrap_or_else(|| self.name.clone()).into(),
-            kind: self.kind.into(),
-            flow: self.flow,
-            required_on: None,
-            at_creation: false,
-            enforced: false,
-            membership: None,
-        }
-    }
-}
-
-/// Types a custom field may have: those both sides can hold. References and ids are not among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CustomKind {
-    /// One line of text.
-    Text,
-    /// Several lines of text.
-    LongText,
-    /// An e-mail address.
-    Email,
-    /// A telephone number.
-    Phone,
-    /// A web address.
-    Url,
-    /// A flag.
-    Bool,
-    /// A whole number.
-    Int,
-    /// A calendar date.
-    Date,
-    /// One value of a list.
-    Choice,
-    /// Several values of a list.
-    Choices,
-}
-
-impl From<CustomKind> for FieldKind {
-    fn from(kind: CustomKind) -> Self {
-        match kind {
-            CustomKind::Text => Self::Text,
-            CustomKind::LongText => Self::LongText,
-            CustomKind::Email => Self::Email,
-            CustomKind::Phone => Self::Phone,
-            CustomKind::Url => Self::Url,
-            CustomKind::Bool => Self::Bool,
-            CustomKind::Int => Self::Int,
-            CustomKind::Date => Self::Date,
-            CustomKind::Choice => Self::Choice,
-            CustomKind::Choices => Self::Choices,
-        }
-    }
 }
 
 /// `[guard]`: what one window of a module may plan before a person must look (`engine.md` 5.11).

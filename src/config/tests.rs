@@ -1,6 +1,7 @@
 //! What the configuration accepts, and how it refuses the rest.
 
 use super::*;
+use crate::model::Transform;
 
 const GOOD: &str = r#"version = 1
 account = "acme"
@@ -284,6 +285,16 @@ fn custom_fields_are_checked_and_reach_the_catalogue_v19() {
     assert_ne!(contacts.mapping_version, ModuleId::Contacts.def().mapping_version);
     let other = parse(&format!("{GOOD}{}", field("diet", 13, "x_diet", "text"))).unwrap();
     assert_ne!(other.catalogue(), config.catalogue(), "another mapping is another version");
+    let table = parse(&format!(
+        "{GOOD}{}transform = {{ values = {{ g = \"Guest\" }} }}\ndefault = \"g\"\n",
+        field("badge", 13, "x_badge", "choice")
+    ));
+    let contacts = table.unwrap().catalogue().into_iter().find(|def| def.id == ModuleId::Contacts).unwrap();
+    let badge = contacts.field("custom.13").unwrap();
+    assert!(
+        matches!(&badge.transform, Transform::Values(table) if table["g"] == "Guest")
+            && badge.default == Some("g".into())
+    );
 
     for (second, expected) in [
         (field("diet", 13, "x_other", "text"), "the name `diet` is used twice"),
@@ -292,6 +303,8 @@ fn custom_fields_are_checked_and_reach_the_catalogue_v19() {
         (field("email", 13, "x_mail", "email"), "built-in"),
         (field("Diet!", 13, "x_other", "text"), "not a field name"),
         (field("food", 13, "x_other", "reference"), "unknown value `reference`"),
+        (field("food", 13, "x_other", "int") + "transform = \"upper\"\n", "upper does not go with the type int"),
+        (field("food", 13, "x_other", "int") + "default = \"many\"\n", "the default of `food` is not of the type int"),
     ] {
         let (message, _) = refused(&format!("{GOOD}{diet}{second}"));
         assert!(message.contains(expected), "{message}");

@@ -8,6 +8,7 @@
 pub mod account;
 mod calls;
 mod identity;
+pub(crate) mod mapping;
 mod matching;
 mod module;
 pub mod notifications;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::canonical::{canonical, same};
+use super::transform::{carry, folded};
 use crate::model::{
     BaseField, Drift, FieldDef, FieldKind, Flow, MatchKind, Membership, ModuleId, Side, Value, Verdict, Why,
 };
@@ -40,10 +41,12 @@ pub enum Translated {
     Unlinked,
     /// It names a person or lead source without a match: left out, never guessed (E2).
     Unmatched,
+    /// It is an option that the field's value table does not know: never guessed (V-19).
+    UnknownOption,
 }
 
-/// Carries `value` of `field` from one side to the other: references through their links, everything
-/// else as it is.
+/// Carries `value` of `field` from one side to the other: references through their links, mapped values by
+/// their field's transform, everything else as it is.
 pub fn translate(field: &FieldDef, from: Side, value: &Value, references: &dyn References) -> Translated {
     let look_up = |find: &dyn Fn(&str) -> Option<String>, missing: Translated| match canonical(field.kind, value) {
         Value::Text(id) => find(&id).map_or(missing, |there| Translated::Value(Value::Text(there))),
@@ -52,11 +55,11 @@ pub fn translate(field: &FieldDef, from: Side, value: &Value, references: &dyn R
     match field.kind {
         FieldKind::Reference(module) => look_up(&|id| references.counterpart(module, from, id), Translated::Unlinked),
         FieldKind::Match(kind) => look_up(&|id| references.matched(kind, from, id), Translated::Unmatched),
-        _ => Translated::Value(value.clone()),
+        _ => carry(field, from, value).map_or(Translated::UnknownOption, Translated::Value),
     }
 }
 
-/// Whether iVvy's and the CRM's value mean the same; `None` when a reference cannot be translated.
+/// Whether iVvy's and the CRM's value mean the same; `None` when a reference or option cannot be translated.
 pub fn equal_across(field: &FieldDef, ivvy: &Value, crm: &Value, references: &dyn References) -> Option<bool> {
     if ivvy.is_empty() && crm.is_empty() {
         return Some(true);
@@ -64,9 +67,9 @@ pub fn equal_across(field: &FieldDef, ivvy: &Value, crm: &Value, references: &dy
     match translate(field, Side::Ivvy, ivvy, references) {
         Translated::Value(there) => {
             // A CRM reference that is not linked is certainly not this one.
-            Some(same(field.kind, &there, crm))
+            Some(same(field.kind, &folded(field, &there), &folded(field, crm)))
         }
-        Translated::Unlinked | Translated::Unmatched => None,
+        Translated::Unlinked | Translated::Unmatched | Translated::UnknownOption => None,
     }
 }
 
@@ -121,7 +124,7 @@ pub fn compare(
         // Both keep what they have: that is agreed, so that a match made later is offered, not carried out.
         None if matches!(field.kind, FieldKind::Match(_)) => return Compared::of(Verdict::Agree, Why::Unmatched),
         // Only a write towards the CRM needs the missing counterpart.
-        None if ivvy_moved => return Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
+        None if ivvy_moved => return Compared::of(Verdict::Conflict, unknown(field)),
         None => {}
     }
     if let Some(rule) = field.membership {
@@ -137,8 +140,10 @@ pub fn compare(
         return never_agreed(field, ivvy, crm, references);
     }
     if field.kind == FieldKind::Choices {
-        let joined = join_sets(base, ivvy, crm, &Side::BOTH);
-        return Compared { merged: Some(joined), ..Compared::of(Verdict::Merge, Why::SetsJoined) };
+        return match joined(field, base, ivvy, crm) {
+            Some(merged) => Compared { merged: Some(merged), ..Compared::of(Verdict::Merge, Why::SetsJoined) },
+            None => Compared::of(Verdict::Conflict, Why::OptionUnknown),
+        };
     }
     Compared::of(Verdict::Conflict, Why::BothChanged)
 }
@@ -180,6 +185,7 @@ fn one_moved(field: &FieldDef, side: Side, value: &Value, references: &dyn Refer
         Translated::Value(_) => {}
         Translated::Unlinked => return Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
         Translated::Unmatched => return Compared::of(Verdict::Agree, Why::Unmatched),
+        Translated::UnknownOption => return Compared::of(Verdict::Conflict, Why::OptionUnknown),
     }
     match side {
         Side::Ivvy => Compared::of(Verdict::ToCrm, Why::IvvyChanged),
@@ -199,6 +205,7 @@ fn never_agreed(field: &FieldDef, ivvy: &Value, crm: &Value, references: &dyn Re
             Translated::Value(_) => Compared::of(Verdict::ToIvvy, Why::Fill),
             Translated::Unlinked => Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
             Translated::Unmatched => Compared::of(Verdict::Agree, Why::Unmatched),
+            Translated::UnknownOption => Compared::of(Verdict::Conflict, Why::OptionUnknown),
         }
     };
     match (ivvy.is_empty(), crm.is_empty()) {
@@ -253,6 +260,24 @@ fn compare_membership(rule: Membership, base: &BaseField, ivvy: &Value, crm: &Va
         (_, true) => Compared::of(Verdict::ToIvvy, Why::CrmChanged),
         _ => Compared { merged: Some(joined), ..Compared::of(Verdict::Merge, Why::SetsJoined) },
     }
+}
+
+/// Why a value cannot be carried over, by what the field holds.
+fn unknown(field: &FieldDef) -> Why {
+    if field.transform.is_none() { Why::ReferenceUnlinked } else { Why::OptionUnknown }
+}
+
+/// Both sides' sets joined, in iVvy's words; `None` when the CRM's cannot be put into them.
+fn joined(field: &FieldDef, base: &BaseField, ivvy: &Value, crm: &Value) -> Option<Value> {
+    if field.transform.is_none() {
+        return Some(join_sets(base, ivvy, crm, &Side::BOTH));
+    }
+    let then = base.crm.as_ref().map(|then| carry(field, Side::Crm, then));
+    let base = match then {
+        None => base.clone(),
+        Some(then) => BaseField { crm: Some(then?), ..base.clone() },
+    };
+    Some(join_sets(&base, ivvy, &carry(field, Side::Crm, crm)?, &Side::BOTH))
 }
 
 /// (base ∪ added on either side) − removed on a side that is heard. Commutes when both are (I29).
@@ -330,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_side_without_a_base_counts_as_changed() {
-        let half = BaseField { ivvy: None, crm: Some("y".into()), disputed: false };
+        let half = BaseField { crm: Some("y".into()), ..BaseField::default() };
         let found = compare(&text_field(), &half, Some(&"c".into()), Some(&"y".into()), &NoReferences);
         assert_eq!(found.verdict, Verdict::ToCrm);
         let moved = compare(&text_field(), &half, Some(&"c".into()), Some(&"z".into()), &NoReferences);
@@ -453,8 +478,8 @@ mod tests {
             x in "[ab]{0,1}", y in "[ab]{0,1}", zx in prop::option::of("[ab]{0,1}"), zy in prop::option::of("[ab]{0,1}"),
         ) {
             let field = text_field();
-            let base = BaseField { ivvy: zx.clone().map(Value::Text), crm: zy.clone().map(Value::Text), disputed: false };
-            let swapped = BaseField { ivvy: zy.map(Value::Text), crm: zx.map(Value::Text), disputed: false };
+            let base = BaseField { ivvy: zx.clone().map(Value::Text), crm: zy.clone().map(Value::Text), ..BaseField::default() };
+            let swapped = BaseField { ivvy: zy.map(Value::Text), crm: zx.map(Value::Text), ..BaseField::default() };
             let forth = compare(&field, &base, Some(&Value::Text(x.clone())), Some(&Value::Text(y.clone())), &NoReferences);
             let back = compare(&field, &swapped, Some(&Value::Text(y)), Some(&Value::Text(x)), &NoReferences);
             let mirrored = match back.verdict {

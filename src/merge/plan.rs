@@ -3,9 +3,10 @@
 
 use super::canonical::same;
 use super::compare::{References, Translated, compare, settle_drift, translate};
+use super::transform::carry;
 use crate::model::{
-    Base, BaseField, Choice, Drift, FieldDef, FieldKind, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value,
-    Verdict, Why,
+    Base, BaseField, Choice, Drift, FieldDef, FieldKind, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side,
+    Transform, Value, Verdict, Why,
 };
 
 /// The plan of a linked pair. `drafts` are the rows of the plan before: a choice made there survives
@@ -77,8 +78,8 @@ fn carry_draft(row: &mut FieldPlan, draft: &FieldPlan) {
     }
 }
 
-/// The plan of a record that is to be created on the other side: every non-empty field that may be
-/// written there.
+/// The plan of a record that is to be created on the other side: every field that may be written there and
+/// has a value or a default.
 pub fn of_create(
     def: &ModuleDef,
     source_side: Side,
@@ -96,7 +97,9 @@ pub fn of_create(
                 Translated::Value(_) => (toward(target), Why::Create),
                 Translated::Unlinked => (Verdict::Conflict, Why::ReferenceUnlinked),
                 Translated::Unmatched => (Verdict::Same, Why::Unmatched),
+                Translated::UnknownOption => (Verdict::Conflict, Why::OptionUnknown),
             },
+            _ if held && field.default.is_some() => (toward(target), Why::Default),
             _ => (Verdict::Same, Why::Absent),
         };
         let (ivvy, crm) = if source_side == Side::Ivvy { (value, None) } else { (None, value) };
@@ -232,12 +235,13 @@ fn written(field: &FieldDef, row: &FieldPlan, side: Side, creates: bool, referen
         return None;
     }
     let value = match (&row.choice, row.verdict) {
-        (Some(Choice::Custom(value)), _) => value.clone(),
+        // Somebody who types an option types iVvy's.
+        (Some(Choice::Custom(value)), _) => in_words_of(field, side, value)?,
         (Some(Choice::Each { .. }), _) => row.result_on(side)?.clone(),
         (Some(choice), _) if *choice == Choice::side(side) => return None,
         (Some(_), _) => carried(field, row, side, references)?,
         (None, verdict) if verdict == toward(side) => carried(field, row, side, references)?,
-        (None, Verdict::Merge) => row.merged.clone()?,
+        (None, Verdict::Merge) => in_words_of(field, side, row.merged.as_ref()?)?,
         (None, _) => return None,
     };
     match row.on(side) {
@@ -246,11 +250,22 @@ fn written(field: &FieldDef, row: &FieldPlan, side: Side, creates: bool, referen
     }
 }
 
+/// A value that stands in iVvy's words, in those of `side`.
+fn in_words_of(field: &FieldDef, side: Side, value: &Value) -> Option<Value> {
+    match (&field.transform, side) {
+        (Transform::Values(_), Side::Crm) => carry(field, Side::Ivvy, value),
+        _ => Some(value.clone()),
+    }
+}
+
 /// The other side's value of the row, carried over to `side`.
 fn carried(field: &FieldDef, row: &FieldPlan, side: Side, references: &dyn References) -> Option<Value> {
+    if row.why == Why::Default {
+        return in_words_of(field, side, field.default.as_ref()?);
+    }
     match translate(field, side.other(), row.on(side.other())?, references) {
         Translated::Value(value) => Some(value),
-        Translated::Unlinked | Translated::Unmatched => None,
+        Translated::Unlinked | Translated::Unmatched | Translated::UnknownOption => None,
     }
 }
 

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
-use super::Fields;
+use super::{Fields, Transform, Value};
 
 /// The two ends of a link.
 #[derive(
@@ -351,7 +351,7 @@ impl MatchKind {
 }
 
 /// Where a field or module may be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display, EnumString)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, EnumIter, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Flow {
@@ -436,6 +436,12 @@ pub struct FieldDef {
     /// For a set of groups the record belongs to: it is brought together group by group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub membership: Option<Membership>,
+    /// What becomes of a value on its way to the other side (mapped custom fields).
+    #[serde(default, skip_serializing_if = "Transform::is_none")]
+    pub transform: Transform,
+    /// What a new record gets where the one it is made from has no value; in iVvy's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
 }
 
 /// How groups that a record belongs to are brought together (V-18): each is joined and left by itself on
@@ -458,6 +464,8 @@ impl FieldDef {
             at_creation: false,
             enforced: false,
             membership: None,
+            transform: Transform::None,
+            default: None,
         }
     }
 

@@ -67,6 +67,10 @@ pub enum Why {
     MembershipKept,
     /// One of the records was converted in its system, and takes no more changes (P-05).
     Converted,
+    /// The field's value table does not know one of the options: never guessed (V-19).
+    OptionUnknown,
+    /// The record is created with the field's default, for want of a value (V-19).
+    Default,
 }
 
 /// One row of the diff pane.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::mapping::FieldDefinition;
 pub use crate::model::matching::Entry;
-use crate::model::{FieldKind, Fields, MatchKind, ModuleId, Record, RecordId, Timestamp};
+use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId, Timestamp};
 
 /// How a remote refuses a write over a version we have not seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,21 +165,6 @@ pub struct Probe {
     pub clock_skew_ms: Option<i64>,
     /// Round trip in milliseconds.
     pub round_trip_ms: u64,
-}
-
-/// A field the remote has, for the mapping of custom fields (V-19).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FieldDefinition {
-    /// The remote's name or id of the field.
-    pub name: String,
-    /// Its label (remote text).
-    pub title: String,
-    /// Our reading of its type; `None` for types that cannot be synced (files, static text).
-    pub kind: Option<FieldKind>,
-    /// Whether values may be written.
-    pub writable: bool,
-    /// Closed list of values: (value, label).
-    pub options: Vec<(String, String)>,
 }
 
 /// What a system can do for one match table. Declared, never guessed by the engine (C-09, C-17 to C-19).

@@ -26,6 +26,7 @@ mod intents;
 mod items;
 mod keys;
 mod links;
+mod mapping;
 mod matching;
 pub mod meta;
 mod page;

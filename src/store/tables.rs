@@ -81,6 +81,8 @@ pub enum Tab {
     Nudges,
     /// module·number → run. The last sweeps of each module.
     Runs,
+    /// module·version → field map.
+    FieldMaps,
 }
 
 impl Tab {

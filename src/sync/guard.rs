@@ -180,6 +180,21 @@ pub(super) async fn watch_mapping(core: &Arc<Core>, module: ModuleId) -> Result<
         .await
 }
 
+/// Holds what a resync plans until a person has looked.
+pub(super) async fn hold_resync(core: &Arc<Core>, module: ModuleId, title: String) -> Result<(), StoreError> {
+    let now = core.now();
+    core.store
+        .write(move |tx| {
+            let mut guard = load(tx, module, now)?;
+            if guard.tripped.is_none() {
+                let message = format!("a resync of {title} was asked for: look at what it plans");
+                trip(tx, &mut guard, now, TripCause::MappingChanged, message)?;
+            }
+            tx.put_guard(&guard)
+        })
+        .await
+}
+
 /// A side that suddenly shows half of what it showed is more often broken than emptied: nothing is
 /// concluded from it before a person has looked.
 pub(super) fn watch_size(

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use self::sweep::Run;
 use super::core::Core;
-use super::look;
 use super::wait::{self, Outcome};
+use super::{look, mapping};
 use crate::model::{Cursor, ModuleId, RecordId, RunEnd, RunRow, Side, Timestamp};
 use crate::remote::{Class, Lane, RemoteError};
 use crate::store::{Reads as _, StoreError};
@@ -206,7 +206,10 @@ async fn as_far_as_allowed(core: &Arc<Core>, module: ModuleId, side: Side, order
 /// A store that cannot be read is not hidden by the `false`: the sweep that follows meets it and says so.
 fn full_due(core: &Core, module: ModuleId, side: Side) -> bool {
     match core.store.read(|view| view.cursor(module, side)) {
-        Ok(cursor) => cursor.last_full.is_none_or(|last| core.now().since(last) >= core.settings.full_interval),
+        Ok(cursor) => cursor.last_full.is_none_or(|last| {
+            let mapped = mapping::read_since(core, module).is_some_and(|at| last < at);
+            mapped || core.now().since(last) >= core.settings.full_interval
+        }),
         Err(_) => false,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{ModuleDef, ModuleId, RecordId, Timestamp};
+use crate::model::{FieldMaps, ModuleDef, ModuleId, RecordId, Timestamp};
 
 /// Everything the engine needs to know besides its remotes and its store.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub struct Settings {
     pub key_scope: Option<String>,
     /// Modules that are switched on, with their whole field map.
     pub modules: BTreeMap<ModuleId, ModuleDef>,
+    /// The store's field maps, which are part of `modules` already.
+    pub maps: FieldMaps,
     /// Time between two incremental sweeps of a module (V-14; 15 minutes unless configured).
     pub interval: Duration,
     /// Time between two sweeps over everything, which find deletions and drift.
@@ -69,6 +71,7 @@ impl Default for Settings {
         Self {
             key_scope: None,
             modules: ModuleId::PEOPLE.into_iter().map(|id| (id, id.def())).collect(),
+            maps: FieldMaps::new(),
             interval: Duration::from_secs(15 * 60),
             full_interval: Duration::from_secs(24 * 60 * 60),
             first_sync: None,

@@ -162,7 +162,7 @@ fn agree(
         let other = intent.source_values.get(name).cloned().unwrap_or_default();
         let now_there = shown.fields.get(name).unwrap_or(sent);
         let entry = base.fields.entry(name.clone()).or_default();
-        entry.disputed = false;
+        (entry.disputed, entry.adopts) = (false, false);
         entry.set(side.other(), Some(other.clone()));
         if !same(field.kind, sent, now_there) {
             // Somebody changed it again right after us, or the remote altered it: that is a change. A group that
@@ -171,8 +171,10 @@ fn agree(
             continue;
         }
         let (x, y) = if side == Side::Ivvy { (now_there, &other) } else { (&other, now_there) };
-        // An owner that policy chose for the new record is its own; it does not go back.
-        let chosen = matches!((field.kind, &intent.operation), (FieldKind::Match(_), Operation::Create { .. }));
+        // An owner that policy chose for the new record is its own, and a default stands where the source has
+        // nothing: neither goes back.
+        let is_new = matches!(intent.operation, Operation::Create { .. });
+        let chosen = is_new && (other.is_empty() || matches!(field.kind, FieldKind::Match(_)));
         let agreed = chosen || equal_across(field, x, y, &counterparts).unwrap_or(false);
         entry.set(side, agreed.then(|| now_there.clone()));
     }
@@ -200,7 +202,8 @@ fn agree(
 fn reopen_questions(base: &mut Base, item: &Item, intent: &Intent) {
     for row in &item.plan.fields {
         if matches!(row.choice, Some(Choice::Each { .. })) && intent.operation.written().contains_key(&row.field) {
-            let before = BaseField { ivvy: row.base_ivvy.clone(), crm: row.base_crm.clone(), disputed: true };
+            let before =
+                BaseField { ivvy: row.base_ivvy.clone(), crm: row.base_crm.clone(), disputed: true, adopts: false };
             base.fields.insert(row.field.clone(), before);
         }
     }

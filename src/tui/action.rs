@@ -54,6 +54,8 @@ pub enum Scope {
     Guard,
     /// The preview of a long value.
     Preview,
+    /// The field map of a module.
+    FieldMap,
 }
 
 /// Everything an operator can do.
@@ -139,6 +141,11 @@ pub enum ActionId {
     GuardRelease,
     GuardSample,
     GuardDiscard,
+    FieldMap,
+    MapField,
+    MapRemove,
+    MapResync,
+    MapHistory,
     PreviewText,
     PreviewSource,
     PreviewLinks,
@@ -216,6 +223,7 @@ const ITEMS: &[Scope] = &[Scope::Queue, Scope::Diff];
 const GUARD: &[Scope] = &[Scope::Guard];
 const PREVIEW: &[Scope] = &[Scope::Preview];
 const MATCH: &[Scope] = &[Scope::Match];
+const MAP: &[Scope] = &[Scope::FieldMap];
 
 /// Every action, in the order of help and documentation: within a scope, what the footer should
 /// show first comes first.
@@ -416,6 +424,25 @@ pub const CATALOGUE: &[Action] = &[
         .cli("tandem match refresh")
         .tier(Tier::T1, Role::Triage)
         .help("List both systems again and match anew."),
+    action(ActionId::FieldMap, "field map", MODULES, &["M"])
+        .cli("tandem map show MODULE")
+        .tier(Tier::T0, Role::Triage)
+        .help("Show which custom field of iVvy is which of the CRM, for the module under the cursor."),
+    action(ActionId::MapField, "map", MAP, &["e"])
+        .cli("tandem map add MODULE --ivvy N --crm FIELD")
+        .tier(Tier::T2, Role::Admin)
+        .help("Map the field under the cursor, or map it otherwise. Values that are there already are not touched."),
+    action(ActionId::MapRemove, "remove", MAP, &["-"])
+        .cli("tandem map remove MODULE NAME")
+        .tier(Tier::T2, Role::Admin)
+        .help("Take the field under the cursor out of the map; both sides keep their values."),
+    action(ActionId::MapResync, "plan a resync", MAP, &["R"])
+        .cli("tandem map resync MODULE NAME")
+        .tier(Tier::T2, Role::Admin)
+        .help("Plan what differs in the field now; the guard holds it until it is released."),
+    action(ActionId::MapHistory, "versions", MAP, &["v"])
+        .cli("tandem map history MODULE")
+        .help("Show every version of the map, who made it and why."),
     action(ActionId::GuardRelease, "release all", GUARD, &["R"])
         .cli("tandem guard release MODULE")
         .tier(Tier::T3, Role::Admin)

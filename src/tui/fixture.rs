@@ -4,10 +4,14 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Actor, AuditEvent, AuditRow, Choice, FieldPlan, Fingerprint, Item, ItemId, Kind, ModuleId, PairKey, Plan, Reason,
-    Reasons, RecordId, Role, RunEnd, RunKind, RunRow, Seq, Side, State, Timestamp, Value, Verb, Verdict, Why,
+    Actor, AuditEvent, AuditRow, Choice, CustomField, CustomKind, FieldDefinition, FieldKind, FieldMap, FieldPlan,
+    Finding, Fingerprint, Flow, Item, ItemId, Kind, ModuleId, PairKey, Plan, Reason, Reasons, RecordId, Role, RunEnd,
+    RunKind, RunRow, Seq, Side, State, Timestamp, Transform, Value, Verb, Verdict, Why,
 };
-use crate::wire::{Failures, GuardLimit, Hello, ItemView, ModuleSettings, ModuleStatus, ModuleView, Row};
+use crate::wire::{
+    Failures, GuardLimit, Hello, ItemView, MapLine, MapOrigin, MapSuggestion, MapView, ModuleSettings, ModuleStatus,
+    ModuleView, Row,
+};
 
 /// The moment every fixture is about.
 pub fn now() -> Timestamp {
@@ -192,5 +196,85 @@ pub fn audit_row(seq: u64) -> AuditRow {
         link: None,
         what: AuditEvent::Planned { state: State::Held, summary: "2 fields differ on both sides".into() },
         hash: String::new(),
+    }
+}
+
+/// The field map of contacts: one field of the configuration, one of the store that fits, one that no longer
+/// does; and fields on both sides that are not mapped, one with a suggestion.
+#[allow(dead_code)] // only the integration tests show it
+pub fn field_map() -> MapView {
+    let definition = |name: &str, title: &str, kind: Option<FieldKind>| FieldDefinition {
+        name: name.into(),
+        title: title.into(),
+        kind,
+        writable: kind.is_some(),
+        options: Vec::new(),
+    };
+    let line = |name: &str, ivvy: u64, crm: &str, origin: MapOrigin, findings: &[(bool, &str)]| MapLine {
+        field: CustomField {
+            name: name.into(),
+            title: None,
+            kind: CustomKind::Text,
+            ivvy,
+            crm: crm.into(),
+            flow: Flow::Both,
+            transform: Transform::None,
+            default: None,
+        },
+        origin,
+        findings: findings.iter().map(|(fault, text)| Finding { fault: *fault, text: (*text).into() }).collect(),
+    };
+    let mut seats =
+        line("seats", 14, "x_seats", MapOrigin::Store, &[(true, "iVvy has no field 14 that could be mapped")]);
+    seats.field.flow = Flow::ToCrm;
+    let note = "Odoo takes only one of a list of options: other values are refused there and held";
+    MapView {
+        module: ModuleId::Contacts,
+        version: 3,
+        in_force: 3,
+        last: Some(FieldMap {
+            version: 3,
+            fields: Vec::new(),
+            what: "`seats` maps iVvy's 14 to `x_seats`".into(),
+            reason: Some("the venue asked".into()),
+            by: Actor { name: "anna".into(), uid: None, role: Role::Admin },
+            at: now(),
+        }),
+        mapped: vec![
+            line("birthday", 11, "x_birthday", MapOrigin::Configuration, &[]),
+            line("diet", 12, "x_diet", MapOrigin::Store, &[(false, note)]),
+            seats,
+        ],
+        definitions: BTreeMap::from([
+            (
+                Side::Ivvy,
+                vec![
+                    definition("11", "Birthday", Some(FieldKind::Date)),
+                    definition("12", "Dietary needs", Some(FieldKind::Text)),
+                    definition("13", "Badge", Some(FieldKind::Choice)),
+                    definition("15", "Shoe size", Some(FieldKind::Int)),
+                    definition("16", "Portrait", None),
+                ],
+            ),
+            (
+                Side::Crm,
+                vec![
+                    definition("x_birthday", "Birthday", Some(FieldKind::Date)),
+                    definition("x_diet", "Diet", Some(FieldKind::Choice)),
+                    definition("x_seats", "Seats", Some(FieldKind::Int)),
+                    definition("x_badge", "Badge", Some(FieldKind::Choice)),
+                    definition("x_shoes", "Shoes", Some(FieldKind::Int)),
+                ],
+            ),
+        ]),
+        errors: BTreeMap::new(),
+        suggestions: vec![MapSuggestion {
+            ivvy: 13,
+            crm: "x_badge".into(),
+            alike: 100,
+            kind: CustomKind::Choice,
+            flow: Flow::Both,
+            findings: Vec::new(),
+        }],
     }
 }

@@ -12,6 +12,7 @@ mod dialog;
 mod fixture;
 pub mod keys;
 mod log;
+mod mapping;
 mod matching;
 mod module;
 mod queue;

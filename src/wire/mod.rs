@@ -4,6 +4,7 @@
 //! [`PROTOCOL`]; unknown fields are ignored, unknown requests are refused by name.
 
 pub mod codec;
+mod mapping;
 mod module;
 mod preview;
 
@@ -11,13 +12,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::mapping::{MapChange, MapChanged, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
 pub use self::module::{Failures, GuardLimit, ModuleSettings, ModuleView};
 pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
 use crate::model::{
-    AuditRow, Choice, Fingerprint, Item, ItemId, MatchKind, MatchRow, MatchState, ModuleDef, ModuleId, Reason,
-    RecordId, Role, Seq, Side, State, Timestamp, Verb,
+    AuditRow, Choice, FieldMap, Fingerprint, Item, ItemId, MatchKind, MatchRow, MatchState, ModuleDef, ModuleId,
+    Reason, RecordId, Role, Seq, Side, State, Timestamp, Verb,
 };
 
 /// Version of this protocol. Client and daemon must have the same one.
@@ -192,6 +194,27 @@ pub enum Request {
         #[serde(default)]
         accept: bool,
     },
+    /// A module's field map, and the fields of both sides that could be mapped.
+    MapShow {
+        /// Which module.
+        module: ModuleId,
+    },
+    /// Change a module's field map (admin).
+    MapChange(MapChange),
+    /// Every version of a module's field map.
+    MapHistory {
+        /// Which module.
+        module: ModuleId,
+    },
+    /// Plan what differs in a mapped field as if it had never been agreed on, held by the guard (admin).
+    MapResync {
+        /// Which module.
+        module: ModuleId,
+        /// The field's short name.
+        field: String,
+        /// Only count what it would look at.
+        dry_run: bool,
+    },
     /// Connection, permissions, skew, store health.
     Check,
     /// Compare every index and counter with the items; optionally rebuild.
@@ -363,6 +386,15 @@ pub enum Answer {
         /// done only when no text was given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         without: Option<u64>,
+    },
+    /// To `MapShow`.
+    Map(Box<MapView>),
+    /// To `MapChange`.
+    MapChanged(MapChanged),
+    /// To `MapHistory`.
+    MapHistory {
+        /// Newest first.
+        versions: Vec<FieldMap>,
     },
     /// To `Check`.
     Check {

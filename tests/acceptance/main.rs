@@ -60,6 +60,7 @@ mod hand;
 mod hierarchy;
 mod isolation;
 mod leads;
+mod mapping;
 mod match_tables;
 mod merges;
 mod merging;

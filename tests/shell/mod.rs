@@ -248,7 +248,18 @@ impl Service for Fake {
                     Answer::Matches(MatchPage { rows, ..MatchPage::default() })
                 }
                 Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: Some(3) },
-                Request::MatchDecide { .. }
+                Request::MapShow { module } => Answer::Map(Box::new(map(module))),
+                Request::MapChange(change) if change.expect != 3 => {
+                    return Err(Error::new(ErrorKind::Stale, "bob made version 4").hint("look again").into());
+                }
+                Request::MapChange(_) => Answer::MapChanged(MapChanged {
+                    version: 4,
+                    findings: Vec::new(),
+                    message: "old values are not touched".to_owned(),
+                }),
+                Request::MapHistory { .. } => Answer::MapHistory { versions: Vec::new() },
+                Request::MapResync { .. }
+                | Request::MatchDecide { .. }
                 | Request::MatchRefresh { .. }
                 | Request::Pause { .. }
                 | Request::Resume { .. }
@@ -383,4 +394,40 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 pub fn make_directory(path: &Path, mode: u32) {
     std::fs::DirBuilder::new().mode(mode).create(path).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A map of one field that no longer fits, with names that attack the terminal.
+fn map(module: ModuleId) -> MapView {
+    let hostile = "Di\u{1b}]0;owned\u{7}et\u{202e}";
+    let definition = |name: &str| FieldDefinition {
+        name: name.to_owned(),
+        title: hostile.to_owned(),
+        kind: Some(FieldKind::Text),
+        writable: true,
+        options: Vec::new(),
+    };
+    let field = CustomField {
+        name: "diet".to_owned(),
+        title: Some(hostile.to_owned()),
+        kind: CustomKind::Text,
+        ivvy: 12,
+        crm: hostile.to_owned(),
+        flow: Flow::Both,
+        transform: Transform::Trim,
+        default: Some(hostile.into()),
+    };
+    let findings = vec![Finding { fault: true, text: format!("odoo has no field {hostile}") }];
+    MapView {
+        module,
+        version: 3,
+        in_force: 3,
+        last: None,
+        mapped: vec![MapLine { field, origin: MapOrigin::Store, findings }],
+        definitions: BTreeMap::from([
+            (Side::Ivvy, vec![definition("12"), definition("13")]),
+            (Side::Crm, vec![definition("x_tier"), definition(hostile)]),
+        ]),
+        errors: BTreeMap::new(),
+        suggestions: Vec::new(),
+    }
 }

@@ -30,8 +30,8 @@ use tandem::tui::terminal::Tty;
 use tandem::tui::{App, Backend, BackendEvent, CallError, Settings, Theme};
 use tandem::wire::{
     Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, HeldLane, Hello, ItemView,
-    MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs, PreviewOf, Quota, Rate,
-    RemoteStatus, Request, Row, Rows, Status,
+    MapChanged, MapView, MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs, PreviewOf,
+    Quota, Rate, RemoteStatus, Request, Row, Rows, Status,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -47,6 +47,8 @@ pub struct World {
     pub matches: Vec<MatchRow>,
     /// Newest first; of every module.
     pub runs: Vec<RunRow>,
+    /// The field map of contacts.
+    pub map: Option<MapView>,
     /// The whole of what `body` fields hold.
     pub bodies: BTreeMap<ItemId, String>,
     pub asked: Vec<Request>,
@@ -315,6 +317,25 @@ impl World {
                 let others = self.matches.iter().filter(|row| row.kind == entry.kind && row.side != entry.side);
                 let options = others.filter(|row| row.name.contains(&text)).take(5).map(|row| self.line(row)).collect();
                 Ok(Answer::MatchOptions { options, without: text.is_empty().then_some(12) })
+            }
+            Request::MapShow { module } => match self.map.clone().filter(|map| map.module == module) {
+                Some(map) => Ok(Answer::Map(Box::new(map))),
+                None => Err(Error::new(ErrorKind::Refused, format!("{module} is not switched on")).into()),
+            },
+            Request::MapChange(change) => {
+                let map = self.map.as_mut().unwrap();
+                if let Some(who) = self.faster.take() {
+                    map.version += 1;
+                    return Err(Error::new(ErrorKind::Stale, format!("the map moved on: {who} was faster")).into());
+                }
+                assert_eq!(change.expect, map.version, "a change names the version that was seen");
+                (map.version, map.in_force) = (map.version + 1, map.version + 1);
+                let message = "Values that are there already are not touched.".to_owned();
+                Ok(Answer::MapChanged(MapChanged { version: map.version, findings: Vec::new(), message }))
+            }
+            Request::MapHistory { .. } => {
+                let versions = self.map.iter().filter_map(|map| map.last.clone()).collect();
+                Ok(Answer::MapHistory { versions })
             }
             Request::Check => Ok(Answer::Check {
                 rows: vec![CheckRow {

@@ -123,10 +123,13 @@ impl Place {
         self.mapped.iter().find(|mapped| mapped.odoo == odoo).map_or(odoo, |mapped| &mapped.name).to_owned()
     }
 
-    /// Whether the Odoo field is already spoken for.
+    /// Whether the Odoo field is already spoken for by a field of ours. Custom fields are not: whoever checks a
+    /// map must see what has become of them.
     pub(super) fn maps(&self, odoo: &str, halves: HalfFields<'_>) -> bool {
         let half = halves.is_some_and(|(first, last)| odoo == first || odoo == last);
-        odoo == "name" || self.person.is_some_and(|person| odoo == person || half) || self.mapped_as(odoo).is_some()
+        odoo == "name" || self.person.is_some_and(|person| odoo == person || half) || {
+            self.mapped_as(odoo).is_some_and(|mapped| !mapped.name.starts_with("custom."))
+        }
     }
 
     fn mapped_as(&self, odoo: &str) -> Option<&Mapped> {
@@ -227,6 +230,8 @@ mod tests {
             at_creation: false,
             enforced: false,
             membership: None,
+            transform: Default::default(),
+            default: None,
         };
         let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("k"));
         let custom = vec![

@@ -228,7 +228,9 @@ impl FieldMap {
 
     /// What a `describe` says about the fields that could be mapped.
     pub(super) fn definitions(&self, description: &Json) -> Option<Vec<FieldDefinition>> {
-        let mapped = self.mapped.iter().map(|mapped| mapped.field.as_str());
+        // Mapped custom fields are told too: whoever checks a map must see what has become of them.
+        let built_in = self.mapped.iter().filter(|mapped| !mapped.name.starts_with(CUSTOM));
+        let mapped = built_in.map(|mapped| mapped.field.as_str());
         let taken: BTreeSet<&str> = mapped.chain(ALWAYS_READ).chain(["MasterRecordId"]).collect();
         let fields = description.get("fields")?.as_array()?.iter();
         Some(
@@ -244,6 +246,9 @@ impl FieldMap {
     }
 }
 
+/// What the catalogue name of a custom field begins with.
+const CUSTOM: &str = "custom.";
+
 fn definition(name: &str, field: &Json) -> FieldDefinition {
     let kind = match field["type"].as_str().unwrap_or_default() {
         "string" => Some(FieldKind::Text),
@@ -253,6 +258,7 @@ fn definition(name: &str, field: &Json) -> FieldDefinition {
         "url" => Some(FieldKind::Url),
         "boolean" => Some(FieldKind::Bool),
         "int" => Some(FieldKind::Int),
+        "double" if field["scale"] == 0 => Some(FieldKind::Int),
         "date" => Some(FieldKind::Date),
         "datetime" => Some(FieldKind::DateTime),
         "currency" => Some(FieldKind::Money),

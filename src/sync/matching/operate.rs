@@ -56,11 +56,11 @@ impl Engine {
     /// How the match table of `kind` is doing.
     pub fn match_status(&self, kind: MatchKind) -> MatchStatus {
         // A store that cannot be read says so elsewhere.
-        let warning = create::warning(&self.0, kind).ok().flatten();
-        let progress = self.0.matching.of(kind);
+        let warning = create::warning(&self.core(), kind).ok().flatten();
+        let progress = self.core().matching.of(kind);
         MatchStatus {
-            mode: mode(&self.0, kind),
-            unused: users(&self.0, kind).next().is_none().then(|| unused(&self.0, kind)),
+            mode: mode(&self.core(), kind),
+            unused: users(&self.core(), kind).next().is_none().then(|| unused(&self.core(), kind)),
             running: progress.running,
             refreshed_at: progress.refreshed_at,
             next_at: Some(progress.next_at).filter(|at| *at > Timestamp::EPOCH),
@@ -78,12 +78,12 @@ impl Engine {
         after: Option<&RecordId>,
         limit: usize,
     ) -> Result<Vec<MatchRow>, StoreError> {
-        self.0.store.read(|view| view.match_rows(kind, side, filter, after, limit))
+        self.core().store.read(|view| view.match_rows(kind, side, filter, after, limit))
     }
 
     /// How many rows of one side are in each state.
     pub fn match_counts(&self, kind: MatchKind, side: Side) -> Result<BTreeMap<MatchState, u64>, StoreError> {
-        self.0.store.read(|view| view.match_counts(kind, side))
+        self.core().store.read(|view| view.match_counts(kind, side))
     }
 
     /// Rows of the other side most like this one, best first, with a likeness from 0 to 1. Only proposals.
@@ -93,7 +93,7 @@ impl Engine {
         side: Side,
         id: &RecordId,
     ) -> Result<Vec<(MatchRow, f64)>, StoreError> {
-        let (row, others) = self.0.store.read(|view| {
+        let (row, others) = self.core().store.read(|view| {
             // Only what could be paired: in a table that is in order those are few.
             let open = [MatchState::Unmatched, MatchState::Ambiguous].into_iter().map(|state| {
                 let filter = MatchFilter { state: Some(state), needle: None };
@@ -116,16 +116,16 @@ impl Engine {
     /// # Errors
     /// [`MatchRefusal::Refused`] when the kind is off or no module that is on carries it.
     pub fn match_refresh(&self, kind: MatchKind, accept: bool) -> Result<(), MatchRefusal> {
-        if let MatchMode::Off(why) = mode(&self.0, kind)
-            && is_hopeless(&self.0, kind)
+        if let MatchMode::Off(why) = mode(&self.core(), kind)
+            && is_hopeless(&self.core(), kind)
         {
             return Err(MatchRefusal::Refused(why));
         }
-        if users(&self.0, kind).next().is_none() {
-            return Err(MatchRefusal::Refused(unused(&self.0, kind)));
+        if users(&self.core(), kind).next().is_none() {
+            return Err(MatchRefusal::Refused(unused(&self.core(), kind)));
         }
-        self.0.matching.change(kind, |progress| (progress.requested, progress.accept) = (true, accept));
-        self.0.matching.wake.notify_one();
+        self.core().matching.change(kind, |progress| (progress.requested, progress.accept) = (true, accept));
+        self.core().matching.wake.notify_one();
         Ok(())
     }
 
@@ -137,7 +137,7 @@ impl Engine {
         crm: RecordId,
         actor: Actor,
     ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
-        decide::pair(&self.0, kind, ivvy, crm, actor).await
+        decide::pair(&self.core(), kind, ivvy, crm, actor).await
     }
 
     /// Parts an entry from its counterpart; the two are not matched again unasked.
@@ -148,7 +148,7 @@ impl Engine {
         id: RecordId,
         actor: Actor,
     ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
-        decide::unpair(&self.0, kind, side, id, actor).await
+        decide::unpair(&self.core(), kind, side, id, actor).await
     }
 
     /// Sets an entry aside, or takes it back.
@@ -160,7 +160,7 @@ impl Engine {
         ignored: bool,
         actor: Actor,
     ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
-        decide::ignore(&self.0, kind, side, id, ignored, actor).await
+        decide::ignore(&self.core(), kind, side, id, ignored, actor).await
     }
 
     /// Creates the counterpart of the entry `id` of `side` on the other side, in the operators' lane, and
@@ -172,12 +172,12 @@ impl Engine {
         id: RecordId,
         actor: Actor,
     ) -> Result<Result<RecordId, MatchRefusal>, StoreError> {
-        create::create(&self.0, kind, side, &id, actor, Lane::Operator).await
+        create::create(&self.core(), kind, side, &id, actor, Lane::Operator).await
     }
 
     /// What a record that carries the lead source `id` of `side` can be given on the other side; has it
     /// created there when it may be (C-23).
     pub async fn ensure_source(&self, side: Side, id: RecordId) -> Result<SourceNeed, StoreError> {
-        create::ensure_source(&self.0, side, id).await
+        create::ensure_source(&self.core(), side, id).await
     }
 }

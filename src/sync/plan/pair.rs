@@ -13,6 +13,7 @@ use crate::model::{
 };
 use crate::store::{Note, Reads, StoreError, Tx};
 use crate::sync::core::Core;
+use crate::sync::mapping;
 use crate::sync::matching::create::why_waiting;
 
 /// Plans a linked pair.
@@ -49,6 +50,9 @@ pub(super) fn plan(
         _ => return merged::close(&context, tx, link, "both records are gone"),
     }
     let mut base = tx.base(link)?;
+    if mapping::adopt(context.def, &mut base, &view) {
+        tx.put_base(link, &base)?;
+    }
     // Only what would travel now is waited for: what both sides have agreed on stays as it is.
     let both = [(Side::Ivvy, &view.ivvy), (Side::Crm, &view.crm)];
     let coming = match_is_coming(&context, tx, &both, |field, side, record| moved(field, &base, side, record))?;

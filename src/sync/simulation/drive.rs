@@ -240,7 +240,7 @@ impl Drive {
         };
         let mut core = Core::new(store.clone(), remotes, Arc::clone(&self.clock), self.entropy.clone(), settings);
         core.ablate = self.ablation;
-        (Engine(Arc::new(core)), store)
+        (Engine::of(core), store)
     }
 
     /// Boots, works for a while, and crashes at an arbitrary await point.

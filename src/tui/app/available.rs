@@ -13,7 +13,11 @@ impl App {
         if action.role > self.hello.role {
             return Some(format!("needs the role {}; you are {}", action.role, self.hello.role));
         }
-        let asks = action.tier > Tier::T0 || matches!(id, ActionId::Check | ActionId::VerifyAudit | ActionId::Doctor);
+        let asks = action.tier > Tier::T0
+            || matches!(
+                id,
+                ActionId::Check | ActionId::VerifyAudit | ActionId::Doctor | ActionId::FieldMap | ActionId::MapHistory
+            );
         if asks && let Link::Lost(_) = self.link {
             return Some("there is no connection to the daemon".to_owned());
         }
@@ -93,6 +97,7 @@ impl App {
             A::MatchPair | A::MatchUnpair | A::MatchIgnore | A::MatchCreate | A::MatchResend | A::MatchAgain => {
                 self.match_refusal(id)
             }
+            A::FieldMap | A::MapField | A::MapRemove | A::MapResync | A::MapHistory => self.map_refusal(id),
             A::PreviewText | A::PreviewSource | A::PreviewLinks | A::PreviewValue => self.preview_refusal(id),
             A::ClearMarks if self.queue.marks.is_empty() => no("nothing is marked"),
             A::Mark | A::Range | A::MarkAll if self.queue.rows().is_empty() => no("the queue is empty here"),

@@ -6,6 +6,7 @@
 mod available;
 mod decide;
 mod input;
+pub(super) mod mapping;
 mod matching;
 mod module;
 mod operate;
@@ -180,6 +181,12 @@ pub enum Tag {
     },
     /// What an entry could be paired with, of what contains a text.
     MatchOptions(MatchEntry, String),
+    /// The field map that is shown.
+    Map,
+    /// A change of it.
+    MapChanged,
+    /// Its versions.
+    MapHistory,
     /// A decision.
     Decide {
         /// What.
@@ -339,6 +346,7 @@ impl App {
         match self.dialogs.last() {
             Some(Dialog::Guard(_)) => vec![Scope::Guard, Scope::Global],
             Some(Dialog::Preview(_)) => vec![Scope::Preview, Scope::Global],
+            Some(Dialog::Mapping(_)) => vec![Scope::FieldMap, Scope::Global],
             Some(_) => vec![Scope::Global],
             None if self.tab == Tab::Dashboard && self.screen.is_some() => vec![Scope::Module, Scope::Global],
             None => vec![self.tab.scope(), Scope::Global],

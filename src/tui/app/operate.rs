@@ -79,6 +79,9 @@ impl App {
             Purpose::Pause { module, paused: true } => Request::Resume { module: Some(module) },
             Purpose::Pause { module, paused: false } => Request::Pause { module: Some(module) },
             Purpose::SyncFull { module } => Request::Sync { module: Some(module), full: true },
+            Purpose::MapResync { module, ref field } => {
+                Request::MapResync { module, field: field.clone(), dry_run: false }
+            }
             Purpose::Match { ref entry, verb } => Request::MatchDecide { entry: entry.clone(), verb, other: None },
             _ => return,
         };

@@ -121,6 +121,7 @@ impl App {
             | A::MatchCreate
             | A::MatchResend
             | A::MatchAgain => self.match_action(id, effects),
+            A::FieldMap | A::MapField | A::MapRemove | A::MapResync | A::MapHistory => self.map_action(id, effects),
             A::Sync
             | A::SyncFull
             | A::PauseModule
@@ -233,6 +234,7 @@ impl App {
                 report.scroll = report.scroll.saturating_add_signed(rows).min(report.lines.len().saturating_sub(1));
             }
             (Some(Dialog::Preview(preview)), _) => preview.scroll(rows),
+            (Some(Dialog::Mapping(mapping)), _) => mapping.step(rows),
             (Some(Dialog::Guard(guard)), _) => {
                 let samples = guard.plan.as_ref().map_or(0, |plan| plan.samples.len());
                 guard.scroll = guard.scroll.saturating_add_signed(rows).min(samples.saturating_sub(1));
@@ -292,6 +294,9 @@ impl App {
     }
 
     fn open(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(Dialog::Mapping(_)) = self.dialogs.last() {
+            self.try_perform(ActionId::MapField, effects);
+        }
         if !self.dialogs.is_empty() {
             return;
         }

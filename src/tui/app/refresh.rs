@@ -12,6 +12,8 @@ const QUEUE_EVERY: Duration = Duration::from_millis(500);
 const ITEM_EVERY: Duration = Duration::from_millis(300);
 const LOG_EVERY: Duration = Duration::from_millis(500);
 const MODULE_EVERY: Duration = Duration::from_secs(1);
+/// It costs calls to both remotes, so nothing but a person or a change of ours asks for it again.
+const MAP_EVERY: Duration = Duration::from_millis(500);
 const MATCHES_EVERY: Duration = Duration::from_millis(500);
 
 /// Wait after a question that failed because something was not available.
@@ -26,11 +28,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    fn due(&self, now: Timestamp) -> bool {
+    pub(super) fn due(&self, now: Timestamp) -> bool {
         self.stale && !self.asked && now >= self.not_before
     }
 
-    fn ask(&mut self) {
+    pub(super) fn ask(&mut self) {
         self.stale = false;
         self.asked = true;
     }
@@ -72,6 +74,7 @@ pub struct Refresh {
     pub(super) log: Slot,
     pub(super) matches: Slot,
     pub(super) module: Slot,
+    pub(super) map: Slot,
     /// Further rows of queue and log: never stale, but not asked again at once after a failure.
     more_not_before: Timestamp,
 }
@@ -85,6 +88,7 @@ impl Refresh {
         self.log.forget();
         self.matches.forget();
         self.module.forget();
+        self.map.forget();
     }
 
     /// Ask for all of it at once, without asking twice.
@@ -95,6 +99,7 @@ impl Refresh {
         self.log.now();
         self.matches.now();
         self.module.now();
+        self.map.now();
     }
 }
 
@@ -134,6 +139,7 @@ impl App {
         if self.tab == Tab::Match {
             self.pump_matches(height, effects);
         }
+        self.pump_map(effects);
         if self.tab == Tab::Log {
             let due = self.refresh.log.due(now) && (self.live() || !self.log.loaded());
             let more = self.log.loaded() && now >= self.refresh.more_not_before;
@@ -210,7 +216,7 @@ impl App {
         if !self.live() {
             return None;
         }
-        let Refresh { status, queue, item, log, matches, module, .. } = &self.refresh;
+        let Refresh { status, queue, item, log, matches, module, map, .. } = &self.refresh;
         let shown = [
             Some(status),
             (self.tab == Tab::Queue).then_some(queue),
@@ -218,6 +224,7 @@ impl App {
             (self.tab == Tab::Log).then_some(log),
             (self.tab == Tab::Match).then_some(matches),
             (self.tab == Tab::Dashboard && self.screen.is_some()).then_some(module),
+            self.mapping().is_some().then_some(map),
         ];
         shown.into_iter().flatten().filter(|slot| slot.stale && !slot.asked).map(|slot| slot.not_before).min()
     }
@@ -250,6 +257,10 @@ impl App {
 
     pub(super) fn module_answered(&mut self) {
         self.refresh.module.answered(self.settle(MODULE_EVERY));
+    }
+
+    pub(super) fn map_answered(&mut self) {
+        self.refresh.map.answered(self.settle(MAP_EVERY));
     }
 
     pub(super) fn log_answered(&mut self) {

@@ -79,6 +79,17 @@ impl App {
             (Tag::MatchOptions(entry, text), Answer::MatchOptions { options, without }) => {
                 self.match_options((&entry, &text), options, without);
             }
+            (Tag::Map, Answer::Map(view)) => {
+                self.map_answered();
+                if let Some(mapping) = self.mapping_mut() {
+                    mapping.receive(*view);
+                }
+            }
+            (Tag::MapChanged, Answer::MapChanged(changed)) => {
+                self.refresh.map.now();
+                self.toast(Severity::Good, &format!("map version {}. {}", changed.version, changed.message));
+            }
+            (Tag::MapHistory, Answer::MapHistory { versions }) => self.show_versions(versions),
             (Tag::Decide { verb, target }, Answer::Decided(item)) => self.decided(verb, &target, &item),
             (Tag::Bulk, Answer::DecidedMany { results }) => self.bulk_answered(results, effects),
             (Tag::Guard(module), Answer::Guard(plan)) => {
@@ -138,6 +149,7 @@ impl App {
         let asked_again = matches!(
             tag,
             Tag::Status
+                | Tag::Map
                 | Tag::Item(_)
                 | Tag::Page { .. }
                 | Tag::Audit { .. }
@@ -188,6 +200,13 @@ impl App {
                     None => self.module_answered(),
                 }
             }
+            Tag::Map if again => self.refresh.map.retry(at),
+            Tag::Map => {
+                self.map_answered();
+                self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Mapping(_)));
+            }
+            // Whoever was faster has made another version.
+            Tag::MapChanged => self.refresh.map.now(),
             Tag::MatchOptions(..) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Pairing(_))),
             Tag::Bulk => return self.bulk_failed(error),
             Tag::Decide { verb, target } => {
@@ -200,7 +219,7 @@ impl App {
             Tag::Guard(_) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Guard(_))),
             Tag::Preview(query) => self.preview_failed(&query),
             Tag::Outcome(_) => return,
-            Tag::Watch | Tag::Done | Tag::Report(_) => {}
+            Tag::Watch | Tag::Done | Tag::Report(_) | Tag::MapHistory => {}
         }
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let severity = match (asked_again && again, self.trouble, &self.link) {

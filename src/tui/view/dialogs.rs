@@ -24,6 +24,19 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rec
             Dialog::Guard(guard) => draw_guard(app, brush, frame, body, guard),
             Dialog::Pairing(pairing) => draw_pairing(app, brush, frame, body, pairing),
             Dialog::Report(report) => draw_report(app, brush, frame, body, report),
+            Dialog::Mapping(mapping) => {
+                let title = Safe::new(&format!("Field map of {}", mapping.module.title()));
+                let area = boxed(app, brush, frame, body, &title, Tone::DialogBorder);
+                super::mapping::draw(brush, frame, area, mapping, &app.hello.crm);
+            }
+            Dialog::Choosing(choosing) => {
+                let title = Safe::new(&format!("Counterpart in {}", choosing.side.other().title()));
+                let area = boxed(app, brush, frame, centred(body, 90, 16), &title, Tone::DialogBorder);
+                let above = Rect { height: area.height.saturating_sub(1), ..area };
+                super::mapping::choosing(brush, frame, above, choosing);
+                let below = Rect { y: area.bottom().saturating_sub(1), height: 1, ..area };
+                labelled_input(brush, frame, below, &[brush.say(Tone::Key, "search: ")], &choosing.input, true);
+            }
             Dialog::Preview(preview) => {
                 let area = boxed(app, brush, frame, body, &preview.title, Tone::DialogBorder);
                 super::preview::draw(brush, frame, area, preview);

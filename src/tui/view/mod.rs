@@ -6,6 +6,7 @@ mod dialogs;
 mod diff;
 pub(super) mod layout;
 mod log;
+mod mapping;
 mod matching;
 pub(super) mod module;
 mod paint;
