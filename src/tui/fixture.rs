@@ -140,6 +140,7 @@ pub fn module_view(module: ModuleId) -> ModuleView {
             next_run_s: Some(48),
             counts: BTreeMap::from([(State::Held, 3), (State::Done, 9)]),
             reasons: BTreeMap::from([(Reason::Conflict, 3)]),
+            drifted: 0,
             rate_per_min: 7,
             rates: vec![0, 1, 3, 7],
             progress: None,

@@ -291,7 +291,8 @@ async fn leads_without_an_owner_get_the_configured_one_unless_that_one_has_left_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn salesforce_looks_one_person_up_by_email_c11() {
     let office = Office::open().await;
-    let remote = office.world.engine.remotes().on(Side::Crm, tandem::remote::Lane::Live);
+    let remotes = office.world.engine.remotes();
+    let remote = remotes.on(Side::Crm, tandem::remote::Lane::Live);
     assert!(remote.match_support(MatchKind::Staff).staff_by_email);
     assert!(!remote.match_support(MatchKind::LeadSource).staff_by_email);
     for (id, address) in office.crm_users() {

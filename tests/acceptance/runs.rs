@@ -182,7 +182,7 @@ async fn a_new_unmatched_person_is_one_more_in_the_status_c12() {
         "firstName": "Cleo", "lastName": "Staff", "email": "cleo@elsewhere.example", "currentStatus": 1, "userType": 1,
     });
     world.ivvy.0.edit(&Edit::create("user", user)).unwrap();
-    world.engine.match_refresh(MatchKind::Staff).unwrap();
+    world.engine.match_refresh(MatchKind::Staff, false).unwrap();
     world.until("it is counted", async || unmatched().await == before + 1).await;
     world.end().await;
 }

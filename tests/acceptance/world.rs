@@ -624,6 +624,7 @@ type Assembled = (Account, tandem::sync::Settings, BTreeMap<Side, Arc<Counts>>);
 fn assemble(config: &Config, secrets: Secrets, setup: &Setup) -> Assembled {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Entropy::seeded(setup.seed + 2);
+    let blueprint = Arc::new(Blueprint::new(config, secrets.clone(), &clock).unwrap());
     let connected = connect(config, secrets, &clock, &entropy).unwrap();
     let counts: BTreeMap<Side, Arc<Counts>> = Side::BOTH.map(|side| (side, Arc::default())).into();
     let remotes = Remotes::new(|side, lane| {
@@ -640,7 +641,7 @@ fn assemble(config: &Config, secrets: Secrets, setup: &Setup) -> Assembled {
     settings.retry.base = Duration::from_millis(100);
     settings.retry.cap = Duration::from_secs(1);
     let engine = Engine::new(store, remotes, clock, entropy, settings.clone()).unwrap();
-    (Account { engine, gates: connected.gates, ivvy: connected.ivvy }, settings, counts)
+    (Account { engine, gates: connected.gates, ivvy: connected.ivvy, blueprint }, settings, counts)
 }
 
 /// Opens the store as soon as an engine that has just ended has let go of it.

@@ -8,8 +8,7 @@ use crate::merge::canonical::{canonical, same};
 use crate::merge::compare::equal_across;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
 use crate::model::{
-    AuditEvent, AuditRow, Fingerprint, Flow, LinkState, ModuleId, PairKey, RecordId, Side, State, Value,
-    query::AuditQuery,
+    AuditEvent, AuditRow, Fingerprint, Flow, ModuleId, PairKey, RecordId, Side, State, Value, query::AuditQuery,
 };
 use crate::store::{Reads, Store, StoreError, doctor};
 use crate::sync::plan::Counterparts;

@@ -304,7 +304,7 @@ impl World {
 
     /// What the planner asks about the owner of a lead in iVvy.
     pub(super) async fn wants_person(&self, id: &str) -> bool {
-        let (core, id) = (Arc::clone(&self.engine.0), RecordId::from(id));
+        let (core, id) = (self.engine.core(), RecordId::from(id));
         let shared = Arc::clone(&core);
         let wants = core.store.write(move |tx| super::super::lookup::need(&shared, tx, Side::Ivvy, &id)).await.unwrap();
         core.matching.wake.notify_one();
