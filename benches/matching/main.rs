@@ -4,7 +4,7 @@
 //! `cargo bench --bench matching` prints a table. It asserts nothing: a shared machine would make it lie.
 //! `TANDEM_BENCH_ENTRIES`, `TANDEM_BENCH_LEADS` and `TANDEM_BENCH_SAMPLES` shrink it.
 
-#![allow(clippy::print_stdout, reason = "printing is what it is for")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what it is for")]
 
 #[path = "../queue/console.rs"]
 #[allow(dead_code, reason = "shared with the queue's bench, which uses all of it")]
