@@ -113,9 +113,9 @@ async fn one_fails_one_is_refused_one_paused_one_off_and_the_others_go_on_v01() 
     world.until("a refusal", async || world.engine.stopped(REFUSED).is_some()).await;
     // More failures in a row than it takes to stop calling a remote that is down.
     world.until("many failures", async || world.engine.polling(FAILS, Side::Ivvy).failures > 7).await;
+    assert_eq!(world.account.gates[&Side::Ivvy].status().breaker, BreakerState::Closed, "iVvy is not down");
     let third = business(&world, 3);
     arrive(&world, &third, |module| !sick.contains(&module)).await;
-    assert_eq!(world.account.gates[&Side::Ivvy].status().breaker, BreakerState::Closed, "iVvy is not down");
 
     let state = async |module| status(&world, module).await.map(|row| row.state);
     assert_eq!(state(FAILS).await.as_deref(), Some("failing"));
