@@ -104,16 +104,17 @@ async fn one_fails_one_is_refused_one_paused_one_off_and_the_others_go_on_v01() 
         })
         .await;
     world.engine.set_paused(Some(PAUSED), true, operator("ada")).await.unwrap();
-    world.ivvy.0.permit("getBookingListForAccount", false);
     let fault = FaultSpec::times(FaultKind::ErrorBefore, "getEmailLogList", u32::MAX);
     world.ivvy.0.faults().arm(fault).unwrap();
+    world.engine.sync_now(Some(FAILS), false);
+    // More failures in a row than it takes to stop calling a remote that is down.
+    world.until("many failures", async || world.engine.polling(FAILS, Side::Ivvy).failures > 7).await;
+    assert_eq!(world.account.gates[&Side::Ivvy].status().breaker, BreakerState::Closed, "iVvy is not down");
+    world.ivvy.0.permit("getBookingListForAccount", false);
     let second = business(&world, 2);
     let sick = [FAILS, REFUSED, PAUSED, OFF];
     arrive(&world, &second, |module| !sick.contains(&module)).await;
     world.until("a refusal", async || world.engine.stopped(REFUSED).is_some()).await;
-    // More failures in a row than it takes to stop calling a remote that is down.
-    world.until("many failures", async || world.engine.polling(FAILS, Side::Ivvy).failures > 7).await;
-    assert_eq!(world.account.gates[&Side::Ivvy].status().breaker, BreakerState::Closed, "iVvy is not down");
     let third = business(&world, 3);
     arrive(&world, &third, |module| !sick.contains(&module)).await;
 
