@@ -4,6 +4,8 @@
 //! random numbers any other way. The HTTP seam is `remote::transport`, the disk seam is the storage
 //! backend passed to `store::Store::open`.
 
+mod zone;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,6 +14,7 @@ use futures::future::BoxFuture;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng};
 
+pub use self::zone::Zone;
 use crate::model::Timestamp;
 
 /// A source of time.

@@ -224,3 +224,11 @@ fn init_asks_for_what_is_missing_by_name() {
     refused(&init(&home, &["--skip-test"]), 2, "open to others", "chmod");
     assert!(!home.path("new/acme.toml").exists());
 }
+
+/// C-24: iVvy takes no lead without a source, so nothing starts that could not give it one.
+#[test]
+fn the_daemon_does_not_start_with_leads_on_and_no_defaults_for_them_c24() {
+    let home = Home::new(&format!("{CONFIG}\n[modules.leads]\nenabled = true\n"));
+    refused(&home.run(&["run"]), 2, "ivvy.leads does not say what a new lead gets", "[ivvy.leads]");
+    assert!(!home.path("data").exists(), "nothing was begun");
+}

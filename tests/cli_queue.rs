@@ -196,6 +196,33 @@ async fn status_has_the_documented_shape_and_tells_trouble() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_module_is_shown_closely_with_its_sweeps_in_pages() {
+    let rig = Rig::new(Role::Viewer);
+    let view = rig.json(0, &["status", "contacts", "--runs", "2"]).remove(0);
+    assert_eq!((&view["module"], &view["group"], &view["next"]), (&json!("contacts"), &json!("common"), &json!(29)));
+    let numbers = |view: &Value| -> Vec<u64> {
+        view["runs"].as_array().unwrap().iter().map(|run| run["number"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(numbers(&view), [30, 29]);
+    assert_eq!((&view["runs"][0]["end"], &view["runs"][0]["times"]), (&json!("failed"), &json!(3)));
+    let custom: Vec<&Value> =
+        view["fields"].as_array().unwrap().iter().filter(|field| field["custom"] == true).collect();
+    assert_eq!((custom.len(), &custom[0]["name"]), (1, &json!("shoe_size")));
+    let older = rig.json(0, &["status", "contacts", "--before", "3"]).remove(0);
+    assert_eq!((numbers(&older), &older["next"]), (vec![2, 1], &Value::Null));
+
+    let (text, _) = rig.text(0, &["status", "contacts"]);
+    assert!(text.contains("Contacts (Common) running") && text.contains("2 of 40 writes"), "{text}");
+    assert!(text.contains("failed 3 times: 503 ␛]0;owned␇") && text.contains("more: --before 11"), "{text}");
+    assert!(text.contains("[modules.contacts] enabled = true") && text.contains("Shoe size"), "{text}");
+    *rig.fake.module_state.lock().unwrap() = "failing".to_owned();
+    rig.text(1, &["status", "contacts"]);
+    rig.text(1, &["status", "leads"]);
+    rig.text(2, &["status", "--runs", "5"]);
+    rig.text(2, &["status", "people"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn audit_is_listed_shown_and_verified() {
     let rig = Rig::new(Role::Viewer);
     let rows = rig.json(0, &["audit", "list", "--limit", "1"]);
@@ -328,4 +355,34 @@ async fn a_preview_is_read_to_its_end_and_never_raw_v33() {
     let (_, error) = rig.text(5, &["queue", "preview", "1", "--field", "moving"]);
     assert!(error.contains("moved on while it was read"), "{error}");
     rig.text(2, &["queue", "preview", "1", "--field", "body", "--as", "picture"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_map_that_no_longer_fits_is_one_and_hostile_names_stay_text_v19() {
+    let rig = Rig::new(Role::Triage);
+    let (shown, _) = rig.text(1, &["map", "show", "contacts"]);
+    assert!(shown.contains("diet") && shown.contains("has no field"), "{shown}");
+    assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{shown:?}");
+    let lines = rig.json(1, &["map", "contacts"]);
+    let documented = ["module", "version", "in_force", "mapped", "suggestions", "ivvy", "crm", "errors"];
+    assert!(documented.iter().all(|key| keys(&lines[0]).contains(key)), "{lines:?}");
+    assert_eq!(
+        (&lines[0]["mapped"][0]["transform"], &lines[0]["mapped"][0]["origin"]),
+        (&json!("trim"), &json!("store"))
+    );
+    rig.text(3, &["map", "remove", "contacts", "diet"]);
+    rig.text(3, &["map", "add", "contacts", "--ivvy", "13", "--crm", "x_tier"]);
+    let rig = Rig::new(Role::Admin);
+    rig.text(5, &["map", "remove", "contacts", "diet", "--version", "2"]);
+    let (done, _) = rig.text(0, &["map", "add", "contacts", "--ivvy", "13", "--crm", "x_tier", "--value", "g=Guest"]);
+    assert!(done.contains("old values are not touched"), "{done}");
+    match rig.fake.asked().pop() {
+        Some(Request::MapChange(change)) => {
+            assert_eq!((change.expect, change.module), (3, ModuleId::Contacts), "the version that was looked at");
+            assert!(
+                matches!(change.verb, tandem::wire::MapVerb::Add(field) if field.ivvy == 13 && field.name == "f13")
+            );
+        }
+        other => panic!("{other:?}"),
+    }
 }

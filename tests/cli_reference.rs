@@ -65,12 +65,14 @@ fn a_reader_that_hangs_up_is_not_an_error() {
 }
 
 #[test]
-fn the_version_names_protocol_and_schema() {
+fn the_version_names_protocol_schema_and_the_documentation_it_follows_n09() {
     let output = tandem().args(["--version", "--json"]).output().unwrap();
     let version: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(version["protocol"], tandem::wire::PROTOCOL);
     assert!(version.as_object().unwrap().contains_key("schema"));
-    let text = tandem().arg("-V").output().unwrap().stdout;
-    assert!(String::from_utf8(text).unwrap().starts_with(&format!("tandem {} (protocol", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(version["follows"]["ivvy"], tandem::remote::ivvy::API_DOCS);
+    let text = String::from_utf8(tandem().arg("-V").output().unwrap().stdout).unwrap();
+    assert!(text.starts_with(&format!("tandem {} (protocol", env!("CARGO_PKG_VERSION"))));
+    assert!(text.contains("follows ivvy: ivvycode/apidocs @ ec72b6c"), "N-09: {text}");
 }

@@ -204,6 +204,9 @@ fn settings_that_could_not_work_are_refused() {
             required_on: None,
             at_creation: false,
             enforced: false,
+            membership: None,
+            transform: Default::default(),
+            default: None,
         };
         settings.custom.insert(ModuleId::Contacts, vec![(diet(FieldKind::Choices), "x_diet".to_owned())]);
     });

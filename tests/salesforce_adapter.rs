@@ -36,6 +36,9 @@ fn settings() -> Settings {
         required_on: None,
         at_creation: false,
         enforced: false,
+        membership: None,
+        transform: Default::default(),
+        default: None,
     };
     settings.custom = BTreeMap::from([(
         ModuleId::Contacts,

@@ -191,7 +191,8 @@ fn resolve(step: &Step, model: &Model) -> Op {
         Step::Alias(old, side, link) => Op::Alias(module_of(*link), *side, record(*old), LinkId(*link)),
         Step::Base(link, n) => {
             let values = [None, Some(Value::Null), Some(Value::text("")), Some(Value::Int(7))];
-            let field = BaseField { ivvy: values[usize::from(*n)].clone(), crm: Some(Value::Null), disputed: false };
+            let field =
+                BaseField { ivvy: values[usize::from(*n)].clone(), crm: Some(Value::Null), ..BaseField::default() };
             Op::Base(
                 LinkId(*link),
                 Base { fields: [("email".to_owned(), field)].into(), agreed_at: at(1), ..Base::default() },

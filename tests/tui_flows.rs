@@ -270,7 +270,7 @@ async fn whoever_said_go_is_told_when_it_was_not_written() {
 #[tokio::test]
 async fn the_guard_is_released_only_with_the_number_typed() {
     let mut console = Console::start(Fake::with_conflicts(5), SIZE).await;
-    console.press("Enter").await;
+    console.press("j d").await;
     assert!(console.shows("1,240 items held"), "{}", console.text());
     console.press("R").await;
     console.type_text("124").await;
@@ -428,7 +428,7 @@ async fn a_bulk_decision_that_loses_its_answer_says_how_far_it_came() {
 #[tokio::test]
 async fn pausing_a_module_asks_first() {
     let mut console = Console::start(Fake::with_conflicts(5), SIZE).await;
-    console.press("j P").await;
+    console.press("P").await;
     assert!(console.shows("pause Contacts?"), "{}", console.text());
     console.press("P Enter").await;
     let paused =
@@ -465,9 +465,49 @@ async fn a_person_is_paired_by_key_and_never_by_accident_c12() {
     console.press("+").await;
     assert!(console.shows("staff are never created"), "{}", console.text());
     console.press("G").await;
-    assert!(console.shows("Person 0199") || console.shows("Person 0399"), "{}", console.text());
-    console.press("G G G G").await;
     assert!(console.shows("Person 0999"), "{}", console.text());
+}
+
+/// 5,000 on each side: to the end at one key, and a filter that finds one of them.
+#[tokio::test]
+async fn five_thousand_staff_are_paged_to_the_end_and_filtered() {
+    let world = tui_support::World {
+        status: tui_support::status(0),
+        matches: tui_support::staff(5_000),
+        ..tui_support::World::default()
+    };
+    let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+    let asked = |console: &Console| {
+        let asked = console.fake.asked().into_iter();
+        asked.filter(|request| matches!(request, Request::Matches(_))).count()
+    };
+    console.press("5 G").await;
+    let (_, line) = console.marked_line().unwrap();
+    assert!(line.contains("Person 4999"), "{}", console.text());
+    let before = asked(&console);
+    assert!(before <= 8, "{before} questions");
+    // Whatever happens meanwhile moves nobody.
+    console.changed(&[]).await;
+    assert!(console.marked_line().unwrap().1.contains("Person 4999"), "{}", console.text());
+    assert_eq!(asked(&console), before + 1, "only what is looked at is read again");
+    console.press("/").await;
+    console.type_text("person 4323").await;
+    console.press("Enter").await;
+    assert!(console.marked_line().unwrap().1.contains("Person 4323"), "{}", console.text());
+    // While one types in the pairing dialog nothing is counted again.
+    console.press("Enter").await;
+    console.type_text("Person").await;
+    assert!(console.shows("12 records were sent without it"), "{}", console.text());
+    let texts: Vec<String> = console
+        .fake
+        .asked()
+        .into_iter()
+        .filter_map(|request| match request {
+            Request::MatchOptions { text, .. } => Some(text),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(texts, ["", "P", "Pe", "Per", "Pers", "Perso", "Person"]);
 }
 
 #[tokio::test]
@@ -537,4 +577,216 @@ async fn an_item_opened_while_the_view_is_frozen_is_read() {
     let mut console = Console::start(Fake::with_conflicts(3), SIZE).await;
     console.press("2 p j Enter").await;
     assert!(console.shows("FROZEN") && console.shows("#2 contact"), "{}", console.text());
+}
+
+/// The questions about a module that were asked: runs before which one.
+fn looked_at(console: &Console, module: model::ModuleId) -> Vec<Option<u64>> {
+    let asked = console.fake.asked().into_iter();
+    asked
+        .filter_map(|request| match request {
+            Request::Module { module: of, before, .. } if of == module => Some(before),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn enter_looks_closely_at_a_module_and_once_more_goes_to_its_queue() {
+    let mut console = Console::start(Fake::with_conflicts(5), SIZE).await;
+    assert!(console.shows("Enter open") && console.shows("d dry run"), "{}", console.text());
+    console.press("Enter").await;
+    assert!(console.shows("Contacts (Common)  running"), "{}", console.text());
+    assert!(console.shows("both ways") && console.shows("[modules.contacts] enabled = true"), "{}", console.text());
+    assert!(console.shows("full failed 4 times: odoo search_read: 503"), "{}", console.text());
+    assert!(console.shows("full interrupted") || console.shows("changes interrupted"), "{}", console.text());
+    assert!(console.shows("Enter queue"), "{}", console.text());
+    console.press("Esc").await;
+    assert!(console.shows("Remote") && !console.shows("Sweeps, newest"), "{}", console.text());
+    console.press("j Enter Enter").await;
+    let pages = console.fake.asked().into_iter().filter_map(|request| match request {
+        Request::Page(query) => query.filter.module,
+        _ => None,
+    });
+    assert_eq!(pages.last(), Some(model::ModuleId::Companies));
+    console.press("Esc Esc").await;
+    assert!(console.shows("Companies (Venues)"), "back is where one came from: {}", console.text());
+}
+
+#[tokio::test]
+async fn a_modules_runs_are_paged_and_follow_what_happens() {
+    let contacts = model::ModuleId::Contacts;
+    let mut console = Console::start(Fake::with_conflicts(5), SIZE).await;
+    console.press("Enter").await;
+    assert_eq!(looked_at(&console, contacts), [None, Some(71)], "the end of fifty is near on a high screen");
+    console.press("Tab G G").await;
+    assert_eq!(looked_at(&console, contacts), [None, Some(71), Some(21)], "older ones when the end comes near");
+    let oldest = console.text().lines().rfind(|line| line.contains("rows,")).unwrap().to_owned();
+    assert!(oldest.contains("full: 41 rows"), "the first run of all: {oldest}");
+    // What happens is shown on top, and what was loaded stays.
+    let mut newest = fixture::runs(120).swap_remove(0);
+    (newest.number, newest.rows, newest.end) = (121, 777, model::RunEnd::Done);
+    console.fake.world.lock().unwrap().runs.insert(0, newest);
+    console.press("g g").await;
+    console.changed(&[]).await;
+    assert!(console.shows("777 of 1,200 rows"), "{}", console.text());
+    console.press("G").await;
+    assert!(console.shows("full: 41 rows"), "{}", console.text());
+    // Another module starts anew, and nothing is asked while nobody looks.
+    console.press("Esc j Enter").await;
+    assert_eq!(looked_at(&console, model::ModuleId::Companies)[0], None);
+    let before = looked_at(&console, contacts).len();
+    console.changed(&[1]).await;
+    assert_eq!(looked_at(&console, contacts).len(), before);
+}
+
+#[tokio::test]
+async fn a_module_is_operated_from_its_own_screen() {
+    let mut console = Console::start(Fake::with_conflicts(5), SIZE).await;
+    console.press("j Enter y").await;
+    console.press("P").await;
+    assert!(console.shows("pause Companies?"), "{}", console.text());
+    console.press("y Y").await;
+    assert!(console.shows("Read every company"), "{}", console.text());
+    console.press("y d").await;
+    assert!(console.shows("1,240 items held"), "{}", console.text());
+    let module = model::ModuleId::Companies;
+    let asked = console.fake.asked();
+    for request in [
+        Request::Sync { module: Some(module), full: false },
+        Request::Pause { module: Some(module) },
+        Request::Sync { module: Some(module), full: true },
+        Request::GuardPlan { module },
+    ] {
+        assert!(asked.contains(&request), "{request:?}");
+    }
+}
+
+/// A viewer may look, and is told why not more.
+#[tokio::test]
+async fn a_viewer_looks_closely_and_at_the_plan_but_operates_nothing() {
+    let hello = wire::Hello { role: Role::Viewer, ..fixture::hello() };
+    let mut console = Console::start(Fake::new(hello, conflicts(5)), SIZE).await;
+    console.press("Enter y").await;
+    assert!(console.shows("needs the role triage"), "{}", console.text());
+    console.press("d").await;
+    assert!(console.shows("1,240 items held"), "{}", console.text());
+    assert!(!console.fake.asked().iter().any(|request| matches!(request, Request::Sync { .. })));
+}
+
+/// Scenario 1 (C-12): one more unmatched, and the dashboard counts one more.
+#[tokio::test]
+async fn an_unmatched_person_raises_the_count_of_the_dashboard_c12() {
+    let staff = |unmatched: u64| {
+        let row = |side, unmatched| wire::MatchStatus {
+            kind: model::MatchKind::Staff,
+            side,
+            counts: [(model::MatchState::Unmatched, unmatched), (model::MatchState::Matched, 9)].into(),
+            off: None,
+        };
+        vec![row(Side::Ivvy, unmatched), row(Side::Crm, 0)]
+    };
+    let mut world = conflicts(5);
+    world.status.matches = staff(2);
+    for size in [SIZE, (80, 24), (60, 20), (40, 10)] {
+        let mut world = conflicts(5);
+        world.status.matches = staff(2);
+        let mut console = Console::start(Fake::new(fixture::hello(), world), size).await;
+        assert!(console.shows("Staff 2 unmatched"), "{size:?}\n{}", console.text());
+        console.fake.world.lock().unwrap().status.matches = staff(3);
+        console.changed(&[]).await;
+        assert!(console.shows("Staff 3 unmatched"), "{size:?}\n{}", console.text());
+    }
+    world.status.matches[0].off = Some("Staff not matched: no list of them in CRM; records travel without".into());
+    let console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+    assert!(console.shows("owner sync off: no list of them in CRM"), "{}", console.text());
+}
+
+/// V-03: what is off is not listed, and one line says so.
+#[tokio::test]
+async fn modules_that_are_off_are_one_line_and_no_rows_v03() {
+    let console = Console::start(Fake::with_conflicts(5), SIZE).await;
+    let text = console.text();
+    assert!(text.contains("6 modules off: Leads, Contact Emails (Common); Events,"), "{text}");
+    assert!(text.contains("[modules.leads] enabled = true"), "{text}");
+    let rows: Vec<&str> = text.lines().filter(|line| line.contains("running") || line.contains("tripped")).collect();
+    assert_eq!(rows.len(), 2, "{text}");
+    assert!(rows[0].contains("Common") && rows[0].contains("Contacts"), "common ones first: {text}");
+    assert!(rows[1].contains("Venues") && rows[1].contains("Companies"), "{text}");
+}
+
+/// V-19: a stray Enter maps nothing, what is sent names the version seen, and it is said that old values stay.
+#[tokio::test]
+async fn a_custom_field_is_mapped_by_key_after_a_question_v19() {
+    let world = tui_support::World { map: Some(fixture::field_map()), ..conflicts(3) };
+    let fake = Fake::new(fixture::hello(), world);
+    let mut console = Console::start(fake, SIZE).await;
+    let changes = |console: &Console| {
+        let asked = console.fake.asked();
+        asked
+            .into_iter()
+            .filter_map(|request| match request {
+                Request::MapChange(change) => Some(change),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    console.press("j M").await;
+    assert!(
+        console.shows("Field map of Contacts") && console.shows("1 mapped field(s) no longer fit"),
+        "{}",
+        console.text()
+    );
+    console.press("Enter").await;
+    assert!(console.shows("it comes from the configuration"), "{}", console.text());
+    // Badge: the suggestion is offered first, and nothing is chosen beforehand.
+    console.press("j j j Enter Enter").await;
+    assert!(console.shows("Counterpart in CRM") && console.shows("100 % alike"), "{}", console.text());
+    console.press("Down Enter").await;
+    assert!(console.shows("Badge = x_badge") && console.shows("Others are held, not guessed"), "{}", console.text());
+    console.press("l Tab g = G u e s t Tab x C-d").await;
+    assert!(console.shows("Old values are not touched"), "{}", console.text());
+    console.press("Enter").await;
+    assert_eq!(changes(&console), [], "the dialog starts on Cancel");
+    console.press("Enter Down Enter Tab g = G u e s t Tab x C-d y").await;
+    let [change] = changes(&console).try_into().unwrap();
+    let wire::MapVerb::Add(field) = &change.verb else { panic!("{change:?}") };
+    let table = [("g".to_owned(), "Guest".to_owned())].into();
+    assert_eq!((change.expect, field.ivvy, field.crm.as_str(), field.name.as_str()), (3, 13, "x_badge", "badge"));
+    assert_eq!((&field.transform, &field.default), (&model::Transform::Values(table), &Some(Value::text("x"))));
+    assert!(console.shows("map version 4"), "{}", console.text());
+    assert!(
+        console.fake.asked().iter().filter(|request| matches!(request, Request::MapShow { .. })).count() >= 2,
+        "shown anew"
+    );
+}
+
+#[tokio::test]
+async fn whoever_changed_the_map_first_is_named_and_the_map_is_read_again_v19() {
+    let world = tui_support::World { map: Some(fixture::field_map()), faster: Some("bob".into()), ..conflicts(3) };
+    let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+    console.press("j M j - y").await;
+    assert!(console.shows("bob was faster"), "{}", console.text());
+    let shown = |console: &Console| {
+        console.fake.asked().iter().filter(|request| matches!(request, Request::MapShow { .. })).count()
+    };
+    console.pass(Duration::from_secs(2)).await;
+    assert_eq!(shown(&console), 2);
+    console.press("R y").await;
+    let resync = console.fake.asked().into_iter().find(|request| matches!(request, Request::MapResync { .. }));
+    assert!(matches!(resync, Some(Request::MapResync { field, dry_run: false, .. }) if field == "diet"));
+    console.press("Esc").await;
+    assert!(!console.shows("Field map of"), "{}", console.text());
+}
+
+#[tokio::test]
+async fn a_viewer_learns_why_the_map_is_not_shown_and_a_default_of_another_type_is_not_sent_v19() {
+    let viewer = wire::Hello { role: Role::Viewer, ..fixture::hello() };
+    let world = || tui_support::World { map: Some(fixture::field_map()), ..conflicts(3) };
+    let mut console = Console::start(Fake::new(viewer, world()), SIZE).await;
+    console.press("j M").await;
+    assert!(console.shows("needs the role triage"), "{}", console.text());
+    let mut console = Console::start(Fake::new(fixture::hello(), world()), SIZE).await;
+    console.press("j M j j j j Enter Down Enter Tab m a n y C-d").await;
+    assert!(console.shows("the default is a whole number"), "{}", console.text());
+    assert!(!console.fake.asked().iter().any(|request| matches!(request, Request::MapChange(_))));
 }

@@ -56,21 +56,25 @@ async fn at_all_sizes(fake: impl Fn() -> Arc<Fake>, presses: &str) -> String {
 
 /// Records that look ordinary, foreign, long and hostile.
 fn odd_world() -> World {
-    let titles = [
+    world_of(&[
         "漢字カタカナ株式会社 東京オフィス",
         "👩‍👩‍👧 Family & 🏳️‍🌈 Friends",
         "شركة المثال للفعاليات",
         "pay\u{202e}lap\u{200b} \x1b]0;owned\x07\x1b[31mred",
         "\u{9b}2J\u{9d}52;c;AAAA\u{9c} \r\n\t null\0",
-    ];
+    ])
+}
+
+/// A world in which every text is one of these.
+fn world_of(titles: &[&str]) -> World {
     let mut world = conflicts(titles.len() as u64);
     for (row, title) in world.rows.iter_mut().zip(titles) {
-        row.title = title.into();
+        row.title = (*title).into();
         row.summary = format!("summary {title}");
-        row.assigned = Some(title.into());
+        row.assigned = Some((*title).into());
     }
     let long = "a very long value ".repeat(570);
-    for (at, title) in titles.into_iter().enumerate() {
+    for (at, title) in titles.iter().copied().enumerate() {
         let fields = vec![
             fixture::field("first_name", "x", title, &format!("{title} two")),
             fixture::field("last_name", "", &long, "short"),
@@ -98,7 +102,10 @@ fn odd_world() -> World {
         module.guard = Some((*title).into());
         module.state = (*title).into();
     }
-    world.status.daemon.last_error = Some(titles[3].into());
+    for (run, title) in world.runs.iter_mut().zip(titles.iter().cycle()) {
+        (run.end, run.error) = (model::RunEnd::Failed, Some((*title).into()));
+    }
+    world.status.daemon.last_error = titles.last().map(|title| (*title).into());
     world
 }
 
@@ -192,6 +199,65 @@ async fn match_tables() {
     insta::assert_snapshot!(all);
 }
 
+fn mapped(map: wire::MapView) -> Arc<Fake> {
+    Fake::new(fixture::hello(), World { map: Some(map), ..conflicts(12) })
+}
+
+/// V-19: the field map, the choice of a counterpart, the form and the question before it is done.
+#[tokio::test]
+async fn field_map_v19() {
+    let mut all = String::new();
+    for presses in
+        ["j M", "j M j j", "j M j j j", "j M j j j Enter Down", "j M j j j Enter Down Enter", "j M j -", "j M v"]
+    {
+        all += &format!("##### {presses}\n{}", at_all_sizes(|| mapped(fixture::field_map()), presses).await);
+    }
+    let sure = [keys("j M j j j Enter Down Enter"), typed("\t\tg"), keys("C-d")].concat();
+    let terminal = play(&mapped(fixture::field_map()), (40, 10), sure).await;
+    all += &format!("##### the question at 40x10\n{}", picture(&terminal));
+    let mut unknown = fixture::field_map();
+    unknown.errors = BTreeMap::from([(Side::Crm, "odoo fields_get: 403 Forbidden".to_owned())]);
+    unknown.definitions.remove(&Side::Crm);
+    all +=
+        &format!("##### one side does not answer\n{}", picture(&play(&mapped(unknown), (80, 24), keys("j M")).await));
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
+async fn a_field_map_of_hostile_names_is_harmless_at_any_size_v19() {
+    let names = [
+        "漢字カタカナ株式会社",
+        "شركة المثال",
+        "pay\u{202e}lap\u{200b} \x1b]0;owned\x07\x1b[31m",
+        "\u{9b}2J\u{9d}52;c;AAAA\u{9c} \r\n\t\0",
+    ];
+    let hostile = || {
+        let mut map = fixture::field_map();
+        for definitions in map.definitions.values_mut() {
+            for (definition, name) in definitions.iter_mut().zip(names.iter().cycle()) {
+                definition.title = (*name).to_owned();
+            }
+        }
+        for (line, name) in map.mapped.iter_mut().zip(names.iter().rev()) {
+            line.field.title = Some((*name).to_owned());
+            line.findings.iter_mut().for_each(|finding| finding.text = (*name).to_owned());
+        }
+        map.last.as_mut().unwrap().by.name = names[2].to_owned();
+        map.suggestions[0].crm = names[3].to_owned();
+        mapped(map)
+    };
+    let mut all = String::new();
+    for presses in ["j M", "j M j j", "j M j j j", "j M j j j Enter Down", "j M j e", "j M v"] {
+        all += &format!("##### {presses}\n{}", at_all_sizes(hostile, presses).await);
+    }
+    for hidden in ["\x1b", "\u{9b}", "\u{9d}", "\u{202e}", "\u{200b}", "\x07", "\0"] {
+        assert!(!all.contains(hidden), "{hidden:?}");
+    }
+    for size in [(40, 10), (41, 11), (57, 13), (200, 60)] {
+        play(&hostile(), size, keys("j M G k e Esc Esc")).await;
+    }
+}
+
 #[tokio::test]
 async fn nothing_to_do() {
     let empty = || Fake::new(fixture::hello(), World { status: tui_support::status(0), ..World::default() });
@@ -213,9 +279,22 @@ async fn odd_records() {
 }
 
 #[tokio::test]
+async fn a_module_looked_at_closely() {
+    let mut all = at_all_sizes(|| Fake::with_conflicts(88_123), "Enter").await;
+    all += "=== and further down, 40x10\n";
+    all += &picture(&play(&Fake::with_conflicts(88_123), (40, 10), keys("Enter Tab j j")).await);
+    // A one-way module that follows another one's switch, and tripped.
+    let mut world = conflicts(3);
+    world.status.modules[0].name = ModuleId::Attendees;
+    let fake = Fake::new(fixture::hello(), world);
+    all += &format!("=== attendees\n{}", picture(&play(&fake, (120, 40), keys("G Enter")).await));
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
 async fn dialogs() {
     let mut all = String::new();
-    for presses in ["2 ?", "2 :", "2 x", "2 Enter F", "2 Space Space s", "Enter", "2 Enter e", "2 g", "2 Enter z"] {
+    for presses in ["2 ?", "2 :", "2 x", "2 Enter F", "2 Space Space s", "d", "2 Enter e", "2 g", "2 Enter z"] {
         let fake = Fake::with_conflicts(12);
         all += &format!("=== {presses}\n{}", picture(&play(&fake, (80, 24), keys(presses)).await));
     }
@@ -254,7 +333,9 @@ async fn no_size_and_no_dialog_panics() {
         "4",
         "2 ?",
         "2 Enter F",
-        "Enter",
+        "d",
+        "Enter G",
+        "Enter Tab j G",
         "2 g",
         "2 Space Space s",
         "2 Enter e",
@@ -364,7 +445,7 @@ fn foreign_sequences(bytes: &[u8]) -> Vec<String> {
 #[tokio::test]
 async fn hostile_records_write_no_sequence_of_their_own() {
     let tours = [
-        "1 Enter Esc",
+        "1 d Esc Enter j Tab j G Esc",
         "2 j j j j Enter Enter Esc Tab Esc",
         "4 j",
         "2 j j j Space j Space s Esc g m Esc",
@@ -388,6 +469,45 @@ async fn hostile_records_write_no_sequence_of_their_own() {
             }
         }
         console.event(tandem::tui::BackendEvent::Disconnected("\x1b]52;c;AAAA\x07".into())).await;
+        let bytes = console.screen.bytes.lock().unwrap().clone();
+        assert_eq!(foreign_sequences(&bytes), Vec::<String>::new(), "{presses}");
+        let emulated = console.screen.emulated.lock().unwrap();
+        assert_eq!(emulated.callbacks().seen, Vec::<String>::new(), "{presses}");
+    }
+}
+
+/// Every name and body of the hostile corpus, in every screen and in each way of reading a body (V-33).
+#[tokio::test]
+async fn the_hostile_corpus_is_shown_safely_everywhere() {
+    let corpus: Vec<&str> =
+        tandem::sim::people::HOSTILE.iter().chain(tandem::sim::ivvy::HOSTILE_BODIES).copied().collect();
+    let mut shown = Vec::new();
+    for half in corpus.chunks(corpus.len() / 2 + 1) {
+        let mut world = world_of(half);
+        world.matches = tui_support::staff(half.len());
+        for (row, text) in world.matches.iter_mut().zip(half.iter().cycle()) {
+            row.name = (*text).into();
+            row.email = Some((*text).into());
+        }
+        shown.push((
+            Fake::new(hostile_hello(), world),
+            "1 2 Enter j Enter Esc 2 j Enter Tab 3 4 j Enter Esc 5 j e Esc".to_owned(),
+        ));
+    }
+    for body in &corpus {
+        for way in ["", " s", " w", " v"] {
+            shown.push((tui_support::mail(&body.repeat(50)), format!("2 Enter j Enter{way} PageDown End Esc")));
+        }
+    }
+    for (fake, presses) in shown {
+        let mut console = Console::start(fake, (100, 30)).await;
+        for step in presses.split(' ') {
+            console.press(step).await;
+            assert!(
+                !console.text().chars().any(|c| c != '\n' && tandem::text::is_revealed(c)),
+                "after {step} of {presses}"
+            );
+        }
         let bytes = console.screen.bytes.lock().unwrap().clone();
         assert_eq!(foreign_sequences(&bytes), Vec::<String>::new(), "{presses}");
         let emulated = console.screen.emulated.lock().unwrap();

@@ -40,8 +40,8 @@ impl Hosted {
         let account = Account::open(config, secrets, &clock, &Entropy::from_system())?;
         let shutdown = shutdown.clone();
         let inbound = config.inbound.as_ref();
-        let notifications =
-            inbound.map(|inbound| Notifications::start(inbound, &account, &clock, &shutdown)).transpose()?;
+        let ivvy = Arc::clone(&account.ivvy);
+        let mut notifications = inbound.map(|inbound| Notifications::listen(inbound, &account, &clock)).transpose()?;
         let mut service = AccountService::new(account, &config.account, &config.environment);
         if let Some(notifications) = &notifications {
             service = service.counting(notifications.counts());
@@ -54,10 +54,14 @@ impl Hosted {
                 group: config.socket_group.clone(),
                 roster: Roster::new(config),
                 limits: Limits::default(),
-                clock,
+                clock: Arc::clone(&clock),
                 shutdown: shutdown.clone(),
             },
         )?;
+        let address = inbound.and_then(|inbound| inbound.public_url.clone());
+        if let (Some(notifications), Some(address)) = (&mut notifications, address) {
+            notifications.subscribe(address, ivvy, clock, shutdown.clone());
+        }
         let engine = {
             let (engine, shutdown) = (service.engine().clone(), shutdown.clone());
             tokio::spawn(async move {

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use crate::cli::args::{ColorWhen, SimSystem};
 use crate::cli::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSim, ThemeRow};
 use crate::config::{Config, Secrets};
-use crate::daemon::{account, report};
+use crate::daemon::{account, mapping, report};
 use crate::error::{Error, Result};
 use crate::model::ModuleId;
 use crate::remote::http::{HttpSettings, ReqwestTransport};
@@ -63,7 +63,12 @@ impl Hooks for Parts {
             // A fresh configuration has everything off: what is tested then is the main job.
             let on: Vec<ModuleId> = config.catalogue().iter().map(|def| def.id).collect();
             let modules = if on.is_empty() { ModuleId::PEOPLE.as_slice() } else { &on };
-            Ok(report::check(&connected.remotes, modules, None).await)
+            let mut rows = report::check(&connected.remotes, modules, None).await;
+            let flows: Vec<_> = modules.iter().map(|module| (*module, module.flow())).collect();
+            rows.extend(
+                mapping::check(&connected.remotes, &flows, |module| config.modules.of(module).fields.clone()).await,
+            );
+            Ok(rows)
         })
     }
 
@@ -105,6 +110,10 @@ impl Hooks for Parts {
             .collect())
     }
 
+    fn contracts(&self) -> std::collections::BTreeMap<&'static str, &'static str> {
+        [("ivvy", crate::remote::ivvy::API_DOCS)].into()
+    }
+
     fn schema(&self) -> Option<u32> {
         Some(store::meta::SCHEMA)
     }
@@ -118,5 +127,11 @@ fn console_options(theme: Option<String>, color: ColorWhen) -> tui::Options {
         ColorWhen::Auto => std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
     };
     let file = theme.as_ref().map(std::path::PathBuf::from).filter(|path| path.components().count() > 1);
-    tui::Options { theme: theme.filter(|_| file.is_none()), theme_file: file, no_color, ..tui::Options::default() }
+    tui::Options {
+        theme: theme.filter(|_| file.is_none()),
+        theme_file: file,
+        no_color,
+        zone: crate::cli::session_zone(),
+        ..tui::Options::default()
+    }
 }

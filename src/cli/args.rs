@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::mapping::MapArgs;
 use super::matching::MatchCommand;
 use super::queue::args::QueueCommand;
 use crate::config::{duration, paths};
@@ -69,6 +70,20 @@ pub enum ColorWhen {
     Never,
 }
 
+/// What to show of the account.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// Show this module's settings in effect, what failed lately and its last sweeps
+    #[arg(value_name = "MODULE", value_parser = one_of::<ModuleId>())]
+    pub module: Option<ModuleId>,
+    /// How many sweeps
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "module", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub runs: u32,
+    /// Only sweeps before the one with this number
+    #[arg(long, value_name = "NUMBER", requires = "module")]
+    pub before: Option<u64>,
+}
+
 /// Commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -80,8 +95,8 @@ pub enum Command {
     Sim(SimArgs),
     /// Run the daemon in the foreground
     Run(RunArgs),
-    /// Show modules, counts, rates and errors (exit 1 when a module is tripped, failing or stopped)
-    Status,
+    /// Show modules, counts, rates and errors, or one module closely (exit 1 when one is tripped, failing or stopped)
+    Status(StatusArgs),
     /// Start a sweep now
     Sync(SyncArgs),
     /// Look at the queue and decide
@@ -114,6 +129,8 @@ pub enum Command {
     /// The match tables: which person and which lead source of one system is which of the other
     #[command(subcommand)]
     Match(MatchCommand),
+    /// Mapped custom fields: which field of iVvy is which of the CRM
+    Map(MapArgs),
     /// Check connections, permissions, clock skew and store health (exit 1 when a row fails)
     Check,
     /// Compare indexes, counters, links and the audit chain with the items (exit 1 when something does not fit)

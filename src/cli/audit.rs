@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Context;
 use super::args::AuditCommand;
-use super::output::{Out, Paint, plain, when};
+use super::output::{Out, Paint, plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{AuditEvent, AuditRow, Seq};
 use crate::wire::{Answer, AuditQuery, Request};
@@ -71,7 +71,7 @@ pub(super) fn table(out: &mut Out, rows: &[AuditRow]) -> Result<()> {
         .map(|row| {
             [
                 row.seq.to_string(),
-                when(row.at),
+                out.when(row.at),
                 plain(&row.actor.name),
                 row.item.map_or_else(|| "-".to_owned(), |item| item.to_string()),
                 plain(&sentence(&row.what)),
@@ -113,6 +113,10 @@ pub(super) fn sentence(event: &AuditEvent) -> String {
         AuditEvent::GuardTripped { cause } => format!("guard tripped: {cause}"),
         AuditEvent::GuardReleased { scope } => format!("guard released: {scope}"),
         AuditEvent::Operated { what } => what.clone(),
+        AuditEvent::Mapped { version, what, reason } => {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("field map, version {version}: {what}{reason}")
+        }
         AuditEvent::Started { version, epoch } => format!("daemon {version} started, epoch {epoch}"),
     }
 }

@@ -139,6 +139,11 @@ pub trait Hooks: Send + Sync {
         Err(left_out("the console"))
     }
 
+    /// Which revision of which system's documentation this program follows (N-09).
+    fn contracts(&self) -> std::collections::BTreeMap<&'static str, &'static str> {
+        std::collections::BTreeMap::new()
+    }
+
     /// Version of the store's layout, if there is a store.
     fn schema(&self) -> Option<u32> {
         None

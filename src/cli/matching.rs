@@ -49,6 +49,9 @@ pub enum MatchCommand {
         /// Which table; both when absent
         #[arg(value_name = "KIND", value_parser = one_of::<MatchKind>())]
         kind: Option<MatchKind>,
+        /// Take what is listed even if it is much less than before
+        #[arg(long)]
+        accept: bool,
     },
 }
 
@@ -105,8 +108,8 @@ pub(super) async fn run(context: &mut Context, command: MatchCommand) -> Result<
     let (entry, verb, other) = match command {
         MatchCommand::List(args) => return list(context, &client, args).await,
         MatchCommand::Options { entry, filter } => return options(context, &client, entry.entry(), filter).await,
-        MatchCommand::Refresh { kind } => {
-            let answer = client.call(Request::MatchRefresh { kind }).await?;
+        MatchCommand::Refresh { kind, accept } => {
+            let answer = client.call(Request::MatchRefresh { kind, accept }).await?;
             return super::operate::done(context, None, answer).map(|()| 0);
         }
         MatchCommand::Pair { entry, other } => (entry, MatchVerb::Pair, Some(RecordId::from(other))),
@@ -138,7 +141,7 @@ async fn list(context: &mut Context, client: &Client, args: ListArgs) -> Result<
     } else {
         table(context, &page.rows)?;
         if let Some(error) = &page.error {
-            context.out.line(format!("last listing failed: {}", plain(error)))?;
+            context.out.line(plain(error).to_string())?;
         }
         if let Some(token) = &page.more {
             context.out.line(format!("more: --after {}", plain(token)))?;
@@ -156,7 +159,9 @@ async fn options(context: &mut Context, client: &Client, entry: MatchEntry, text
         context.out.json(&json!({ "options": options, "without": without }))?;
     } else {
         table(context, &options)?;
-        context.out.line(format!("{without} records were sent without it"))?;
+        if let Some(without) = without {
+            context.out.line(format!("{without} records were sent without it"))?;
+        }
     }
     Ok(0)
 }

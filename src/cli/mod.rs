@@ -9,7 +9,9 @@ mod audit;
 mod hooks;
 mod init;
 mod logging;
+mod mapping;
 mod matching;
+mod module;
 mod operate;
 pub mod output;
 mod queue;
@@ -28,6 +30,7 @@ pub use hooks::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSim
 
 use self::args::{Cli, Command, ConsoleArgs, Global};
 use self::output::Out;
+pub use self::output::session_zone;
 use crate::client::Client;
 use crate::config::{Config, paths};
 use crate::error::{Error, Result};
@@ -111,7 +114,10 @@ async fn dispatch(context: &mut Context, hooks: &dyn Hooks, command: Command) ->
             hooks.run_daemon(RunDaemon { config, secrets, shutdown: signals::shutdown()? }).await?;
             Ok(0)
         }
-        Command::Status => operate::status(context).await,
+        Command::Status(args) => match args.module {
+            Some(module) => module::status(context, module, &args).await,
+            None => operate::status(context).await,
+        },
         Command::Sync(args) => sync::run(context, args).await,
         Command::Queue(command) => queue::run(context, command).await,
         Command::Audit(command) => audit::run(context, command).await,
@@ -122,6 +128,7 @@ async fn dispatch(context: &mut Context, hooks: &dyn Hooks, command: Command) ->
         }
         Command::Guard(command) => operate::guard(context, command).await,
         Command::Match(command) => matching::run(context, command).await,
+        Command::Map(args) => mapping::run(context, args).await,
         Command::Check => operate::check(context, hooks).await,
         Command::Doctor { rebuild } => operate::doctor(context, hooks, rebuild).await,
         Command::Init(args) => init::run(context, hooks, args).await,
@@ -133,12 +140,15 @@ async fn dispatch(context: &mut Context, hooks: &dyn Hooks, command: Command) ->
 }
 
 fn version(context: &mut Context, hooks: &dyn Hooks) -> Result<()> {
-    let (program, schema) = (env!("CARGO_PKG_VERSION"), hooks.schema());
+    let (program, schema, follows) = (env!("CARGO_PKG_VERSION"), hooks.schema(), hooks.contracts());
     if context.out.is_json() {
-        return context.out.json(&json!({ "version": program, "protocol": PROTOCOL, "schema": schema }));
+        return context
+            .out
+            .json(&json!({ "version": program, "protocol": PROTOCOL, "schema": schema, "follows": follows }));
     }
     let schema = schema.map_or_else(|| "none".to_owned(), |schema| schema.to_string());
-    context.out.line(format!("tandem {program} (protocol {PROTOCOL}, schema {schema})"))
+    context.out.line(format!("tandem {program} (protocol {PROTOCOL}, schema {schema})"))?;
+    follows.iter().try_for_each(|(system, revision)| context.out.line(format!("follows {system}: {revision}")))
 }
 
 /// What every command has at hand.

@@ -41,11 +41,12 @@ fn status_shape(status: &Status) -> Value {
         "daemon": status.daemon,
         "modules": status.modules.iter().map(module_shape).collect::<Vec<_>>(),
         "remotes": status.remotes,
+        "matches": status.matches,
         "seq": status.seq,
     })
 }
 
-fn module_shape(module: &ModuleStatus) -> Value {
+pub(super) fn module_shape(module: &ModuleStatus) -> Value {
     json!({
         "name": module.name,
         "state": module.state,
@@ -109,6 +110,14 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
             }
         }
     }
+    for side in &status.matches {
+        let counts: Vec<String> = side.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let text = match &side.off {
+            Some(off) => plain(off),
+            None => format!("{} in {}: {}", side.kind.title(), side.side.title(), counts.join(", ")),
+        };
+        out.line(text)?;
+    }
     out.line("")?;
     let rows: Vec<[String; 7]> = status
         .remotes
@@ -129,7 +138,8 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
     out.table(["REMOTE", "BREAKER", "CALLS/MIN", "ERRORS/MIN", "RATE/MIN", "TODAY", "LAST ERROR"], &rows)?;
     for remote in &status.remotes {
         for held in &remote.held {
-            let text = format!("{}: {} calls wait until {}", plain(&remote.name), plain(&held.lane), held.until);
+            let text =
+                format!("{}: {} calls wait until {}", plain(&remote.name), plain(&held.lane), out.when(held.until));
             let line = out.paint(Paint::Yellow, &text);
             out.line(line)?;
         }
@@ -215,6 +225,8 @@ pub(super) fn print_plan(out: &mut Out, plan: &GuardPlan) -> Result<()> {
             "module": plan.module,
             "tripped": plan.tripped,
             "held": plan.held,
+            "ready": plan.ready,
+            "as_of": plan.as_of,
             "creates": plan.creates,
             "updates": plan.updates,
             "conflicts": plan.conflicts,
@@ -232,13 +244,17 @@ pub(super) fn print_plan(out: &mut Out, plan: &GuardPlan) -> Result<()> {
             let line = out.paint(Paint::Yellow, &format!("  holds {} items: {}", plan.held, plain(cause)));
             out.line(line)?;
         }
-        None => out.line("  open")?,
+        None => out.line(format!("  open: {} items go by themselves", plan.ready))?,
     }
     for side in Side::BOTH {
         let (creates, updates) = (count(&plan.creates, side), count(&plan.updates, side));
         out.line(format!("  {}: {creates} creates, {updates} updates", side.title()))?;
     }
     out.line(format!("  {} need a person", plan.conflicts))?;
+    if let Some(at) = plan.as_of {
+        let at = out.when(at);
+        out.line(format!("  as of {at}: looking reads no remote and writes nothing"))?;
+    }
     for row in &plan.samples {
         out.line(format!("    {} {}: {}", row.id, plain(&row.title), plain(&row.summary)))?;
     }

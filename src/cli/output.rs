@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 use super::args::ColorWhen;
 use crate::error::{Error, Result};
 use crate::model::Timestamp;
+use crate::seam::Zone;
 use crate::text::{self, plain_line};
 
 /// Columns of a table that is not written to a terminal.
 const PIPED: usize = 160;
 
 /// Columns of an instant: a column no wider than that is not cut.
-const SHORT: usize = 20;
+const SHORT: usize = 25;
 
 /// Columns no cell is cut below, however narrow the terminal.
 const LEAST: usize = 8;
@@ -29,6 +30,7 @@ pub struct Out {
     json: bool,
     color: bool,
     columns: usize,
+    zone: Zone,
     closed: bool,
 }
 
@@ -47,7 +49,12 @@ impl Out {
             true => crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns.max(40))),
             false => PIPED,
         };
-        Self { writer: Box::new(io::stdout()), json, color, columns, closed: false }
+        Self { writer: Box::new(io::stdout()), json, color, columns, zone: session_zone(), closed: false }
+    }
+
+    /// An instant as the operator's clock shows it. For people: JSON is UTC.
+    pub fn when(&self, at: Timestamp) -> String {
+        when(&self.zone, at)
     }
 
     /// Whether JSON is wanted.
@@ -236,7 +243,11 @@ pub fn plain(text: &str) -> String {
 /// JSON on one line, with every character [`plain`] would reveal written as `\uXXXX`.
 pub fn json_line<T: Serialize + ?Sized>(value: &T) -> String {
     // Invariant: what is printed serialises without error (string keys, no custom failures).
-    let line = serde_json::to_string(value).unwrap_or_default();
+    escape_revealed(serde_json::to_string(value).unwrap_or_default())
+}
+
+/// JSON on one line with every character [`plain`] would reveal written as `\uXXXX`.
+pub fn escape_revealed(line: String) -> String {
     if !line.chars().any(text::is_revealed) {
         return line;
     }
@@ -254,14 +265,30 @@ pub fn json_line<T: Serialize + ?Sized>(value: &T) -> String {
     safe
 }
 
-/// An instant as people read it.
-pub fn when(at: Timestamp) -> String {
-    at.to_datetime().format("%Y-%m-%d %H:%M:%SZ").to_string()
+/// The zone of whoever runs this, by the `TZ` of the session (N-08).
+pub fn session_zone() -> Zone {
+    Zone::of_session(std::env::var("TZ").ok().as_deref())
+}
+
+/// An instant as people in `zone` read it, with its distance from UTC.
+fn when(zone: &Zone, at: Timestamp) -> String {
+    match zone {
+        Zone::Utc => at.to_datetime().format("%Y-%m-%d %H:%M:%SZ").to_string(),
+        _ => zone.at(at).format("%Y-%m-%d %H:%M:%S%:z").to_string(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_says_how_far_from_utc_it_is_read_n08() {
+        let at = Timestamp::from_secs(1_795_000_000);
+        assert_eq!(when(&Zone::Utc, at), "2026-11-18 11:06:40Z");
+        assert_eq!(when(&Zone::fixed("Sydney", 39_600), at), "2026-11-18 22:06:40+11:00");
+        assert!(when(&Zone::fixed("Sydney", 39_600), at).len() <= SHORT, "and is never cut");
+    }
 
     #[test]
     fn hostile_text_is_made_visible() {

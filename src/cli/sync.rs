@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::SyncArgs;
 use super::operate::{TROUBLE, done, plan_of, print_plan, status_of};
-use super::output::{plain, when};
+use super::output::plain;
 use super::{Context, audit};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
@@ -138,7 +138,8 @@ pub(super) async fn watch(context: &mut Context, only: Option<ModuleId>) -> Resu
             Event::Audit(row) => {
                 let item = row.item.map(|item| format!(" item {item}")).unwrap_or_default();
                 let what = audit::sentence(&row.what);
-                out.line(format!("{} {}{item} {}", when(row.at), plain(&row.actor.name), plain(&what)))?;
+                let at = out.when(row.at);
+                out.line(format!("{at} {}{item} {}", plain(&row.actor.name), plain(&what)))?;
             }
             Event::Changed { overflow: true, .. } => out.line("(more happened than could be listed)")?,
             // People read the audit row that goes with it.

@@ -11,27 +11,36 @@ pub mod paths;
 mod schema;
 mod secret;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use url::Url;
 
 pub use paths::Paths;
 pub use schema::{
-    Confidential, CrmKind, CustomField, CustomKind, GuardLimits, Inbound, Ivvy, Limit, Module, Modules, OdooEvents,
+    Confidential, CrmKind, GuardLimits, Inbound, Ivvy, LeadDefaults, Limit, Matching, Module, Modules, OdooEvents,
     Operator, SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
 
 use crate::error::{Error, Result};
-use crate::model::{Drift, FieldDef, FieldKind, Fingerprint, Flow, ModuleDef, ModuleId, Role, Timestamp};
+use crate::model::mapping::Fault;
+use crate::model::module::{GROUPS, groups_field};
+use crate::model::{
+    CustomField, Drift, FieldDef, FieldKind, FieldMaps, Fingerprint, Flow, Membership, ModuleDef, ModuleId, Role,
+    Timestamp,
+};
 
 /// Version of the file format.
 pub const VERSION: u32 = 1;
 
 /// With fewer calls a day no module can be kept in step: a sweep of one side alone takes a call.
 const LEAST_DAILY_CALLS: u64 = 100;
+
+/// Match tables are small, but they are read whole.
+const LEAST_MATCH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// An account's configuration. Its `Display` shows where secrets are, never what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +69,8 @@ pub struct Config {
     pub sync: Sync,
     /// Modules and their custom fields.
     pub modules: Modules,
+    /// Schedule and creation of what is matched.
+    pub matching: Matching,
     /// Bulk guard limits.
     pub guard: GuardLimits,
     /// What takes two people.
@@ -184,6 +195,8 @@ impl Config {
         for module in ModuleId::ALL {
             check_fields(module, &file.modules.of(module).fields).map_err(|(message, hint)| wrong(message, hint))?;
             own::check(module, file.modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
+            check_groups(module, file.modules.of(module), crm.kind())
+                .map_err(|(message, hint)| wrong(message, hint))?;
         }
         for (name, operator) in &file.operators {
             if operator.uid.is_some() == operator.login.is_some() {
@@ -201,6 +214,38 @@ impl Config {
                 "modules.leads is enabled, but ivvy.leads does not say what a new lead gets in iVvy".to_owned(),
                 "add [ivvy.leads] with source, type and stage: iVvy takes no lead without them",
             ));
+        }
+        if let Some(leads) = &file.ivvy.leads {
+            if let Some(source) = leads.owner_by_source.keys().find(|source| source.parse::<u64>().is_err()) {
+                return Err(wrong(
+                    format!("ivvy.leads.owner_by_source: `{source}` is not the id of a lead source"),
+                    "iVvy's id of a source, and its id of a user: { \"12\" = 34 }",
+                ));
+            }
+            let named = leads.owner.is_some() || !leads.owner_by_source.is_empty();
+            if named && file.modules.of(ModuleId::Leads).owner == Some(false) {
+                return Err(wrong(
+                    "ivvy.leads names an owner, but modules.leads.owner is false".to_owned(),
+                    "the owner is never written then: remove one of the two",
+                ));
+            }
+        }
+        if file.matching.interval < LEAST_MATCH_INTERVAL {
+            return Err(wrong(
+                "matching.interval is below a minute".to_owned(),
+                "time between two listings of staff and lead sources, \"1h\" by default",
+            ));
+        }
+        for module in ModuleId::ALL.into_iter().filter(|module| *module != ModuleId::Leads) {
+            let section = file.modules.of(module);
+            for (key, given) in [("owner", section.owner), ("source", section.source)] {
+                if given.is_some() {
+                    return Err(wrong(
+                        format!("modules.{module}.{key}: {module} have no {key} to be left out"),
+                        "the key belongs into [modules.leads]",
+                    ));
+                }
+            }
         }
         for module in ModuleId::ALL.into_iter().filter(|module| file.modules.enabled(*module)) {
             check_only(module, file.modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
@@ -253,6 +298,7 @@ impl Config {
             inbound: file.inbound,
             sync: file.sync,
             modules: file.modules,
+            matching: file.matching,
             guard: file.guard,
             second_person: file.second_person,
             operators: file.operators,
@@ -275,35 +321,70 @@ impl Config {
         })
     }
 
-    /// The effective catalogue: enabled modules in sync order, custom fields included.
+    /// The effective catalogue of the configuration alone: enabled modules in sync order, custom fields
+    /// included.
     pub fn catalogue(&self) -> Vec<ModuleDef> {
-        ModuleId::ALL
-            .into_iter()
-            .filter(|module| self.modules.enabled(*module))
-            .map(|module| {
-                let mut def = module.def();
-                let Module { fields: custom, only, drift, crm_fields, confidential, .. } = self.modules.of(module);
-                def.drift = *drift;
-                def.only.extend(only.iter().map(|(name, values)| (name.clone(), values.iter().cloned().collect())));
-                if confidential.is_some_and(|policy| policy != Confidential::Skip) {
-                    def.only.remove(own::CONFIDENTIAL);
-                }
-                let on_request = module.fields_on_request().into_iter();
-                def.fields.extend(on_request.filter(|field| crm_fields.contains_key(field.name.as_ref())));
-                if !custom.is_empty() {
-                    let flow = def.flow;
-                    // A one-way module has no fields that go the other way (E4).
-                    def.fields.extend(custom.iter().map(CustomField::def).map(|field| match flow {
-                        Flow::Both => field,
-                        _ => FieldDef { flow, ..field },
-                    }));
-                    // Configuration has no counter to raise, so the version of a custom map is a
-                    // hash of it: any change makes plans and guard look again.
-                    def.mapping_version = mapping_version(def.mapping_version, custom);
-                }
-                def
-            })
-            .collect()
+        self.catalogue_with(&FieldMaps::new())
+    }
+
+    /// The effective catalogue with what the store's maps add.
+    pub fn catalogue_with(&self, maps: &FieldMaps) -> Vec<ModuleDef> {
+        let on = ModuleId::ALL.into_iter().filter(|module| self.modules.enabled(*module));
+        on.map(|module| {
+            let mut def = module.def();
+            let Module { fields: custom, only, drift, crm_fields, confidential, groups, mirror_group_removals, .. } =
+                self.modules.of(module);
+            def.drift = *drift;
+            let left_out = self.modules.left_out();
+            def.fields.retain(|field| !left_out.contains(&(module, field.name.clone().into_owned())));
+            def.only.extend(only.iter().map(|(name, values)| (name.clone(), values.iter().cloned().collect())));
+            if confidential.is_some_and(|policy| policy != Confidential::Skip) {
+                def.only.remove(own::CONFIDENTIAL);
+            }
+            let on_request = module.fields_on_request().into_iter();
+            def.fields.extend(on_request.filter(|field| crm_fields.contains_key(field.name.as_ref())));
+            let flow = def.flow;
+            // A one-way module has no fields that go the other way (E4).
+            def.fields.extend(self.custom_fields(module, maps).iter().map(CustomField::def).map(|field| match flow {
+                Flow::Both => field,
+                _ => FieldDef { flow, ..field },
+            }));
+            if !custom.is_empty() {
+                // Configuration has no counter to raise, so the version of a custom map is a
+                // hash of it: any change makes plans and guard look again.
+                def.mapping_version = mapping_version(def.mapping_version, custom);
+            }
+            if let Some(map) = maps.get(&module) {
+                def.mapping_version = mapping_version(def.mapping_version, &(map.version, &map.fields));
+            }
+            if !groups.is_empty() {
+                def.fields.push(groups_field(Membership { mirror_removals: *mirror_group_removals }));
+                def.mapping_version = mapping_version(def.mapping_version, &(groups, mirror_group_removals));
+            }
+            def
+        })
+        .collect()
+    }
+
+    /// The custom fields of `module`: those of the file, then those of the store.
+    pub fn custom_fields(&self, module: ModuleId, maps: &FieldMaps) -> Vec<CustomField> {
+        let stored = maps.get(&module).into_iter().flat_map(|map| &map.fields).map(|mapped| &mapped.field);
+        self.modules.of(module).fields.iter().chain(stored).cloned().collect()
+    }
+
+    /// Checks that nothing is mapped both in the file and in the store.
+    ///
+    /// # Errors
+    /// Says what is there twice, and how to resolve it.
+    pub fn check_maps(&self, maps: &FieldMaps) -> Result<()> {
+        for module in maps.keys().copied() {
+            check_fields(module, &self.custom_fields(module, maps)).map_err(|(message, _)| {
+                Error::config(format!("{}, with the map in the store: {message}", self.path.display())).hint(
+                    "remove the field from the file; once Tandem runs, `tandem map remove` takes it out of the store",
+                )
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -315,13 +396,25 @@ impl Modules {
             fields: Vec::new(),
             only: BTreeMap::new(),
             drift: Drift::Ignore,
+            owner: None,
+            source: None,
             crm_fields: BTreeMap::new(),
             first_sync: None,
             currency: None,
             stages: BTreeMap::new(),
             confidential: None,
+            groups: BTreeMap::new(),
+            mirror_group_removals: false,
         };
         self.0.get(&module).unwrap_or(&UNSAID)
+    }
+
+    /// Fields that are neither read nor written, by module (C-07).
+    pub fn left_out(&self) -> BTreeSet<(ModuleId, String)> {
+        let leads = self.of(ModuleId::Leads);
+        let switches = [("owner", leads.owner), ("source", leads.source)];
+        let off = switches.into_iter().filter(|(_, on)| *on == Some(false));
+        off.map(|(field, _)| (ModuleId::Leads, field.to_owned())).collect()
     }
 
     /// Whether `module` is kept in step.
@@ -342,8 +435,8 @@ impl Modules {
     }
 }
 
-fn mapping_version(built_in: u32, custom: &[CustomField]) -> u32 {
-    let hash = Fingerprint::of(&(built_in, custom)).0;
+fn mapping_version(before: u32, custom: &(impl serde::Serialize + ?Sized)) -> u32 {
+    let hash = Fingerprint::of(&(before, custom)).0;
     u32::try_from(hash & u128::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
@@ -361,7 +454,58 @@ fn check_only(module: ModuleId, section: &Module) -> Result<(), Wrong> {
     }
 }
 
-/// A module whose records cannot exist without those of another one needs that one switched on.
+/// Groups belong to contacts, each has a name of its own, and Salesforce must be told where they go (V-18).
+fn check_groups(module: ModuleId, section: &Module, crm: CrmKind) -> Result<(), Wrong> {
+    let Module { groups, mirror_group_removals, crm_fields, .. } = section;
+    if module != ModuleId::Contacts && (!groups.is_empty() || *mirror_group_removals) {
+        return Err((
+            format!("modules.{module}: only contacts are in subscription groups"),
+            "move the table to [modules.contacts.groups]",
+        ));
+    }
+    if module != ModuleId::Contacts {
+        return Ok(());
+    }
+    let field = crm_fields.contains_key(GROUPS);
+    if groups.is_empty() {
+        return match (mirror_group_removals, field) {
+            (true, _) => Err((
+                "modules.contacts.mirror_group_removals is set, but no group is kept in step".to_owned(),
+                "name them: [modules.contacts.groups] with 11 = \"Newsletter\", iVvy's number and the CRM's name",
+            )),
+            (_, true) => Err((
+                "modules.contacts.crm_fields.groups is set, but no group is kept in step".to_owned(),
+                "name them: [modules.contacts.groups] with 11 = \"Newsletter\", iVvy's number and the CRM's name",
+            )),
+            _ => Ok(()),
+        };
+    }
+    if crm == CrmKind::Salesforce && !field {
+        return Err((
+            "modules.contacts.groups: Salesforce has no field for them of its own".to_owned(),
+            "make a multi-select picklist with these names and say which: crm_fields = { groups = \"Groups__c\" }",
+        ));
+    }
+    let mut taken = BTreeSet::new();
+    for (number, name) in groups {
+        if name.is_empty() || crm == CrmKind::Salesforce && name.contains(';') {
+            return Err((
+                format!("modules.contacts.groups: `{name}` cannot be the name of group {number}"),
+                "the CRM's name of the group: a tag in Odoo, a picklist value (without `;`) in Salesforce",
+            ));
+        }
+        if !taken.insert(name.to_lowercase()) {
+            return Err((
+                format!("modules.contacts.groups: `{name}` is the name of two groups"),
+                "give every group a name of its own",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A module whose records cannot exist without those of another one needs that one switched on, and one
+/// that obeys another's switch has none of its own (V-61).
 fn check_needs(module: ModuleId, modules: &Modules) -> Result<(), Wrong> {
     let def = module.def();
     let needed = def.fields.iter().find_map(|field| match field.kind {
@@ -437,32 +581,13 @@ fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
     Ok(Crm { url: table.url, key_scope: table.key_scope, daily_calls: table.daily_calls, system })
 }
 
-fn check_fields(module: ModuleId, fields: &[CustomField]) -> Result<(), Wrong> {
-    let def = module.def();
+fn check_fields(module: ModuleId, fields: &[CustomField]) -> Result<(), Fault> {
     for (index, field) in fields.iter().enumerate() {
         let at = format!("modules.{module}.fields[{index}]");
-        let name = &field.name;
-        let well_formed = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-            && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-        if !well_formed {
-            return Err((format!("{at}: `{name}` is not a field name"), "small letters, digits and _, a letter first"));
+        if let Some((wrong, hint)) = field.fault(module) {
+            return Err((format!("{at}: {wrong}"), hint));
         }
-        if def.field(name).is_some() {
-            return Err((format!("{at}: `{name}` is a built-in field of {module}"), "choose another name"));
-        }
-        if field.crm.trim().is_empty() {
-            return Err((format!("{at}: `crm` is empty"), "the CRM's own name of the field"));
-        }
-        for earlier in &fields[..index] {
-            let twice = if earlier.name == *name {
-                format!("the name `{name}`")
-            } else if earlier.ivvy == field.ivvy {
-                format!("iVvy's field {}", field.ivvy)
-            } else if earlier.crm == field.crm {
-                format!("the CRM's field `{}`", field.crm)
-            } else {
-                continue;
-            };
+        if let Some(twice) = fields[..index].iter().find_map(|earlier| field.clashes_with(earlier)) {
             return Err((format!("{at}: {twice} is used twice"), "map every field once"));
         }
     }

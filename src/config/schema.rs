@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{SecretSource, duration};
-use crate::model::{Drift, FieldDef, FieldKind, Flow, ModuleId, Role, Timestamp};
+use crate::model::{CustomField, Drift, ModuleId, Role, Timestamp};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -32,6 +32,8 @@ pub(super) struct File {
     pub sync: Sync,
     #[serde(default)]
     pub modules: Modules,
+    #[serde(default)]
+    pub matching: Matching,
     #[serde(default)]
     pub guard: GuardLimits,
     #[serde(default)]
@@ -74,6 +76,11 @@ pub struct LeadDefaults {
     pub subtype: Option<u64>,
     /// The stage a lead begins in.
     pub stage: u64,
+    /// Who owns a lead whose own owner is unmatched; nobody when absent (C-14).
+    pub owner: Option<u64>,
+    /// The same by lead source: `{ "12" = 34 }`; goes before `owner`.
+    #[serde(default)]
+    pub owner_by_source: BTreeMap<String, u64>,
 }
 
 /// `[inbound]`: where iVvy's notifications are received, beside polling (N-07).
@@ -189,6 +196,24 @@ impl Default for Sync {
     }
 }
 
+/// `[matching]`: the tables that say which person and which lead source is which.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Matching {
+    /// Time between two listings of staff and lead sources, counted from midnight UTC.
+    #[serde(deserialize_with = "duration::required")]
+    pub interval: Duration,
+    /// Whether a lead source without a counterpart is created on the other side, where that can be done,
+    /// once a lead carries it (C-23).
+    pub create_lead_sources: bool,
+}
+
+impl Default for Matching {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(60 * 60), create_lead_sources: true }
+    }
+}
+
 /// `[modules]`: a section per module of the catalogue; one that is not there has its defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -201,13 +226,17 @@ pub struct Module {
     /// Whether it is kept in step at all; unsaid, the catalogue's default counts
     /// ([`ModuleId::on_by_default`](crate::model::ModuleId::on_by_default)).
     pub enabled: Option<bool>,
-    /// Custom fields (V-19).
+    /// `[[modules.NAME.fields]]`: custom fields (V-19).
     pub fields: Vec<CustomField>,
     /// Which values of which fields a record must have to be carried over at first; replaces the
     /// catalogue's rule field by field, and an empty list lifts it (V-45, V-47, V-52).
     pub only: BTreeMap<String, Vec<String>>,
     /// What becomes of CRM edits of fields that iVvy owns (V-43).
     pub drift: Drift,
+    /// Leads: whether they are kept in step with their owner; yes, unless said otherwise (C-07).
+    pub owner: Option<bool>,
+    /// Leads: whether they are kept in step with their source; yes, unless said otherwise (C-07).
+    pub source: Option<bool>,
     /// Fields of the CRM's that hold built-in fields for which it has no standard one.
     pub crm_fields: BTreeMap<String, String>,
     /// Takes only records modified since this day, UTC, instead of `sync.first_sync` (V-03).
@@ -221,6 +250,12 @@ pub struct Module {
     /// Quotes and bookings: what becomes of confidential ones; they are skipped unless said otherwise
     /// (V-84).
     pub confidential: Option<Confidential>,
+    /// Contacts: iVvy's subscription groups that are kept in step, by iVvy's number of each: what the CRM
+    /// calls it (V-18). No other group is read or touched.
+    #[serde(deserialize_with = "groups")]
+    pub groups: BTreeMap<u64, String>,
+    /// Contacts: whether who leaves one of these groups in the CRM leaves it in iVvy too.
+    pub mirror_group_removals: bool,
 }
 
 /// What becomes of a confidential booking (V-84).
@@ -236,86 +271,14 @@ pub enum Confidential {
     Send,
 }
 
-/// `[[modules.NAME.fields]]`: one custom field and what it is called on either side (V-19).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CustomField {
-    /// Short name: `a-z`, digits and `_`. In records and decisions the field is `custom.<ivvy>`, because
-    /// that number never changes.
-    pub name: String,
-    /// What a person reads; the short name when absent.
-    pub title: Option<String>,
-    /// Its type. Values of another type are refused on either side.
-    pub kind: CustomKind,
-    /// iVvy's number of the custom field.
-    pub ivvy: u64,
-    /// The CRM's field name (`x_diet`, `Diet__c`).
-    pub crm: String,
-    /// Where it may be written.
-    #[serde(default = "both_ways")]
-    pub flow: Flow,
-}
-
-fn both_ways() -> Flow {
-    Flow::Both
-}
-
-impl CustomField {
-    /// The field as the catalogue knows it.
-    pub fn def(&self) -> FieldDef {
-        FieldDef {
-            name: format!("custom.{}", self.ivvy).into(),
-            title: self.title.clone().unwrap_or_else(|| self.name.clone()).into(),
-            kind: self.kind.into(),
-            flow: self.flow,
-            required_on: None,
-            at_creation: false,
-            enforced: false,
-        }
-    }
-}
-
-/// Types a custom field may have: those both sides can hold. References and ids are not among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CustomKind {
-    /// One line of text.
-    Text,
-    /// Several lines of text.
-    LongText,
-    /// An e-mail address.
-    Email,
-    /// A telephone number.
-    Phone,
-    /// A web address.
-    Url,
-    /// A flag.
-    Bool,
-    /// A whole number.
-    Int,
-    /// A calendar date.
-    Date,
-    /// One value of a list.
-    Choice,
-    /// Several values of a list.
-    Choices,
-}
-
-impl From<CustomKind> for FieldKind {
-    fn from(kind: CustomKind) -> Self {
-        match kind {
-            CustomKind::Text => Self::Text,
-            CustomKind::LongText => Self::LongText,
-            CustomKind::Email => Self::Email,
-            CustomKind::Phone => Self::Phone,
-            CustomKind::Url => Self::Url,
-            CustomKind::Bool => Self::Bool,
-            CustomKind::Int => Self::Int,
-            CustomKind::Date => Self::Date,
-            CustomKind::Choice => Self::Choice,
-            CustomKind::Choices => Self::Choices,
-        }
-    }
+/// Keys of a TOML table are text; these are iVvy's numbers.
+fn groups<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u64, String>, D::Error> {
+    let table = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let numbered = table.into_iter().map(|(key, name)| match key.trim().parse::<u64>() {
+        Ok(number) if number > 0 => Ok((number, name.trim().to_owned())),
+        _ => Err(D::Error::custom(format!("groups: `{key}` is not the number of an iVvy subscription group"))),
+    });
+    numbered.collect()
 }
 
 /// `[guard]`: what one window of a module may plan before a person must look (`engine.md` 5.11).

@@ -1,6 +1,7 @@
 //! What the configuration accepts, and how it refuses the rest.
 
 use super::*;
+use crate::model::Transform;
 
 const GOOD: &str = r#"version = 1
 account = "acme"
@@ -37,6 +38,8 @@ fn the_annotated_example_is_accepted_and_complete() {
     assert_eq!(config.modules.of(ModuleId::Contacts).fields.len(), 1);
     assert_eq!(config.operators.len(), 2);
     for key in [
+        "groups",
+        "mirror_group_removals",
         "account",
         "environment",
         "data_dir",
@@ -282,6 +285,16 @@ fn custom_fields_are_checked_and_reach_the_catalogue_v19() {
     assert_ne!(contacts.mapping_version, ModuleId::Contacts.def().mapping_version);
     let other = parse(&format!("{GOOD}{}", field("diet", 13, "x_diet", "text"))).unwrap();
     assert_ne!(other.catalogue(), config.catalogue(), "another mapping is another version");
+    let table = parse(&format!(
+        "{GOOD}{}transform = {{ values = {{ g = \"Guest\" }} }}\ndefault = \"g\"\n",
+        field("badge", 13, "x_badge", "choice")
+    ));
+    let contacts = table.unwrap().catalogue().into_iter().find(|def| def.id == ModuleId::Contacts).unwrap();
+    let badge = contacts.field("custom.13").unwrap();
+    assert!(
+        matches!(&badge.transform, Transform::Values(table) if table["g"] == "Guest")
+            && badge.default == Some("g".into())
+    );
 
     for (second, expected) in [
         (field("diet", 13, "x_other", "text"), "the name `diet` is used twice"),
@@ -290,8 +303,47 @@ fn custom_fields_are_checked_and_reach_the_catalogue_v19() {
         (field("email", 13, "x_mail", "email"), "built-in"),
         (field("Diet!", 13, "x_other", "text"), "not a field name"),
         (field("food", 13, "x_other", "reference"), "unknown value `reference`"),
+        (field("food", 13, "x_other", "int") + "transform = \"upper\"\n", "upper does not go with the type int"),
+        (field("food", 13, "x_other", "int") + "default = \"many\"\n", "the default of `food` is not of the type int"),
     ] {
         let (message, _) = refused(&format!("{GOOD}{diet}{second}"));
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn subscription_groups_are_off_unless_named_and_then_a_field_of_contacts_v18() {
+    let contacts = |text: &str| parse(text).unwrap().catalogue().into_iter().find(|def| def.id == ModuleId::Contacts);
+    assert!(contacts(GOOD).unwrap().field(GROUPS).is_none(), "an optional sub-feature");
+    let named = format!("{GOOD}\n[modules.contacts.groups]\n11 = \"Newsletter\"\n\"12\" = \" VIP \"\n");
+    let def = contacts(&named).unwrap();
+    let field = def.field(GROUPS).unwrap();
+    assert_eq!((field.kind, field.membership), (FieldKind::Choices, Some(Membership { mirror_removals: false })));
+    assert_ne!(def.mapping_version, ModuleId::Contacts.def().mapping_version);
+    let names: Vec<_> = parse(&named).unwrap().modules.of(ModuleId::Contacts).groups.clone().into_iter().collect();
+    assert_eq!(names, [(11, "Newsletter".to_owned()), (12, "VIP".to_owned())]);
+    let mirrored = named.replace("[modules.contacts.groups]", "[modules.contacts]\nmirror_group_removals = true\n$&");
+    let mirrored = mirrored.replace("$&", "[modules.contacts.groups]");
+    assert!(contacts(&mirrored).unwrap().field(GROUPS).unwrap().membership.unwrap().mirror_removals);
+
+    let salesforce = GOOD
+        .replace("kind = \"odoo\"", "kind = \"salesforce\"")
+        .replace("database = \"prod\"", "client_id = \"c\"")
+        .replace("key = { env", "secret = { env");
+    let field = "\n[modules.contacts.crm_fields]\ngroups = \"Groups__c\"\n";
+    let news = "\n[modules.contacts.groups]\n11 = \"News\"\n";
+    assert!(parse(&format!("{salesforce}{news}{field}")).is_ok());
+    for (text, expected) in [
+        (format!("{GOOD}\n[modules.contacts.groups]\nnews = \"News\"\n"), "`news` is not the number"),
+        (format!("{GOOD}\n[modules.contacts.groups]\n11 = \"\"\n"), "cannot be the name of group 11"),
+        (format!("{GOOD}{news}12 = \"news\"\n"), "is the name of two groups"),
+        (format!("{GOOD}\n[modules.companies.groups]\n11 = \"News\"\n"), "only contacts are in subscription groups"),
+        (format!("{GOOD}\n[modules.contacts]\nmirror_group_removals = true\n"), "no group is kept in step"),
+        (format!("{salesforce}{field}"), "no group is kept in step"),
+        (format!("{salesforce}{news}"), "Salesforce has no field"),
+        (format!("{salesforce}{field}\n[modules.contacts.groups]\n11 = \"a;b\"\n"), "cannot be the name of group 11"),
+    ] {
+        let (message, _) = refused(&text);
         assert!(message.contains(expected), "{message}");
     }
 }
@@ -315,4 +367,45 @@ fn a_missing_file_says_how_to_get_one() {
 fn the_display_says_where_secrets_are() {
     let shown = parse(GOOD).unwrap().to_string();
     assert!(shown.contains("file ivvy.secret") && shown.contains("environment variable TANDEM_ODOO_KEY"), "{shown}");
+}
+
+const LEADS: &str = "\n[modules.leads]\nenabled = true\n";
+const LEAD_DEFAULTS: &str = "\n[ivvy.leads]\nsource = 2\ntype = 1\nstage = 1\n";
+
+#[test]
+fn leads_need_to_know_what_ivvy_asks_of_a_new_one_c24() {
+    let (message, hint) = refused(&format!("{GOOD}{LEADS}"));
+    assert!(message.contains("modules.leads is enabled") && hint.contains("[ivvy.leads]"), "{message} {hint}");
+    assert!(parse(&format!("{GOOD}{LEADS}{LEAD_DEFAULTS}")).is_ok());
+    let (message, _) = refused(&format!("{GOOD}{LEADS}\n[ivvy.leads]\ntype = 1\nstage = 1\n"));
+    assert!(message.contains("source"), "{message}");
+}
+
+#[test]
+fn owner_and_source_of_leads_can_be_left_out_and_only_theirs_c07() {
+    let fields = |switches: &str| {
+        let config = parse(&format!("{GOOD}{LEADS}{switches}{LEAD_DEFAULTS}")).unwrap();
+        let leads = config.catalogue().into_iter().find(|def| def.id == ModuleId::Leads).unwrap();
+        (leads.field("owner").is_some(), leads.field("source").is_some(), config.modules.left_out().len())
+    };
+    assert_eq!(fields(""), (true, true, 0));
+    assert_eq!(fields("owner = false\n"), (false, true, 1));
+    assert_eq!(fields("owner = true\nsource = false\n"), (true, false, 1));
+    let (message, _) = refused(&format!("{GOOD}\n[modules.events]\nowner = false\n"));
+    assert!(message.contains("modules.events.owner"), "{message}");
+    let owned = format!("{LEAD_DEFAULTS}owner = 301\n");
+    let (message, _) = refused(&format!("{GOOD}{LEADS}owner = false\n{owned}"));
+    assert!(message.contains("names an owner"), "{message}");
+}
+
+#[test]
+fn the_match_tables_have_a_schedule_and_a_switch() {
+    let matching = |section: &str| parse(&format!("{GOOD}{section}")).unwrap().matching;
+    assert_eq!(matching(""), Matching { interval: Duration::from_secs(3600), create_lead_sources: true });
+    let set = matching("\n[matching]\ninterval = \"15m\"\ncreate_lead_sources = false\n");
+    assert_eq!(set, Matching { interval: Duration::from_secs(900), create_lead_sources: false });
+    let (message, _) = refused(&format!("{GOOD}\n[matching]\ninterval = \"5s\"\n"));
+    assert!(message.contains("matching.interval"), "{message}");
+    let (message, _) = refused(&format!("{GOOD}{LEAD_DEFAULTS}owner_by_source = {{ web = 3 }}\n"));
+    assert!(message.contains("`web` is not the id"), "{message}");
 }

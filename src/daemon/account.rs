@@ -6,18 +6,18 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::calls;
+use super::{calls, mapping};
 use crate::config::{Confidential, Config, CrmKind, CrmSystem, Limit as ConfigLimit, OdooEvents, Secrets};
 use crate::error::{Error, Result};
 use crate::model::module::EMAIL_OPT_OUT;
-use crate::model::{ModuleId, Side};
+use crate::model::{CustomField, FieldMaps, ModuleDef, ModuleId, RecordId, Side};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::remote::transport::Limits;
 use crate::remote::{Lane, Remote, Transport, ivvy, odoo, salesforce};
 use crate::seam::{Clock, Entropy};
 use crate::store::{self, Store};
-use crate::sync::{self, Engine, GuardLimits, Limit, Remotes, SecondPerson};
+use crate::sync::{self, Engine, GuardLimits, LeadOwner, Limit, Remotes, SecondPerson};
 
 /// One account, ready to run.
 #[derive(Clone, Debug)]
@@ -28,6 +28,78 @@ pub struct Account {
     pub gates: BTreeMap<Side, Arc<Gate>>,
     /// iVvy itself, for what only iVvy has: subscriptions.
     pub ivvy: Arc<ivvy::Ivvy>,
+    /// How it was put together.
+    pub blueprint: Arc<Blueprint>,
+}
+
+/// How an account is put together, kept so that its adapters can be made again when a field map changes.
+#[derive(Debug)]
+pub struct Blueprint {
+    config: Config,
+    secrets: Secrets,
+    http: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Blueprint {
+    /// The blueprint of an account. Calls nobody.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be built.
+    pub fn new(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>) -> Result<Self> {
+        Ok(Self {
+            config: config.clone(),
+            secrets,
+            http: Arc::new(ReqwestTransport::new(&HttpSettings::default())?),
+            clock: Arc::clone(clock),
+            changing: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The adapters behind these gates, with what the store's maps add: of each one instance per lane, which
+    /// share the gate and nothing else, so that none waits for what another has under way.
+    ///
+    /// # Errors
+    /// An address or option is wrong, or a field cannot be mapped.
+    pub(super) fn remotes(&self, maps: &FieldMaps, gates: &BTreeMap<Side, Arc<Gate>>) -> Result<Remotes> {
+        let mut handles: BTreeMap<(Side, Lane), Arc<dyn Remote>> = BTreeMap::new();
+        for lane in Lane::ALL {
+            let ivvy: Arc<dyn Remote> = self.ivvy(maps, self.behind(&gates[&Side::Ivvy], lane))?;
+            let crm = crm(self, maps, self.behind(&gates[&Side::Crm], lane))?;
+            handles.extend([((Side::Ivvy, lane), ivvy), ((Side::Crm, lane), crm)]);
+        }
+        // Invariant: the loop above made one for every side and lane.
+        Ok(Remotes::new(|side, lane| Arc::clone(&handles[&(side, lane)])))
+    }
+
+    fn ivvy(&self, maps: &FieldMaps, transport: Arc<dyn Transport>) -> Result<Arc<ivvy::Ivvy>> {
+        ivvy(self, maps, transport)
+    }
+
+    fn behind(&self, gate: &Arc<Gate>, lane: Lane) -> Arc<dyn Transport> {
+        Arc::new(GatedTransport::new(Arc::clone(&self.http), Arc::clone(gate), lane))
+    }
+
+    /// The modules that are on, with what the store's maps add.
+    pub(super) fn modules(&self, maps: &FieldMaps) -> BTreeMap<ModuleId, ModuleDef> {
+        self.config.catalogue_with(maps).into_iter().map(|def| (def.id, def)).collect()
+    }
+
+    /// The custom fields of the configuration.
+    pub(super) fn configured(&self, module: ModuleId) -> &[CustomField] {
+        &self.config.modules.of(module).fields
+    }
+
+    /// All custom fields.
+    pub(super) fn custom_fields(&self, module: ModuleId, maps: &FieldMaps) -> Vec<CustomField> {
+        self.config.custom_fields(module, maps)
+    }
+
+    /// Whoever changes a map holds this meanwhile.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
 }
 
 /// File name of an account's store in its data directory.
@@ -41,7 +113,8 @@ impl Account {
     /// # Errors
     /// The store is locked, newer, damaged or full; an address or option is wrong.
     pub fn open(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entropy: &Entropy) -> Result<Self> {
-        let connected = connect(config, secrets, clock, entropy)?;
+        let blueprint = Blueprint::new(config, secrets, clock)?;
+        let mut connected = connected(&blueprint, entropy)?;
         check_places(config, &connected.remotes)?;
         let options = store::Options { instance: config.account.clone(), ..store::Options::default() };
         let store = Store::open(&store_path(config), options)?;
@@ -50,9 +123,15 @@ impl Account {
             let last = book.last()?;
             gate.keep_book(Arc::new(book), last);
         }
-        let engine =
-            Engine::new(store, connected.remotes, Arc::clone(clock), entropy.clone(), engine_settings(config))?;
-        Ok(Self { engine, gates: connected.gates, ivvy: connected.ivvy })
+        let maps = mapping::stored_maps(&store)?;
+        let mut settings = engine_settings(config);
+        if !maps.is_empty() {
+            config.check_maps(&maps)?;
+            connected.remotes = blueprint.remotes(&maps, &connected.gates)?;
+            (settings.modules, settings.maps) = (blueprint.modules(&maps), maps);
+        }
+        let engine = Engine::new(store, connected.remotes, Arc::clone(clock), entropy.clone(), settings)?;
+        Ok(Self { engine, gates: connected.gates, ivvy: connected.ivvy, blueprint: Arc::new(blueprint) })
     }
 }
 
@@ -67,13 +146,16 @@ pub struct Connected {
     pub ivvy: Arc<ivvy::Ivvy>,
 }
 
-/// Connects the adapters: of each one instance per lane, which share the gate and nothing else, so that none
-/// waits for what another has under way. Calls nobody.
+/// Connects the adapters as the configuration puts them. Calls nobody.
 ///
 /// # Errors
 /// An address or option is wrong.
 pub fn connect(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entropy: &Entropy) -> Result<Connected> {
-    let http: Arc<dyn Transport> = Arc::new(ReqwestTransport::new(&HttpSettings::default())?);
+    connected(&Blueprint::new(config, secrets, clock)?, entropy)
+}
+
+fn connected(blueprint: &Blueprint, entropy: &Entropy) -> Result<Connected> {
+    let Blueprint { config, clock, .. } = blueprint;
     let gate = |name: String, in_flight: u32, daily_calls: Option<u64>| {
         let settings = GateSettings { daily_calls, ..gate_settings(config.sync.rate, in_flight) };
         Gate::new(name, settings, Arc::clone(clock), entropy.clone())
@@ -83,20 +165,12 @@ pub fn connect(config: &Config, secrets: Secrets, clock: &Arc<dyn Clock>, entrop
     if config.crm.kind() == CrmKind::Salesforce {
         crm_gate.read_usage(salesforce::usage);
     }
-    let mut handles: BTreeMap<(Side, Lane), Arc<dyn Remote>> = BTreeMap::new();
-    let behind = |gate: &Arc<Gate>, lane: Lane| -> Arc<dyn Transport> {
-        Arc::new(GatedTransport::new(Arc::clone(&http), Arc::clone(gate), lane))
-    };
-    for lane in Lane::ALL {
-        let ivvy: Arc<dyn Remote> = ivvy(config, &secrets, behind(&ivvy_gate, lane), clock)?;
-        let crm = crm(config, &secrets, behind(&crm_gate, lane), clock)?;
-        handles.extend([((Side::Ivvy, lane), ivvy), ((Side::Crm, lane), crm)]);
-    }
+    let gates: BTreeMap<Side, Arc<Gate>> = [(Side::Ivvy, ivvy_gate), (Side::Crm, crm_gate)].into();
+    let maps = FieldMaps::new();
     Ok(Connected {
-        // Invariant: the loop above made one for every side and lane.
-        remotes: Remotes::new(|side, lane| Arc::clone(&handles[&(side, lane)])),
-        ivvy: ivvy(config, &secrets, behind(&ivvy_gate, Lane::Live), clock)?,
-        gates: [(Side::Ivvy, ivvy_gate), (Side::Crm, crm_gate)].into(),
+        remotes: blueprint.remotes(&maps, &gates)?,
+        ivvy: blueprint.ivvy(&maps, blueprint.behind(&gates[&Side::Ivvy], Lane::Live))?,
+        gates,
     })
 }
 
@@ -115,17 +189,14 @@ fn check_places(config: &Config, remotes: &Remotes) -> Result<()> {
     Ok(())
 }
 
-fn ivvy(
-    config: &Config,
-    secrets: &Secrets,
-    transport: Arc<dyn Transport>,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<ivvy::Ivvy>> {
+fn ivvy(blueprint: &Blueprint, maps: &FieldMaps, transport: Arc<dyn Transport>) -> Result<Arc<ivvy::Ivvy>> {
+    let Blueprint { config, secrets, clock, .. } = blueprint;
     let settings = ivvy::Settings {
         base_url: config.ivvy.url.clone(),
         key: config.ivvy.key.clone(),
         secret: secrets.ivvy.clone(),
-        custom_fields: custom(config, |field| field.def()),
+        custom_fields: custom(config, maps, CustomField::def),
+        left_out: config.modules.left_out(),
         lead_defaults: config.ivvy.leads.as_ref().map(|defaults| ivvy::LeadDefaults {
             source: defaults.source,
             type_id: defaults.kind,
@@ -139,6 +210,10 @@ fn ivvy(
             mask_confidential: config.modules.confidential() == Confidential::Mask,
             opt_out: config.modules.of(ModuleId::Contacts).crm_fields.contains_key(EMAIL_OPT_OUT),
         },
+        groups: ivvy::Groups {
+            names: config.modules.of(ModuleId::Contacts).groups.clone(),
+            removals: config.modules.of(ModuleId::Contacts).mirror_group_removals,
+        },
         settle: config.sync.settle.unwrap_or(Duration::from_secs(10)),
         limits: Limits::default(),
     };
@@ -146,14 +221,10 @@ fn ivvy(
     Ok(Arc::new(ivvy.map_err(|error| in_section("ivvy", config, error))?))
 }
 
-fn crm(
-    config: &Config,
-    secrets: &Secrets,
-    transport: Arc<dyn Transport>,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Remote>> {
+fn crm(blueprint: &Blueprint, maps: &FieldMaps, transport: Arc<dyn Transport>) -> Result<Arc<dyn Remote>> {
+    let Blueprint { config, secrets, clock, .. } = blueprint;
     let wrong = |error| in_section("crm", config, error);
-    let mapped = custom(config, |field| (field.def(), field.crm.clone()));
+    let mapped = custom(config, maps, |field| (field.def(), field.crm.clone()));
     let (url, secret) = (config.crm.url.to_string(), secrets.crm.clone());
     Ok(match &config.crm.system {
         CrmSystem::Odoo { database, events, attendee_status, stages, .. } => {
@@ -167,6 +238,8 @@ fn crm(
             settings.stages.extend(stages.clone());
             settings.extra_fields = crm_fields(config);
             settings.custom = mapped;
+            settings.groups = config.modules.of(ModuleId::Contacts).groups.clone();
+            settings.left_out = config.modules.left_out();
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             Arc::new(odoo::Odoo::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
@@ -179,6 +252,8 @@ fn crm(
             settings.member_statuses.extend(member_statuses);
             settings.extra_fields = crm_fields(config);
             settings.custom = mapped;
+            settings.groups = config.modules.of(ModuleId::Contacts).groups.values().cloned().collect();
+            settings.left_out = config.modules.left_out();
             settings.settle = config.sync.settle.unwrap_or(settings.settle);
             settings.overlap = config.sync.overlap.unwrap_or(settings.overlap);
             if let Some(version) = api_version {
@@ -215,8 +290,17 @@ fn gate_settings(rate: u32, in_flight: u32) -> GateSettings {
     }
 }
 
-fn custom<T>(config: &Config, f: impl Fn(&crate::config::CustomField) -> T) -> BTreeMap<ModuleId, Vec<T>> {
-    ModuleId::ALL.into_iter().map(|id| (id, config.modules.of(id).fields.iter().map(&f).collect())).collect()
+fn custom<T>(config: &Config, maps: &FieldMaps, f: impl Fn(&CustomField) -> T) -> BTreeMap<ModuleId, Vec<T>> {
+    ModuleId::ALL.into_iter().map(|id| (id, config.custom_fields(id, maps).iter().map(&f).collect())).collect()
+}
+
+fn lead_owner(leads: &crate::config::LeadDefaults) -> LeadOwner {
+    let id = |number: u64| RecordId::from(number.to_string());
+    LeadOwner {
+        default: leads.owner.map(id),
+        by_source: leads.owner_by_source.iter().map(|(source, user)| (source.as_str().into(), id(*user))).collect(),
+        default_source: Some(id(leads.source)),
+    }
 }
 
 /// The engine's settings as the configuration puts them.
@@ -232,6 +316,9 @@ pub fn engine_settings(config: &Config) -> sync::Settings {
             .filter_map(|module| Some((module, config.modules.first_sync(module)?)))
             .collect(),
         keep_done: config.sync.keep_done,
+        match_interval: config.matching.interval,
+        create_lead_sources: config.matching.create_lead_sources,
+        lead_owner: config.ivvy.leads.as_ref().map(lead_owner).unwrap_or_default(),
         guard: GuardLimits {
             creates: limit(config.guard.creates),
             updates: limit(config.guard.updates),

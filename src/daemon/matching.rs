@@ -21,8 +21,10 @@ pub(super) fn page(engine: &Engine, query: &MatchQuery) -> Result<Answer, StoreE
     let rows = engine.match_rows(*kind, *side, filter, after.as_ref(), limit)?;
     let more = rows.last().filter(|_| rows.len() == limit).map(|row| row.id.0.clone());
     let counts = engine.match_counts(*kind, *side)?;
-    let rows = rows.into_iter().map(|row| line(engine, row)).collect::<Result<_, StoreError>>()?;
-    let error = engine.match_status(*kind).errors.into_iter().flatten().next();
+    let rows = lines(engine, rows)?;
+    let status = engine.match_status(*kind);
+    let failed = status.errors.into_iter().flatten().next().map(|why| format!("last listing failed: {why}"));
+    let error = failed.or(status.warning);
     Ok(Answer::Matches(MatchPage { rows, more, counts, off: off(engine, *kind), error }))
 }
 
@@ -35,8 +37,8 @@ pub(super) fn options(engine: &Engine, entry: &MatchEntry, text: &str) -> Result
         let filter = MatchFilter { state: None, needle: Some(text.trim()) };
         engine.match_rows(*kind, side.other(), filter, None, OPTIONS)?
     };
-    let options = rows.into_iter().map(|row| line(engine, row)).collect::<Result<_, StoreError>>()?;
-    Ok(Answer::MatchOptions { options, without: engine.match_without(*kind, *side, id)? })
+    let without = if text.trim().is_empty() { Some(engine.match_without(*kind, *side, id)?) } else { None };
+    Ok(Answer::MatchOptions { options: lines(engine, rows)?, without })
 }
 
 /// A decision about one entry.
@@ -84,9 +86,9 @@ pub(super) async fn decide(
 }
 
 /// Lists both sides again.
-pub(super) fn refresh(engine: &Engine, kind: Option<MatchKind>) -> Result<Answer, ServiceError> {
+pub(super) fn refresh(engine: &Engine, kind: Option<MatchKind>, accept: bool) -> Result<Answer, ServiceError> {
     let kinds: Vec<MatchKind> = kind.map_or_else(|| MatchKind::ALL.to_vec(), |kind| vec![kind]);
-    let asked: Vec<_> = kinds.into_iter().map(|kind| engine.match_refresh(kind)).collect();
+    let asked: Vec<_> = kinds.into_iter().map(|kind| engine.match_refresh(kind, accept)).collect();
     match asked.iter().find_map(|asked| asked.as_ref().err()) {
         Some(refusal) if asked.iter().all(std::result::Result::is_err) => Err(refused(refusal)),
         _ => Ok(Answer::Done { message: "both systems are listed again and matched anew".to_owned() }),
@@ -96,7 +98,7 @@ pub(super) fn refresh(engine: &Engine, kind: Option<MatchKind>) -> Result<Answer
 /// The rows of the dashboard.
 pub(super) fn status(engine: &Engine) -> Result<Vec<MatchStatus>, StoreError> {
     let mut rows = Vec::new();
-    for kind in MatchKind::ALL.into_iter().filter(|kind| engine.match_status(*kind).used) {
+    for kind in MatchKind::ALL.into_iter().filter(|kind| engine.match_status(*kind).unused.is_none()) {
         for side in Side::BOTH {
             rows.push(MatchStatus { kind, side, counts: engine.match_counts(kind, side)?, off: off(engine, kind) });
         }
@@ -107,20 +109,25 @@ pub(super) fn status(engine: &Engine) -> Result<Vec<MatchStatus>, StoreError> {
 /// Why a table is not in use.
 fn off(engine: &Engine, kind: MatchKind) -> Option<String> {
     let status = engine.match_status(kind);
-    match status.mode {
-        MatchMode::Off(why) => Some(why),
-        _ if !status.used => Some(format!("no module that is on carries {}", kind.title().to_lowercase())),
-        _ => None,
+    match (status.unused, status.mode) {
+        (Some(why), _) | (None, MatchMode::Off(why)) => Some(why),
+        (None, _) => None,
     }
 }
 
-fn line(engine: &Engine, row: MatchRow) -> Result<MatchLine, StoreError> {
-    let there = match &row.other {
-        Some(other) => engine.store().read(|view| view.match_row(row.kind, row.side.other(), other))?,
-        None => None,
-    };
-    let because = row.because().to_owned();
-    Ok(MatchLine { row, other: there.map(|there| there.name), because })
+/// Rows as they are shown, with the names of their counterparts as of one moment.
+fn lines(engine: &Engine, rows: Vec<MatchRow>) -> Result<Vec<MatchLine>, StoreError> {
+    engine.store().read(|view| {
+        let line = |row: MatchRow| {
+            let there = match &row.other {
+                Some(other) => view.match_row(row.kind, row.side.other(), other)?,
+                None => None,
+            };
+            let because = row.because().to_owned();
+            Ok(MatchLine { row, other: there.map(|there| there.name), because })
+        };
+        rows.into_iter().map(line).collect()
+    })
 }
 
 fn refused(refusal: &MatchRefusal) -> ServiceError {

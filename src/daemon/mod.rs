@@ -8,7 +8,9 @@
 pub mod account;
 mod calls;
 mod identity;
+pub(crate) mod mapping;
 mod matching;
+mod module;
 pub mod notifications;
 mod preview;
 pub(crate) mod report;

@@ -30,17 +30,12 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Listens as `inbound` says, and subscribes as soon as iVvy answers. What comes before the engine runs
-    /// waits on disk. Must be called inside a tokio runtime.
+    /// Listens as `inbound` says; what comes before the engine runs waits on disk. Tells nobody yet. Must be
+    /// called inside a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound, or the HTTP client cannot be built.
-    pub fn start(
-        inbound: &Inbound,
-        account: &Account,
-        clock: &Arc<dyn Clock>,
-        shutdown: &CancellationToken,
-    ) -> Result<Self> {
+    pub fn listen(inbound: &Inbound, account: &Account, clock: &Arc<dyn Clock>) -> Result<Self> {
         let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default())?);
         let hosts = TrustedHosts { extra: inbound.sns_hosts.clone() };
         let place = inbound.key_url.clone().map_or(KeyPlace::Published, KeyPlace::Below);
@@ -48,16 +43,18 @@ impl Notifications {
         let counts = intake.counts();
         let receiver = Receiver::listen(intake, inbound.listen, Arc::clone(clock))?;
         tracing::info!(listen = %receiver.addr(), "receiving notifications");
-        let subscribing = inbound.public_url.clone().map(|url| {
-            let (ivvy, clock, shutdown) = (Arc::clone(&account.ivvy), Arc::clone(clock), shutdown.clone());
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = shutdown.cancelled() => {}
-                    () = subscribe(&ivvy, &url, clock.as_ref()) => {}
-                }
-            })
-        });
-        Ok(Self { receiver, counts, subscribing })
+        Ok(Self { receiver, counts, subscribing: None })
+    }
+
+    /// Subscribes as soon as iVvy answers. This writes to iVvy, so it is only for whoever holds the account's
+    /// store and socket.
+    pub fn subscribe(&mut self, url: Url, ivvy: Arc<Ivvy>, clock: Arc<dyn Clock>, shutdown: CancellationToken) {
+        self.subscribing = Some(tokio::spawn(async move {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = subscribe(&ivvy, &url, clock.as_ref()) => {}
+            }
+        }));
     }
 
     /// What came so far.

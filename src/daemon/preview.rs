@@ -106,7 +106,7 @@ fn shorten_value(value: &mut Value, most: usize) -> Option<u64> {
     let mark = format!("… ({bytes} bytes, {}; open the preview)", &print[..8]);
     match value {
         Value::Text(text) => {
-            text.truncate(text::floor(text, most));
+            text.truncate(text.floor_char_boundary(most));
             text.push_str(&mark);
         }
         Value::Set(members) => {

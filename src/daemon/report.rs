@@ -8,9 +8,9 @@ use super::account::Account;
 use super::roles::least_role_for;
 use super::service::applies;
 use crate::inbound::Seen;
-use crate::model::{Actor, Item, Kind, ModuleDef, ModuleId, Reason, Side, Timestamp, Verb};
+use crate::model::{Actor, Item, Kind, ModuleDef, ModuleId, Reason, Side, State, Timestamp, Verb};
 use crate::remote::{Class, Lane, PageRequest};
-use crate::store::{Reads as _, StoreError};
+use crate::store::{Reads as _, StoreError, View};
 use crate::sync::{Engine, Remotes};
 use crate::wire::{
     Anchor, CheckRow, DaemonStatus, Filter, GuardPlan, HeldLane, ModuleStatus, NotificationStatus, PageQuery, Quota,
@@ -59,15 +59,12 @@ fn remote(status: &crate::remote::gate::GateStatus) -> RemoteStatus {
     }
 }
 
-fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> {
+/// One row of the dashboard.
+pub(super) fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> {
     let id = def.id;
     let now = engine.now();
     let (counts, reasons, drifted, guard, swept) = engine.store().read(|view| {
-        let mut slowest = Some(now);
-        for side in id.swept_sides() {
-            slowest = slowest.zip(view.cursor(id, *side)?.last_sweep).map(|(one, other)| one.min(other));
-        }
-        Ok((view.counts(id)?, view.reason_counts(id)?, view.drifted(id)?, view.guard(id)?, slowest))
+        Ok((view.counts(id)?, view.reason_counts(id)?, view.drifted(id)?, view.guard(id)?, slower(view, id)?))
     })?;
     let polls = Side::BOTH.map(|side| engine.polling(id, side));
     let progress = polls.iter().filter_map(|poll| poll.progress).max();
@@ -110,19 +107,36 @@ fn module(engine: &Engine, def: &ModuleDef) -> Result<ModuleStatus, StoreError> 
     })
 }
 
-/// What a guard holds, with the rows of its first items.
+/// When the slower side of a module was last read to its end.
+fn slower(view: &View, module: ModuleId) -> Result<Option<Timestamp>, StoreError> {
+    let mut slowest = Some(Timestamp::MAX);
+    for side in module.swept_sides() {
+        slowest = slowest.zip(view.cursor(module, *side)?.last_sweep).map(|(one, other)| one.min(other));
+    }
+    Ok(slowest)
+}
+
+/// What a module would write, with its first items: what its guard holds or, while that is open, what goes
+/// by itself. Nothing is read from a remote and nothing written.
 pub(super) fn guard_plan(engine: &Engine, module: ModuleId) -> Result<GuardPlan, StoreError> {
-    let held = engine.guard_held(module)?;
-    let query = PageQuery {
-        filter: Filter { module: Some(module), reason: Some(Reason::Guard), ..Filter::default() },
-        anchor: Anchor::Start,
-        limit: 10,
+    let mut held = engine.guard_held(module)?;
+    let open = held.tripped.is_none();
+    let ready = if open { engine.ready(module)? } else { crate::sync::Ready::default() };
+    for (all, more) in [(&mut held.creates, &ready.creates), (&mut held.updates, &ready.updates)] {
+        more.iter().for_each(|(side, count)| *all.entry(*side).or_default() += count);
+    }
+    let which = match open && held.held == 0 {
+        true => Filter { module: Some(module), state: Some(State::Ready), ..Filter::default() },
+        false => Filter { module: Some(module), reason: Some(Reason::Guard), ..Filter::default() },
     };
+    let query = PageQuery { filter: which, anchor: Anchor::Start, limit: 10 };
     let samples: Vec<Row> = engine.store().read(|view| view.page(&query))?.rows;
     Ok(GuardPlan {
         module,
         tripped: held.tripped,
         held: held.held,
+        ready: ready.items,
+        as_of: engine.store().read(|view| slower(view, module))?,
         creates: held.creates,
         updates: held.updates,
         conflicts: held.conflicts,

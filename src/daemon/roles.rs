@@ -16,12 +16,15 @@ pub fn least_role(request: &Request) -> Role {
         | Request::Audit(_)
         | Request::AuditVerify
         | Request::GuardPlan { .. }
+        | Request::Module { .. }
         | Request::Matches(_)
         | Request::MatchOptions { .. }
+        | Request::MapHistory { .. }
         | Request::Watch => Role::Viewer,
         // These cost calls to the remotes or a walk through the whole store.
         Request::MatchDecide { .. }
         | Request::MatchRefresh { .. }
+        | Request::MapShow { .. }
         | Request::Sync { .. }
         | Request::Check
         | Request::Doctor { rebuild: false } => Role::Triage,
@@ -33,6 +36,8 @@ pub fn least_role(request: &Request) -> Role {
         | Request::Resume { .. }
         | Request::GuardRelease { .. }
         | Request::GuardDiscard { .. }
+        | Request::MapChange(_)
+        | Request::MapResync { .. }
         | Request::Doctor { rebuild: true }
         | Request::Shutdown => Role::Admin,
     }

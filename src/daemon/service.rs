@@ -10,7 +10,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::broadcast;
 
 use super::account::Account;
-use super::{Service, ServiceError, matching, preview, report};
+use super::{Service, ServiceError, mapping, matching, preview, report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inbound::Counts;
 use crate::model::{Actor, Decision, Fingerprint, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
@@ -59,8 +59,19 @@ impl AccountService {
         let store = self.engine().store();
         let mut changes = store.changes();
         let mut told = store.read(|view| view.seq()).unwrap_or_default();
+        let mut renewals = self.engine().renewals();
         loop {
-            let (seq, items, overflow) = match changes.recv().await {
+            let change = tokio::select! {
+                change = changes.recv() => change,
+                // The engine is never gone before this is: it holds it.
+                _ = renewals.changed() => {
+                    // Whoever is attached knows the catalogue of before; they attach again by themselves.
+                    let reason = "the field map changed; it is back at once".to_owned();
+                    let _ = self.events.send(Event::Bye { reason });
+                    continue;
+                }
+            };
+            let (seq, items, overflow) = match change {
                 Ok(changes) => listed(&changes),
                 Err(broadcast::error::RecvError::Lagged(_)) => {
                     (store.read(|view| view.seq()).unwrap_or(told), Vec::new(), true)
@@ -138,6 +149,9 @@ impl AccountService {
                 let (rows, broken_at) = blocking(move || store.read(|view| view.audit_verify())).await?;
                 Ok(Answer::AuditVerified { rows, broken_at })
             }
+            Request::Module { module, before, limit } => {
+                Ok(Answer::Module(Box::new(super::module::view(engine, module, before, limit)?)))
+            }
             Request::Sync { module, full } => {
                 let paused = |id: &ModuleId| engine.is_paused(*id);
                 let asked: Vec<ModuleId> =
@@ -185,8 +199,14 @@ impl AccountService {
                 blocking(move || matching::options(&engine, &entry, &text)).await
             }
             Request::MatchDecide { entry, verb, other } => matching::decide(engine, actor, entry, verb, other).await,
-            Request::MatchRefresh { kind } => matching::refresh(engine, kind),
-            Request::Check => Ok(Answer::Check { rows: check(engine).await }),
+            Request::MatchRefresh { kind, accept } => matching::refresh(engine, kind, accept),
+            Request::MapShow { module } => mapping::show(&self.account, module).await,
+            Request::MapChange(change) => mapping::change(&self.account, actor, change).await,
+            Request::MapHistory { module } => Ok(mapping::history(&self.account, module)?),
+            Request::MapResync { module, field, dry_run } => {
+                mapping::resync(&self.account, actor, module, &field, dry_run).await
+            }
+            Request::Check => Ok(Answer::Check { rows: check(&self.account).await? }),
             Request::Doctor { rebuild } => {
                 let store = engine.store().clone();
                 let findings = blocking(move || {
@@ -369,7 +389,13 @@ pub(super) fn applies(verb: Verb, item: &Item) -> Result<(), String> {
     if verb.accepts(item.state) { Ok(()) } else { Err(format!("not while it is {}", item.state)) }
 }
 
-async fn check(engine: &Engine) -> Vec<CheckRow> {
-    let modules: Vec<ModuleId> = engine.modules().iter().map(|def| def.id).collect();
-    report::check(engine.remotes(), &modules, Some(engine)).await
+async fn check(account: &Account) -> Result<Vec<CheckRow>, StoreError> {
+    let engine = &account.engine;
+    let (remotes, modules) = (engine.remotes(), engine.modules());
+    let ids: Vec<ModuleId> = modules.iter().map(|def| def.id).collect();
+    let mut rows = report::check(&remotes, &ids, Some(engine)).await;
+    let maps = mapping::stored_maps(engine.store())?;
+    let flows: Vec<_> = modules.iter().map(|def| (def.id, def.flow)).collect();
+    rows.extend(mapping::check(&remotes, &flows, |module| account.blueprint.custom_fields(module, &maps)).await);
+    Ok(rows)
 }

@@ -19,6 +19,9 @@ use crate::seam::Clock;
 use crate::wire::codec::{self, FrameError, FrameReader, FrameWriter};
 use crate::wire::{Answer, Call, Event, Frame, Request};
 
+/// Why clients are let go when the daemon ends.
+const STOPPING: &str = "the daemon is shutting down";
+
 /// Serves one client until either end goes away.
 pub(super) async fn serve<S>(host: Arc<Host>, actor: Actor, stream: S)
 where
@@ -111,7 +114,11 @@ impl Session {
             };
             let go_on = match wake {
                 Wake::Stop => {
-                    self.say_goodbye(&mut calls).await;
+                    self.say_goodbye(&mut calls, STOPPING).await;
+                    false
+                }
+                Wake::Event(Ok(Event::Bye { reason })) => {
+                    self.say_goodbye(&mut calls, &reason).await;
                     false
                 }
                 Wake::Gone => false,
@@ -119,7 +126,7 @@ impl Session {
                     // Nothing more will be asked; what was asked is still carried out and answered.
                     tokio::select! {
                         () = self.finish(&mut calls) => {}
-                        () = host.shutdown.cancelled() => self.say_goodbye(&mut calls).await,
+                        () = host.shutdown.cancelled() => self.say_goodbye(&mut calls, STOPPING).await,
                     }
                     false
                 }
@@ -212,7 +219,7 @@ impl Session {
         let seq = match &event {
             Event::Changed { seq, .. } => *seq,
             Event::Audit(row) => row.seq,
-            Event::Bye { .. } => return, // the daemon says goodbye itself
+            Event::Bye { .. } => return, // said last, when what is queued has been passed on
         };
         if self.missed.is_none()
             && let Ok(line) = codec::encode(&Frame::Event(event))
@@ -232,7 +239,7 @@ impl Session {
     }
 
     /// Lets running calls finish for a moment, passes on what has happened, then announces the end.
-    async fn say_goodbye(&mut self, calls: &mut FuturesUnordered<BoxFuture<'_, Frame>>) {
+    async fn say_goodbye(&mut self, calls: &mut FuturesUnordered<BoxFuture<'_, Frame>>, reason: &str) {
         let clock = Arc::clone(&self.host.clock);
         let grace = clock.sleep(self.host.limits.grace);
         let last_words = async {
@@ -249,7 +256,7 @@ impl Session {
             if let Some(seq) = self.missed.take() {
                 self.push(Frame::Event(Event::Changed { seq, items: Vec::new(), overflow: true })).await;
             }
-            self.push(Frame::Event(Event::Bye { reason: "the daemon is shutting down".to_owned() })).await;
+            self.push(Frame::Event(Event::Bye { reason: reason.to_owned() })).await;
         };
         tokio::select! {
             () = last_words => {}

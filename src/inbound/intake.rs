@@ -23,13 +23,15 @@ use crate::sync::{Engine, Taken};
 const OLDEST: Duration = Duration::from_secs(2 * 60 * 60);
 /// How far a sender's clock may be ahead of ours.
 const AHEAD: Duration = Duration::from_secs(15 * 60);
+/// Time between two warnings in the log.
+const WARNINGS: Duration = Duration::from_secs(60);
 /// Deliveries handled at a time; with more waiting to be stored, others have to come again.
 const AT_ONCE: usize = 32;
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Genuine and new: it is on disk, and its record is going to be looked at.
+    /// Genuine and new: it is on disk, and its record is going to be looked at if its module is on.
     Taken,
     /// Genuine, and delivered before.
     Known,
@@ -126,6 +128,8 @@ pub struct Intake {
     place: KeyPlace,
     counts: Arc<Counts>,
     seats: Semaphore,
+    /// When a warning of what strangers send was last logged.
+    warned_at: AtomicI64,
 }
 
 impl Intake {
@@ -145,6 +149,7 @@ impl Intake {
             place,
             counts: Arc::default(),
             seats: Semaphore::new(AT_ONCE),
+            warned_at: AtomicI64::new(0),
         }
     }
 
@@ -158,11 +163,20 @@ impl Intake {
     pub async fn receive(&self, body: &[u8]) -> Verdict {
         let Ok(_seat) = self.seats.try_acquire() else { return Verdict::Later };
         let verdict = self.judge(body).await;
-        if verdict == Verdict::Forged {
-            tracing::warn!("a notification was refused: it is not proved to come from iVvy");
+        let now = self.clock.now();
+        if verdict == Verdict::Forged && self.may_warn(now) {
+            let refused = self.counts.seen().refused + 1;
+            tracing::warn!(refused, "notifications were refused: they are not proved to come from iVvy");
         }
-        self.counts.count(verdict, self.clock.now());
+        self.counts.count(verdict, now);
         verdict
+    }
+
+    /// Whoever forges decides how often; the log does not follow. The count goes on.
+    fn may_warn(&self, now: Timestamp) -> bool {
+        let last = self.warned_at.load(Ordering::Relaxed);
+        let due = last == 0 || now.since(Timestamp::from_millis(last)) >= WARNINGS;
+        due && self.warned_at.compare_exchange(last, now.millis(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     async fn judge(&self, body: &[u8]) -> Verdict {
@@ -171,7 +185,9 @@ impl Intake {
         if envelope.signature_version != "1" || !self.is_fresh(at, OLDEST) {
             return Verdict::Forged;
         }
-        let Some(certificate) = self.hosts.admit(&envelope.signing_cert_url) else { return Verdict::Forged };
+        let Some(certificate) = self.hosts.admit_certificate(&envelope.signing_cert_url) else {
+            return Verdict::Forged;
+        };
         let Some(key) = self.keys.key(&certificate, PublicKey::of_certificate).await else { return Verdict::Later };
         if !key.verifies(&envelope.signed_text(), &envelope.signature) {
             return Verdict::Forged;
@@ -180,7 +196,10 @@ impl Intake {
             NOTIFICATION => self.notification(&envelope).await,
             CONFIRMATION => self.confirm(&envelope).await,
             FAREWELL => {
-                tracing::warn!("iVvy will send no more notifications; polling goes on");
+                // Signed by SNS, but perhaps of somebody else's topic: it says nothing about ours for certain.
+                if self.may_warn(self.clock.now()) {
+                    tracing::warn!("a subscription to notifications ended; polling goes on");
+                }
                 Verdict::Subscription
             }
             _ => Verdict::Malformed,

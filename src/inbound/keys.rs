@@ -11,6 +11,7 @@ use bytes::Bytes;
 use url::Url;
 
 use super::signature::PublicKey;
+use crate::model::Timestamp;
 use crate::remote::transport::{Limits, Transport};
 use crate::seam::Clock;
 
@@ -21,6 +22,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LIMITS: Limits = Limits { total: Duration::from_secs(5), max_body: 64 * 1024 };
 /// Keys kept. There are two or three at a time; more means somebody plays.
 const KEPT: usize = 32;
+/// How long an address without a key is not asked again, and how many of those are remembered.
+const BARREN: Duration = Duration::from_secs(60);
+const MOST_BARREN: usize = 256;
 /// Longest path of a key.
 const LONGEST_PATH: usize = 200;
 
@@ -42,6 +46,14 @@ impl TrustedHosts {
         let clean = url.username().is_empty() && url.password().is_none();
         let amazon = url.scheme() == "https" && url.port().is_none() && is_sns(host);
         (clean && (amazon || self.extra.contains(&authority))).then_some(url)
+    }
+
+    /// As [`TrustedHosts::admit`], for the address of a certificate: a plain file. A query would let a stranger
+    /// name the same one in endless ways, each fetched anew.
+    pub(super) fn admit_certificate(&self, text: &str) -> Option<Url> {
+        let url = self.admit(text)?;
+        let plain = url.query().is_none() && url.fragment().is_none() && url.path().len() <= LONGEST_PATH;
+        (plain && url.path().ends_with(".pem")).then_some(url)
     }
 }
 
@@ -96,11 +108,13 @@ pub(super) struct KeyRing {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     kept: Mutex<BTreeMap<String, Arc<PublicKey>>>,
+    /// Addresses that had no key, and when they were asked.
+    barren: Mutex<BTreeMap<String, Timestamp>>,
 }
 
 impl KeyRing {
     pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
-        Self { transport, clock, kept: Mutex::default() }
+        Self { transport, clock, kept: Mutex::default(), barren: Mutex::default() }
     }
 
     /// The key at an address, read by `read`. Nothing when it cannot be had now.
@@ -109,13 +123,35 @@ impl KeyRing {
         if known.is_some() {
             return known;
         }
-        let key = Arc::new(read(&self.fetch(at).await?)?);
+        if self.is_barren(at) {
+            return None;
+        }
+        let Some(key) = self.fetch(at).await.and_then(|found| read(&found)) else {
+            self.mark_barren(at);
+            return None;
+        };
+        let key = Arc::new(key);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.clear();
         }
         kept.insert(at.to_string(), Arc::clone(&key));
         Some(key)
+    }
+
+    /// Strangers may name addresses as fast as they can post: each is asked once in a while only.
+    fn is_barren(&self, at: &Url) -> bool {
+        let barren = self.barren.lock().unwrap_or_else(PoisonError::into_inner);
+        barren.get(at.as_str()).is_some_and(|asked| self.clock.now().since(*asked) < BARREN)
+    }
+
+    fn mark_barren(&self, at: &Url) {
+        let now = self.clock.now();
+        let mut barren = self.barren.lock().unwrap_or_else(PoisonError::into_inner);
+        barren.retain(|_, asked| now.since(*asked) < BARREN);
+        if barren.len() < MOST_BARREN {
+            barren.insert(at.to_string(), now);
+        }
     }
 
     /// Fetches an address; repeated when the far end does not answer or is in trouble.
@@ -168,6 +204,16 @@ mod tests {
             "",
         ] {
             assert!(hosts.admit(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_has_one_address_n07() {
+        let hosts = TrustedHosts::default();
+        let sns = "https://sns.us-west-2.amazonaws.com";
+        assert!(hosts.admit_certificate(&format!("{sns}/SimpleNotificationService-0.pem")).is_some());
+        for other in ["/x.pem?n=1", "/x.pem#n", "/x", "/?x.pem", &format!("/{}.pem", "x".repeat(200))] {
+            assert!(hosts.admit_certificate(&format!("{sns}{other}")).is_none(), "{other}");
         }
     }
 

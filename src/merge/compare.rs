@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::canonical::{canonical, same};
-use crate::model::{BaseField, Drift, FieldDef, FieldKind, Flow, MatchKind, ModuleId, Side, Value, Verdict, Why};
+use super::transform::{carry, folded};
+use crate::model::{
+    BaseField, Drift, FieldDef, FieldKind, Flow, MatchKind, Membership, ModuleId, Side, Value, Verdict, Why,
+};
 
 /// What the comparison must know about links and match tables.
 pub trait References {
@@ -38,10 +41,12 @@ pub enum Translated {
     Unlinked,
     /// It names a person or lead source without a match: left out, never guessed (E2).
     Unmatched,
+    /// It is an option that the field's value table does not know: never guessed (V-19).
+    UnknownOption,
 }
 
-/// Carries `value` of `field` from one side to the other: references through their links, everything
-/// else as it is.
+/// Carries `value` of `field` from one side to the other: references through their links, mapped values by
+/// their field's transform, everything else as it is.
 pub fn translate(field: &FieldDef, from: Side, value: &Value, references: &dyn References) -> Translated {
     let look_up = |find: &dyn Fn(&str) -> Option<String>, missing: Translated| match canonical(field.kind, value) {
         Value::Text(id) => find(&id).map_or(missing, |there| Translated::Value(Value::Text(there))),
@@ -50,11 +55,11 @@ pub fn translate(field: &FieldDef, from: Side, value: &Value, references: &dyn R
     match field.kind {
         FieldKind::Reference(module) => look_up(&|id| references.counterpart(module, from, id), Translated::Unlinked),
         FieldKind::Match(kind) => look_up(&|id| references.matched(kind, from, id), Translated::Unmatched),
-        _ => Translated::Value(value.clone()),
+        _ => carry(field, from, value).map_or(Translated::UnknownOption, Translated::Value),
     }
 }
 
-/// Whether iVvy's and the CRM's value mean the same; `None` when a reference cannot be translated.
+/// Whether iVvy's and the CRM's value mean the same; `None` when a reference or option cannot be translated.
 pub fn equal_across(field: &FieldDef, ivvy: &Value, crm: &Value, references: &dyn References) -> Option<bool> {
     if ivvy.is_empty() && crm.is_empty() {
         return Some(true);
@@ -62,9 +67,9 @@ pub fn equal_across(field: &FieldDef, ivvy: &Value, crm: &Value, references: &dy
     match translate(field, Side::Ivvy, ivvy, references) {
         Translated::Value(there) => {
             // A CRM reference that is not linked is certainly not this one.
-            Some(same(field.kind, &there, crm))
+            Some(same(field.kind, &folded(field, &there), &folded(field, crm)))
         }
-        Translated::Unlinked | Translated::Unmatched => None,
+        Translated::Unlinked | Translated::Unmatched | Translated::UnknownOption => None,
     }
 }
 
@@ -119,8 +124,11 @@ pub fn compare(
         // Both keep what they have: that is agreed, so that a match made later is offered, not carried out.
         None if matches!(field.kind, FieldKind::Match(_)) => return Compared::of(Verdict::Agree, Why::Unmatched),
         // Only a write towards the CRM needs the missing counterpart.
-        None if ivvy_moved => return Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
+        None if ivvy_moved => return Compared::of(Verdict::Conflict, unknown(field)),
         None => {}
+    }
+    if let Some(rule) = field.membership {
+        return compare_membership(rule, base, ivvy, crm);
     }
     if !ivvy_moved {
         return one_moved(field, Side::Crm, crm, references);
@@ -132,7 +140,10 @@ pub fn compare(
         return never_agreed(field, ivvy, crm, references);
     }
     if field.kind == FieldKind::Choices {
-        return Compared { merged: Some(join_sets(base, ivvy, crm)), ..Compared::of(Verdict::Merge, Why::SetsJoined) };
+        return match joined(field, base, ivvy, crm) {
+            Some(merged) => Compared { merged: Some(merged), ..Compared::of(Verdict::Merge, Why::SetsJoined) },
+            None => Compared::of(Verdict::Conflict, Why::OptionUnknown),
+        };
     }
     Compared::of(Verdict::Conflict, Why::BothChanged)
 }
@@ -174,6 +185,7 @@ fn one_moved(field: &FieldDef, side: Side, value: &Value, references: &dyn Refer
         Translated::Value(_) => {}
         Translated::Unlinked => return Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
         Translated::Unmatched => return Compared::of(Verdict::Agree, Why::Unmatched),
+        Translated::UnknownOption => return Compared::of(Verdict::Conflict, Why::OptionUnknown),
     }
     match side {
         Side::Ivvy => Compared::of(Verdict::ToCrm, Why::IvvyChanged),
@@ -193,6 +205,7 @@ fn never_agreed(field: &FieldDef, ivvy: &Value, crm: &Value, references: &dyn Re
             Translated::Value(_) => Compared::of(Verdict::ToIvvy, Why::Fill),
             Translated::Unlinked => Compared::of(Verdict::Conflict, Why::ReferenceUnlinked),
             Translated::Unmatched => Compared::of(Verdict::Agree, Why::Unmatched),
+            Translated::UnknownOption => Compared::of(Verdict::Conflict, Why::OptionUnknown),
         }
     };
     match (ivvy.is_empty(), crm.is_empty()) {
@@ -235,15 +248,53 @@ fn compare_constant_id(field: &FieldDef, base: &BaseField, ivvy: &Value, crm: &V
     }
 }
 
-/// (base ∪ added on either side) − removed on either side. Commutes (I29).
-fn join_sets(base: &BaseField, ivvy: &Value, crm: &Value) -> Value {
+/// Sets of groups that differ are joined, whichever side moved. What the CRM alone took away is put back
+/// there unless removals are mirrored (`docs/decisions/0013`).
+fn compare_membership(rule: Membership, base: &BaseField, ivvy: &Value, crm: &Value) -> Compared {
+    let heard: &[Side] = if rule.mirror_removals { &Side::BOTH } else { &[Side::Ivvy] };
+    let joined = join_sets(base, ivvy, crm, heard);
+    let as_in = |value: &Value| same(FieldKind::Choices, &joined, value);
+    let kept = !as_in(&join_sets(base, ivvy, crm, &Side::BOTH));
+    match (as_in(ivvy), as_in(crm)) {
+        (true, _) => Compared::of(Verdict::ToCrm, if kept { Why::MembershipKept } else { Why::IvvyChanged }),
+        (_, true) => Compared::of(Verdict::ToIvvy, Why::CrmChanged),
+        _ => Compared { merged: Some(joined), ..Compared::of(Verdict::Merge, Why::SetsJoined) },
+    }
+}
+
+/// Why a value cannot be carried over, by what the field holds.
+fn unknown(field: &FieldDef) -> Why {
+    if field.transform.is_none() { Why::ReferenceUnlinked } else { Why::OptionUnknown }
+}
+
+/// Both sides' sets joined, in iVvy's words; `None` when the CRM's cannot be put into them.
+fn joined(field: &FieldDef, base: &BaseField, ivvy: &Value, crm: &Value) -> Option<Value> {
+    if field.transform.is_none() {
+        return Some(join_sets(base, ivvy, crm, &Side::BOTH));
+    }
+    let then = base.crm.as_ref().map(|then| carry(field, Side::Crm, then));
+    let base = match then {
+        None => base.clone(),
+        Some(then) => BaseField { crm: Some(then?), ..base.clone() },
+    };
+    Some(join_sets(&base, ivvy, &carry(field, Side::Crm, crm)?, &Side::BOTH))
+}
+
+/// (base ∪ added on either side) − removed on a side that is heard. Commutes when both are (I29).
+fn join_sets(base: &BaseField, ivvy: &Value, crm: &Value, heard: &[Side]) -> Value {
     let members = |value: Option<&Value>| match value.map(|value| canonical(FieldKind::Choices, value)) {
         Some(Value::Set(members)) => members,
         _ => BTreeSet::new(),
     };
     let (now_ivvy, now_crm) = (members(Some(ivvy)), members(Some(crm)));
     let (then_ivvy, then_crm) = (members(base.ivvy.as_ref()), members(base.crm.as_ref()));
-    let removed: BTreeSet<&String> = then_ivvy.difference(&now_ivvy).chain(then_crm.difference(&now_crm)).collect();
+    let removed: BTreeSet<&String> = heard
+        .iter()
+        .flat_map(|side| match side {
+            Side::Ivvy => then_ivvy.difference(&now_ivvy),
+            Side::Crm => then_crm.difference(&now_crm),
+        })
+        .collect();
     Value::Set(now_ivvy.union(&now_crm).filter(|member| !removed.contains(member)).cloned().collect())
 }
 
@@ -304,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_side_without_a_base_counts_as_changed() {
-        let half = BaseField { ivvy: None, crm: Some("y".into()), disputed: false };
+        let half = BaseField { crm: Some("y".into()), ..BaseField::default() };
         let found = compare(&text_field(), &half, Some(&"c".into()), Some(&"y".into()), &NoReferences);
         assert_eq!(found.verdict, Verdict::ToCrm);
         let moved = compare(&text_field(), &half, Some(&"c".into()), Some(&"z".into()), &NoReferences);
@@ -366,6 +417,50 @@ mod tests {
         assert_eq!(run("", ""), (Verdict::Agree, Why::Equal));
     }
 
+    fn groups(names: &str) -> Value {
+        Value::Set(names.chars().map(|name| name.to_string()).collect())
+    }
+
+    fn joined(mirror_removals: bool, base: Option<(&str, &str)>, ivvy: &str, crm: &str) -> (Verdict, Option<Value>) {
+        let field = crate::model::module::groups_field(Membership { mirror_removals });
+        let base = base.map(|(x, y)| BaseField::agreed(groups(x), groups(y))).unwrap_or_default();
+        let found = compare(&field, &base, Some(&groups(ivvy)), Some(&groups(crm)), &NoReferences);
+        (found.verdict, found.merged)
+    }
+
+    #[test]
+    fn groups_are_joined_one_by_one_and_never_a_question_v18() {
+        for mirror in [false, true] {
+            assert_eq!(joined(mirror, None, "ab", "bc"), (Verdict::Merge, Some(groups("abc"))), "the first time, too");
+            assert_eq!(joined(mirror, None, "ab", "abc"), (Verdict::ToIvvy, None));
+            assert_eq!(joined(mirror, Some(("ab", "ab")), "ab", "abc"), (Verdict::ToIvvy, None));
+            assert_eq!(joined(mirror, Some(("ab", "ab")), "a", "ab"), (Verdict::ToCrm, None), "left in iVvy");
+            assert_eq!(joined(mirror, Some(("ab", "ab")), "a", "abc"), (Verdict::Merge, Some(groups("ac"))));
+            assert_eq!(joined(mirror, Some(("a", "a")), "a", "a"), (Verdict::Same, None));
+        }
+    }
+
+    #[test]
+    fn leaving_a_group_in_the_crm_leaves_it_in_ivvy_only_when_mirrored_v18() {
+        assert_eq!(joined(true, Some(("ab", "ab")), "ab", "a"), (Verdict::ToIvvy, None));
+        assert_eq!(joined(false, Some(("ab", "ab")), "ab", "a"), (Verdict::ToCrm, None), "the CRM shows it again");
+        assert_eq!(joined(false, Some(("ab", "ab")), "abd", "ac"), (Verdict::Merge, Some(groups("abcd"))));
+        assert_eq!(joined(false, Some(("ab", "ab")), "a", "b"), (Verdict::ToCrm, None), "what iVvy removed stays so");
+    }
+
+    proptest! {
+        #[test]
+        fn towards_ivvy_a_set_only_grows_unless_removals_are_mirrored_v18(
+            x in any_set(), y in any_set(), z in any_set(),
+        ) {
+            let Value::Set(now) = &x else { unreachable!() };
+            let Value::Set(joined) = join_sets(&BaseField::agreed(z.clone(), z), &x, &y, &[Side::Ivvy]) else {
+                unreachable!()
+            };
+            prop_assert!(joined.is_superset(now));
+        }
+    }
+
     fn any_set() -> impl Strategy<Value = Value> {
         prop::collection::btree_set("[a-e]", 0..4).prop_map(Value::Set)
     }
@@ -373,8 +468,8 @@ mod tests {
     proptest! {
         #[test]
         fn set_merge_commutes_i29(x in any_set(), y in any_set(), zx in any_set(), zy in any_set()) {
-            let forth = join_sets(&BaseField::agreed(zx.clone(), zy.clone()), &x, &y);
-            let back = join_sets(&BaseField::agreed(zy, zx), &y, &x);
+            let forth = join_sets(&BaseField::agreed(zx.clone(), zy.clone()), &x, &y, &Side::BOTH);
+            let back = join_sets(&BaseField::agreed(zy, zx), &y, &x, &Side::BOTH);
             prop_assert_eq!(forth, back);
         }
 
@@ -383,8 +478,8 @@ mod tests {
             x in "[ab]{0,1}", y in "[ab]{0,1}", zx in prop::option::of("[ab]{0,1}"), zy in prop::option::of("[ab]{0,1}"),
         ) {
             let field = text_field();
-            let base = BaseField { ivvy: zx.clone().map(Value::Text), crm: zy.clone().map(Value::Text), disputed: false };
-            let swapped = BaseField { ivvy: zy.map(Value::Text), crm: zx.map(Value::Text), disputed: false };
+            let base = BaseField { ivvy: zx.clone().map(Value::Text), crm: zy.clone().map(Value::Text), ..BaseField::default() };
+            let swapped = BaseField { ivvy: zy.map(Value::Text), crm: zx.map(Value::Text), ..BaseField::default() };
             let forth = compare(&field, &base, Some(&Value::Text(x.clone())), Some(&Value::Text(y.clone())), &NoReferences);
             let back = compare(&field, &swapped, Some(&Value::Text(y)), Some(&Value::Text(x)), &NoReferences);
             let mirrored = match back.verdict {

@@ -7,9 +7,11 @@ pub mod canonical;
 pub mod compare;
 pub mod explain;
 pub mod flap;
+pub mod mapping;
 pub mod matching;
 pub mod people;
 pub mod plan;
+pub mod transform;
 
 pub use canonical::same;
 pub use compare::{References, Translated};

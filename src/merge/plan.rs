@@ -3,9 +3,10 @@
 
 use super::canonical::same;
 use super::compare::{References, Translated, compare, settle_drift, translate};
+use super::transform::carry;
 use crate::model::{
-    Base, BaseField, Choice, Drift, FieldDef, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side, Value, Verdict,
-    Why,
+    Base, BaseField, Choice, Drift, FieldDef, FieldKind, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side,
+    Transform, Value, Verdict, Why,
 };
 
 /// The plan of a linked pair. `drafts` are the rows of the plan before: a choice made there survives
@@ -24,10 +25,15 @@ pub fn of_pair(
         let agreed = base.fields.get(field.name.as_ref()).unwrap_or(&none);
         let (x, y) = (ivvy.fields.get(field.name.as_ref()), crm.fields.get(field.name.as_ref()));
         let mut found = compare(field, agreed, x, y, references);
-        let own = def.flow == Flow::ToCrm;
+        // In a two-way module a first difference is asked about: nobody has said yet that the CRM's is a copy.
+        let drifted = match found.why {
+            Why::NotOwner => true,
+            Why::BothChanged => !field.at_creation && !agreed.disputed,
+            _ => false,
+        };
         if field.enforced {
             found = settle_drift(found, agreed, x, field.kind, Drift::Revert);
-        } else if own || field.at_creation && found.why == Why::NotOwner {
+        } else if def.flow == Flow::ToCrm || field.flow == Flow::ToCrm && drifted {
             found = settle_drift(found, agreed, x, field.kind, def.drift);
         }
         let mut row = FieldPlan {
@@ -72,8 +78,8 @@ fn carry_draft(row: &mut FieldPlan, draft: &FieldPlan) {
     }
 }
 
-/// The plan of a record that is to be created on the other side: every non-empty field that may be
-/// written there.
+/// The plan of a record that is to be created on the other side: every field that may be written there and
+/// has a value or a default.
 pub fn of_create(
     def: &ModuleDef,
     source_side: Side,
@@ -83,7 +89,7 @@ pub fn of_create(
     drafts: &[FieldPlan],
 ) -> Plan {
     let target = source_side.other();
-    let fields = def.fields.iter().filter(|field| field.kind != crate::model::FieldKind::ConstantId).map(|field| {
+    let fields = def.fields.iter().filter(|field| field.kind != FieldKind::ConstantId).map(|field| {
         let value = source.fields.get(field.name.as_ref()).cloned();
         let held = target_fields.iter().any(|name| *name == field.name) && given(field, target);
         let (verdict, why) = match &value {
@@ -91,7 +97,9 @@ pub fn of_create(
                 Translated::Value(_) => (toward(target), Why::Create),
                 Translated::Unlinked => (Verdict::Conflict, Why::ReferenceUnlinked),
                 Translated::Unmatched => (Verdict::Same, Why::Unmatched),
+                Translated::UnknownOption => (Verdict::Conflict, Why::OptionUnknown),
             },
+            _ if held && field.default.is_some() => (toward(target), Why::Default),
             _ => (Verdict::Same, Why::Absent),
         };
         let (ivvy, crm) = if source_side == Side::Ivvy { (value, None) } else { (None, value) };
@@ -117,8 +125,57 @@ pub fn of_create(
         Side::Ivvy => plan.ivvy = Some(source.id.clone()),
         Side::Crm => plan.crm = Some(source.id.clone()),
     }
-    plan.summary = format!("create in {}", target.title());
+    plan.summary = creation(def, &plan, target);
     plan
+}
+
+/// Sets aside what refers to records of the module itself that have no counterpart yet (the parent of a
+/// company), where the record can do without: it holds up nothing else of the record. Returns whether there
+/// was anything.
+pub fn set_aside_own(def: &ModuleDef, plan: &mut Plan) -> bool {
+    let mut any = false;
+    for row in &mut plan.fields {
+        if row.why == Why::ReferenceUnlinked
+            && row.choice.is_none()
+            && def.field(&row.field).is_some_and(|f| own(def, f))
+        {
+            row.verdict = Verdict::Same;
+            any = true;
+        }
+    }
+    if any {
+        plan.summary = match (&plan.ivvy, &plan.crm) {
+            (Some(_), Some(_)) => summary(def, plan),
+            (None, _) => creation(def, plan, Side::Ivvy),
+            (_, None) => creation(def, plan, Side::Crm),
+        };
+    }
+    any
+}
+
+/// Whether the field names a record of the same module, and no record must have it.
+pub fn own(def: &ModuleDef, field: &FieldDef) -> bool {
+    field.kind == FieldKind::Reference(def.id) && field.required_on.is_none()
+}
+
+/// What is said of a record that is to be created on `target`.
+fn creation(def: &ModuleDef, plan: &Plan, target: Side) -> String {
+    match later(def, plan) {
+        later if later.is_empty() => format!("create in {}", target.title()),
+        later => format!("create in {}; waits: {later}", target.title()),
+    }
+}
+
+/// Titles of the fields that were set aside until the record they name has a counterpart.
+fn later(def: &ModuleDef, plan: &Plan) -> String {
+    titles(def, plan, &|row| row.verdict == Verdict::Same && row.why == Why::ReferenceUnlinked)
+}
+
+/// Titles of the fields whose row is `wanted`.
+fn titles(def: &ModuleDef, plan: &Plan, wanted: &dyn Fn(&FieldPlan) -> bool) -> String {
+    let rows = plan.fields.iter().filter(|row| wanted(row));
+    let titles = rows.map(|row| def.field(&row.field).map_or(row.field.as_str(), |field| field.title.as_ref()));
+    titles.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a new record on `side` gets the field.
@@ -135,15 +192,7 @@ fn toward(side: Side) -> Verdict {
 
 /// One sentence without values: which fields go where.
 fn summary(def: &ModuleDef, plan: &Plan) -> String {
-    let titles = |wanted: &dyn Fn(&FieldPlan) -> bool| {
-        let titles: Vec<&str> = plan
-            .fields
-            .iter()
-            .filter(|row| wanted(row))
-            .map(|row| def.field(&row.field).map_or(row.field.as_str(), |field| field.title.as_ref()))
-            .collect();
-        titles.join(", ")
-    };
+    let titles = |wanted: &dyn Fn(&FieldPlan) -> bool| titles(def, plan, wanted);
     let conflicts = titles(&|row| row.unsolved());
     let to_crm = titles(&|row| row.verdict == Verdict::ToCrm);
     let to_ivvy = titles(&|row| row.verdict == Verdict::ToIvvy);
@@ -155,6 +204,7 @@ fn summary(def: &ModuleDef, plan: &Plan) -> String {
         ("to iVvy: ", to_ivvy),
         ("join: ", joined),
         ("changed in the CRM, as it may: ", drifted),
+        ("waits: ", later(def, plan)),
     ];
     let text: Vec<String> =
         parts.into_iter().filter(|(_, list)| !list.is_empty()).map(|(what, list)| format!("{what}{list}")).collect();
@@ -185,12 +235,13 @@ fn written(field: &FieldDef, row: &FieldPlan, side: Side, creates: bool, referen
         return None;
     }
     let value = match (&row.choice, row.verdict) {
-        (Some(Choice::Custom(value)), _) => value.clone(),
+        // Somebody who types an option types iVvy's.
+        (Some(Choice::Custom(value)), _) => in_words_of(field, side, value)?,
         (Some(Choice::Each { .. }), _) => row.result_on(side)?.clone(),
         (Some(choice), _) if *choice == Choice::side(side) => return None,
         (Some(_), _) => carried(field, row, side, references)?,
         (None, verdict) if verdict == toward(side) => carried(field, row, side, references)?,
-        (None, Verdict::Merge) => row.merged.clone()?,
+        (None, Verdict::Merge) => in_words_of(field, side, row.merged.as_ref()?)?,
         (None, _) => return None,
     };
     match row.on(side) {
@@ -199,11 +250,22 @@ fn written(field: &FieldDef, row: &FieldPlan, side: Side, creates: bool, referen
     }
 }
 
+/// A value that stands in iVvy's words, in those of `side`.
+fn in_words_of(field: &FieldDef, side: Side, value: &Value) -> Option<Value> {
+    match (&field.transform, side) {
+        (Transform::Values(_), Side::Crm) => carry(field, Side::Ivvy, value),
+        _ => Some(value.clone()),
+    }
+}
+
 /// The other side's value of the row, carried over to `side`.
 fn carried(field: &FieldDef, row: &FieldPlan, side: Side, references: &dyn References) -> Option<Value> {
+    if row.why == Why::Default {
+        return in_words_of(field, side, field.default.as_ref()?);
+    }
     match translate(field, side.other(), row.on(side.other())?, references) {
         Translated::Value(value) => Some(value),
-        Translated::Unlinked | Translated::Unmatched => None,
+        Translated::Unlinked | Translated::Unmatched | Translated::UnknownOption => None,
     }
 }
 
@@ -328,6 +390,36 @@ mod tests {
             assert_eq!(plan.unsolved(), 0, "nobody is asked: {case}");
             assert_eq!(patch(&def, &plan, Side::Crm, &NoReferences).get(EMAIL_OPT_OUT), expected.as_ref(), "{case}");
             assert!(patch(&def, &plan, Side::Ivvy, &NoReferences).is_empty(), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_field_ivvy_owns_in_a_two_way_module_drifts_by_policy_but_its_first_difference_is_a_question_v72() {
+        let verdict = |drift, was: Option<&str>, ivvy: &str, crm: &str| {
+            let mut def = ModuleDef { drift, ..ModuleId::Companies.def() };
+            def.fields.push(FieldDef::to_crm("custom.9", "Rating", FieldKind::Text));
+            let before = was.map(|was| base(&[("custom.9", was)])).unwrap_or_default();
+            let (ivvy, crm) = (record("1", &[("custom.9", ivvy)]), record("c", &[("custom.9", crm)]));
+            of_pair(&def, &ivvy, &crm, &before, &NoReferences, &[]).field("custom.9").map(|row| (row.verdict, row.why))
+        };
+        assert_eq!(verdict(Drift::Ignore, Some("a"), "a", "b"), Some((Verdict::Same, Why::Drift)));
+        assert_eq!(verdict(Drift::Ignore, Some("a"), "c", "b"), Some((Verdict::ToCrm, Why::IvvyChanged)));
+        assert_eq!(verdict(Drift::Hold, Some("a"), "a", "b"), Some((Verdict::Conflict, Why::NotOwner)));
+        assert_eq!(verdict(Drift::Ignore, None, "a", "b"), Some((Verdict::Conflict, Why::NeverAgreed)));
+    }
+
+    #[test]
+    fn an_unpaired_parent_is_set_aside_and_an_unpaired_company_of_a_contact_is_not_v74() {
+        for (module, field, aside) in [(ModuleId::Companies, "parent", true), (ModuleId::Contacts, "company", false)] {
+            let def = module.def();
+            let targets: Vec<String> = def.fields.iter().map(|field| field.name.to_string()).collect();
+            let source = record("1", &[("email", "a@b.example"), (field, "9")]);
+            let mut plan = of_create(&def, Side::Ivvy, &source, &targets, &NoReferences, &[]);
+            assert_eq!((plan.unsolved(), plan.summary.as_str()), (1, "create in CRM"));
+            assert_eq!(set_aside_own(&def, &mut plan), aside);
+            assert_eq!(plan.unsolved(), usize::from(!aside));
+            assert!(!patch(&def, &plan, Side::Crm, &NoReferences).contains_key(field));
+            assert_eq!(plan.summary.contains("waits: Parent company"), aside, "{}", plan.summary);
         }
     }
 

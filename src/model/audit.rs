@@ -90,6 +90,16 @@ pub enum AuditEvent {
         /// What.
         what: String,
     },
+    /// A version of the module's field map was made.
+    Mapped {
+        /// Which.
+        version: u32,
+        /// What it changed.
+        what: String,
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// The daemon started on this store.
     Started {
         /// Program version.

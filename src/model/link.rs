@@ -26,6 +26,11 @@ pub struct Link {
 }
 
 impl Link {
+    /// Whether the two records are each other's counterparts, at rest or not.
+    pub fn stands(&self) -> bool {
+        self.state != LinkState::Tombstone
+    }
+
     /// The record id on `side`.
     pub fn on(&self, side: Side) -> &RecordId {
         match side {
@@ -41,6 +46,9 @@ impl Link {
 pub enum LinkState {
     /// In force.
     Linked,
+    /// In force, and at rest: one of the two was converted in its system, which lets nobody change it any
+    /// more. Nothing is carried over (P-05).
+    Converted,
     /// One record is gone and an operator (or policy) closed the pair; never re-created.
     Tombstone,
 }
@@ -59,12 +67,16 @@ pub struct BaseField {
     /// moved (`docs/decisions/0010`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disputed: bool,
+    /// The field was mapped when the pair was linked already: what the two sides hold when both have been
+    /// read is agreed as it stands (`docs/decisions/0014`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopts: bool,
 }
 
 impl BaseField {
     /// Both sides agreed on these values.
     pub fn agreed(ivvy: Value, crm: Value) -> Self {
-        Self { ivvy: Some(ivvy), crm: Some(crm), disputed: false }
+        Self { ivvy: Some(ivvy), crm: Some(crm), ..Self::default() }
     }
 
     /// The agreed value on `side`.
@@ -114,7 +126,7 @@ mod tests {
 
     #[test]
     fn an_agreed_null_survives_json_and_is_not_taken_for_never_agreed_i27() {
-        let base = BaseField { ivvy: Some(Value::Null), crm: None, disputed: false };
+        let base = BaseField { ivvy: Some(Value::Null), ..BaseField::default() };
         let json = serde_json::to_string(&base).unwrap();
         assert_eq!(serde_json::from_str::<BaseField>(&json).unwrap(), base);
     }

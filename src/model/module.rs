@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
-use super::Fields;
+use super::{Fields, Transform, Value};
 
 /// The two ends of a link.
 #[derive(
@@ -217,6 +217,11 @@ impl ModuleId {
         Self::ALL.into_iter().find(|module| module.number() == number)
     }
 
+    /// Which part of the catalogue it belongs to (V-02).
+    pub fn group(self) -> Group {
+        self.facts().group
+    }
+
     /// Whether it is kept in step when the configuration does not say so: optional means off (V-03).
     pub fn on_by_default(self) -> bool {
         self.facts().on_by_default
@@ -346,7 +351,7 @@ impl MatchKind {
 }
 
 /// Where a field or module may be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display, EnumString)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, EnumIter, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Flow {
@@ -428,6 +433,24 @@ pub struct FieldDef {
     /// (V-21).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub enforced: bool,
+    /// For a set of groups the record belongs to: it is brought together group by group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership: Option<Membership>,
+    /// What becomes of a value on its way to the other side (mapped custom fields).
+    #[serde(default, skip_serializing_if = "Transform::is_none")]
+    pub transform: Transform,
+    /// What a new record gets where the one it is made from has no value; in iVvy's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+}
+
+/// How groups that a record belongs to are brought together (V-18): each is joined and left by itself on
+/// iVvy's side, so two different sets are never a question, not even the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Whether who leaves a group in the CRM leaves it in iVvy too. Otherwise the CRM is shown again what
+    /// iVvy holds: towards iVvy the set only grows.
+    pub mirror_removals: bool,
 }
 
 impl FieldDef {
@@ -440,6 +463,9 @@ impl FieldDef {
             required_on: None,
             at_creation: false,
             enforced: false,
+            membership: None,
+            transform: Transform::None,
+            default: None,
         }
     }
 
@@ -460,6 +486,11 @@ impl FieldDef {
 
     pub(crate) const fn enforced(mut self) -> Self {
         self.enforced = true;
+        self
+    }
+
+    pub(crate) const fn membership(mut self, membership: Membership) -> Self {
+        self.membership = Some(membership);
         self
     }
 
@@ -526,6 +557,15 @@ pub const EXTERNAL_ID: &str = "external_id";
 /// On the iVvy side its value is derived from the iVvy id.
 pub const IVVY_KEY: &str = "ivvy_key";
 
+/// Name of the optional field that holds the subscription groups of a contact (V-18). Its members are the
+/// names the configuration gives the groups, the same on both sides; other groups are no part of it.
+pub const GROUPS: &str = "groups";
+
+/// [`GROUPS`], as the catalogue has it once groups are configured.
+pub fn groups_field(membership: Membership) -> FieldDef {
+    FieldDef::new(GROUPS, "Subscription groups", FieldKind::Choices).membership(membership)
+}
+
 /// The external key Tandem writes into the CRM for an iVvy record: `contact-123`, or
 /// `acme-contact-123` when several accounts share one CRM. Characters `[A-Za-z0-9_-]` only
 /// (`contracts/crm.md` 9).
@@ -533,5 +573,36 @@ pub fn external_key(scope: Option<&str>, module: ModuleId, ivvy_id: &str) -> Str
     match scope {
         Some(scope) => format!("{scope}-{}-{ivvy_id}", module.singular()),
         None => format!("{}-{ivvy_id}", module.singular()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seven_modules_have_these_names_and_groups_and_leads_is_an_eighth_v02() {
+        let named = |group: Group| -> Vec<&str> {
+            ModuleId::ALL.into_iter().filter(|id| id.group() == group).map(ModuleId::title).collect()
+        };
+        assert_eq!(named(Group::Common), ["Contacts", "Leads", "Contact Emails"]);
+        assert_eq!(named(Group::Events), ["Events", "Attendees", "Registrations"]);
+        assert_eq!(named(Group::Venues), ["Companies", "Quotes & Bookings"]);
+        let stable: Vec<&str> = ModuleId::ALL.into_iter().map(Into::into).collect();
+        let expected = [
+            "companies",
+            "contacts",
+            "leads",
+            "events",
+            "attendees",
+            "registrations",
+            "quotes_and_bookings",
+            "contact_emails",
+        ];
+        assert_eq!(stable, expected, "as configuration, command line and logs call them");
+        for id in ModuleId::ALL {
+            assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!((id.def().group, id.def().flow), (id.group(), id.flow()));
+        }
     }
 }

@@ -63,6 +63,14 @@ pub enum Why {
     Reverted,
     /// The person or lead source has no counterpart in the match tables: left out, never guessed (C-13, C-24).
     Unmatched,
+    /// The CRM left a group; iVvy's record is still in it, which the CRM is shown again (V-18).
+    MembershipKept,
+    /// One of the records was converted in its system, and takes no more changes (P-05).
+    Converted,
+    /// The field's value table does not know one of the options: never guessed (V-19).
+    OptionUnknown,
+    /// The record is created with the field's default, for want of a value (V-19).
+    Default,
 }
 
 /// One row of the diff pane.

@@ -26,13 +26,21 @@ pub struct Record {
     /// The remote has archived it (Odoo `active = false`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub archived: bool,
+    /// For a lead: the contact of the same system that it is about (iVvy), or that it became (CRM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<RecordId>,
+    /// It is a lead no longer: its system has turned it into a contact or an opportunity (P-05).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub converted: bool,
 }
 
 impl Record {
     /// Fingerprint of everything that could matter to a plan; the stamp and version are left out,
     /// because a remote may move them without changing anything (`engine.md` 5.6).
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&(&self.id, &self.fields, self.anonymised, self.archived))
+        let record = (&self.id, &self.fields, self.anonymised, self.archived);
+        // As it was before leads could be converted, so that an upgrade is not taken for a change.
+        if self.converted { Fingerprint::of(&(record, &self.person)) } else { Fingerprint::of(&record) }
     }
 }
 

@@ -16,7 +16,7 @@ pub mod transport;
 
 pub use lane::Lane;
 pub use port::{
-    Capabilities, Class, ConditionalWrite, DeleteEvidence, Entry, FieldDefinition, Guarantee, IdempotentCreate,
-    Listing, MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
+    Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, Entry, FieldDefinition, Guarantee,
+    IdempotentCreate, Listing, MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 pub use transport::{Transport, TransportError};

@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::mapping::FieldDefinition;
 pub use crate::model::matching::Entry;
-use crate::model::{FieldKind, Fields, MatchKind, ModuleId, Record, RecordId, Timestamp};
+use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId, Timestamp};
 
 /// How a remote refuses a write over a version we have not seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,21 @@ pub enum Listing {
     /// By offset: rows can shift between pages; the adapter checks an anchor and reports
     /// [`Class::Shifted`].
     Offset,
+}
+
+/// How a system turns a lead into somebody it does business with (P-05). Declared, never guessed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conversion {
+    /// It does not, or nothing shows it.
+    #[default]
+    None,
+    /// The lead is closed for good and names the contact it became ([`Record::person`]).
+    NewContact,
+    /// The same record goes on as an opportunity, perhaps with a new contact ([`Record::person`]).
+    InPlace,
+    /// The same record goes on as an opportunity of the contact it was about all along. A direct read tells.
+    SamePerson,
 }
 
 /// What a system can do for one module. Declared, never guessed by the engine.
@@ -151,21 +167,6 @@ pub struct Probe {
     pub round_trip_ms: u64,
 }
 
-/// A field the remote has, for the mapping of custom fields (V-19).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FieldDefinition {
-    /// The remote's name or id of the field.
-    pub name: String,
-    /// Its label (remote text).
-    pub title: String,
-    /// Our reading of its type; `None` for types that cannot be synced (files, static text).
-    pub kind: Option<FieldKind>,
-    /// Whether values may be written.
-    pub writable: bool,
-    /// Closed list of values: (value, label).
-    pub options: Vec<(String, String)>,
-}
-
 /// What a system can do for one match table. Declared, never guessed by the engine (C-09, C-17 to C-19).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MatchSupport {
@@ -173,6 +174,9 @@ pub struct MatchSupport {
     pub list: bool,
     /// Entries can be created. Never true for staff (P-07).
     pub create: bool,
+    /// One person can be looked up by e-mail address (C-11). Never true for lead sources.
+    #[serde(default)]
+    pub staff_by_email: bool,
 }
 
 /// Whether a failed call may have had an effect.
@@ -255,6 +259,11 @@ pub trait Remote: Send + Sync + fmt::Debug {
     /// left out of plans. None at all: the system has no place for the module, and it cannot be switched on.
     fn fields(&self, module: ModuleId) -> Vec<String>;
 
+    /// Which of those it is only given once the record stands, by a write of their own.
+    fn fields_after_creation(&self, _module: ModuleId) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Tests the connection and measures the clock skew.
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>>;
 
@@ -293,6 +302,12 @@ pub trait Remote: Send + Sync + fmt::Debug {
         expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>>;
 
+    /// How it converts leads. What it converted comes along in listings or is found by a direct read, marked
+    /// [`Record::converted`].
+    fn conversion(&self) -> Conversion {
+        Conversion::None
+    }
+
     /// What it can do for the match table `kind`. Nothing, unless it says so.
     fn match_support(&self, _kind: MatchKind) -> MatchSupport {
         MatchSupport::default()
@@ -300,6 +315,12 @@ pub trait Remote: Send + Sync + fmt::Debug {
 
     /// Every entry of `kind`, inactive ones included, over as many pages as it takes.
     fn entries(&self, _kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// The people with this e-mail address, whatever its case, inactive ones included; nobody is an empty
+    /// answer, never an error. Only where [`MatchSupport::staff_by_email`] is declared.
+    fn find_staff<'a>(&'a self, _email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 

@@ -274,7 +274,8 @@ fn pick<T: Copy>(entropy: &Entropy, choices: &[T]) -> T {
     choices[index_below(entropy, choices.len())]
 }
 
-const HOSTILE: &[&str] = &[
+/// What attackers put into names: sequences for terminals, characters nobody sees, lines that pretend.
+pub const HOSTILE: &[&str] = &[
     "\u{1b}[2J\u{1b}[1;31mOWNED\u{1b}[0m",
     "\u{1b}]52;c;cm0gLXJmIH4=\u{7}",
     "\u{1b}]8;;https://evil.example/\u{1b}\\click\u{1b}]8;;\u{1b}\\",

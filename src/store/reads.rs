@@ -9,13 +9,13 @@ use super::matching::{self, MatchFilter};
 use super::meta;
 use super::source::{Source, View};
 use super::tx::Tx;
-use super::{audit, intents, items, links, page, records};
+use super::{audit, intents, items, links, mapping, page, records, runs};
 use crate::model::guard::Guard;
 use crate::model::matching::{MatchRow, MatchState, SourceIntent};
 use crate::model::query::{AuditQuery, PageQuery, Rows};
 use crate::model::{
-    AuditRow, Base, Cursor, Decision, Intent, Item, ItemId, Link, LinkId, MatchKind, ModuleId, Observation, PairKey,
-    Reason, RecordId, Seq, Side, State, Timestamp,
+    AuditRow, Base, Cursor, Decision, FieldMap, Intent, Item, ItemId, Link, LinkId, MatchKind, ModuleId, Observation,
+    PairKey, Reason, RecordId, RunRow, Seq, Side, State, Timestamp,
 };
 
 /// Read access. Implemented by [`View`] (a snapshot) and [`Tx`] (which sees its own writes). Every
@@ -84,6 +84,11 @@ pub trait Reads {
     /// Records that name this counterpart, in id order.
     fn by_external_key(&self, module: ModuleId, side: Side, key: &str, limit: usize) -> Result<Vec<RecordId>> {
         records::by_external_key(self.source(), module, side, key, limit)
+    }
+
+    /// Leads that are about this contact of their own system, or became it, in id order.
+    fn by_person(&self, module: ModuleId, side: Side, person: &RecordId, limit: usize) -> Result<Vec<RecordId>> {
+        records::by_person(self.source(), module, side, person, limit)
     }
 
     /// Records to look at, oldest mark first, each at most once.
@@ -267,9 +272,29 @@ pub trait Reads {
         audit::rows(self.source(), query)
     }
 
+    /// Runs of a module, newest first, from the one before number `before`.
+    fn runs(&self, module: ModuleId, before: Option<u64>, limit: usize) -> Result<Vec<RunRow>> {
+        runs::runs(self.source(), module, before, limit)
+    }
+
     /// Checks the audit chain: how many rows were checked, and the first that does not fit.
     fn audit_verify(&self) -> Result<(u64, Option<Seq>)> {
         audit::verify(self.source())
+    }
+
+    /// The newest version of a module's field map.
+    fn newest_field_map(&self, module: ModuleId) -> Result<Option<FieldMap>> {
+        mapping::newest(self.source(), module)
+    }
+
+    /// One version of a module's field map.
+    fn field_map(&self, module: ModuleId, version: u32) -> Result<Option<FieldMap>> {
+        mapping::version(self.source(), module, version)
+    }
+
+    /// Every version of a module's field map, oldest first.
+    fn field_maps(&self, module: ModuleId) -> Result<Vec<FieldMap>> {
+        mapping::all(self.source(), module)
     }
 
     /// A free-form value.

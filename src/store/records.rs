@@ -1,4 +1,4 @@
-//! What was seen of the remotes: observations with their two indexes, the journal of records to look
+//! What was seen of the remotes: observations with their indexes, the journal of records to look
 //! at, cursors and guards.
 
 use super::codec::{self, VERSION};
@@ -52,6 +52,16 @@ pub(super) fn by_external_key(
     limit: usize,
 ) -> Result<Vec<RecordId>> {
     by_text(source, Tab::ExternalKeys, module, side, external, limit)
+}
+
+pub(super) fn by_person(
+    source: &dyn Source,
+    module: ModuleId,
+    side: Side,
+    person: &RecordId,
+    limit: usize,
+) -> Result<Vec<RecordId>> {
+    by_text(source, Tab::People, module, side, person.as_str(), limit)
 }
 
 fn by_text(
@@ -111,11 +121,21 @@ fn unpack(row: &[u8]) -> Result<(Parts, Observation)> {
     Ok((parts, codec::json(json)?))
 }
 
+/// The index row of the contact a record is about. That part does not stand at the front of the row, whose
+/// form is older than it.
+fn person_row(observation: &Observation) -> Option<IndexRow> {
+    let person = keys::indexed(observation.record.person.as_ref()?.as_str());
+    let key = side_prefix(observation.module, observation.side).text(&person);
+    Some(IndexRow::bare(Tab::People, key.raw(observation.record.id.as_str().as_bytes())))
+}
+
 /// The index rows an observation row must have, from its key and its content (not from its front).
 pub(super) fn observation_index_rows(key: &[u8], row: &[u8]) -> Result<Vec<IndexRow>> {
     let (head, record) = keys::split(key, 2)?;
     let (_, observation) = unpack(row)?;
-    Ok(Parts::of(&observation).index_rows(keys::module_of(head[0])?, keys::side_of(head[1])?, record))
+    let mut rows = Parts::of(&observation).index_rows(keys::module_of(head[0])?, keys::side_of(head[1])?, record);
+    rows.extend(person_row(&observation));
+    Ok(rows)
 }
 
 pub(super) fn dirty(source: &dyn Source, module: ModuleId, limit: usize) -> Result<Vec<(Side, RecordId)>> {
@@ -154,6 +174,16 @@ impl Tx<'_> {
                 self.remove(row.tab, &row.key)?;
             }
             for row in new.index_rows(module, side, bytes) {
+                self.insert(row.tab, &row.key, &row.value)?;
+            }
+        }
+        if module == ModuleId::Leads {
+            let old = self::observation(self, module, side, record)?.as_ref().and_then(person_row);
+            let new = person_row(observation);
+            if let Some(row) = old.filter(|old| Some(old) != new.as_ref()) {
+                self.remove(row.tab, &row.key)?;
+            }
+            if let Some(row) = new {
                 self.insert(row.tab, &row.key, &row.value)?;
             }
         }

@@ -47,6 +47,8 @@ pub enum Tab {
     Identities,
     /// module·side·text·id → (). Derived.
     ExternalKeys,
+    /// module·side·contact it is about·id → (). Derived.
+    People,
     /// module·number·side·id → (). Records to look at, oldest first.
     Dirty,
     /// module·side·id → number. Derived.
@@ -77,11 +79,15 @@ pub enum Tab {
     DeliveryTimes,
     /// module·side·id → number. Records to be read directly.
     Nudges,
+    /// module·number → run. The last sweeps of each module.
+    Runs,
+    /// module·version → field map.
+    FieldMaps,
 }
 
 impl Tab {
     /// What can be computed again from the other tables.
-    pub(super) const DERIVED: [Self; 17] = [
+    pub(super) const DERIVED: [Self; 18] = [
         Self::Items,
         Self::Queue,
         Self::Reasons,
@@ -94,6 +100,7 @@ impl Tab {
         Self::ModuleLinks,
         Self::Identities,
         Self::ExternalKeys,
+        Self::People,
         Self::DirtyAt,
         Self::IntentRecords,
         Self::ItemAudit,

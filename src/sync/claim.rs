@@ -13,6 +13,10 @@ use crate::model::{
 use crate::remote::Lane;
 use crate::store::{Reads as _, StoreError, Tx};
 
+/// Fields of a lead.
+const OWNER: &str = "owner";
+const SOURCE: &str = "source";
+
 /// A claimed write: what the pusher needs to carry it out.
 #[derive(Clone, Debug)]
 pub(super) struct Claimed {
@@ -179,7 +183,15 @@ fn claim_create(
         plan::by_key(core, tx, item.module, &item.pair, Cause::Seen)?;
         return still_ready(tx, &item);
     }
-    let fields = merge_plan::patch(def, &item.plan, target, &counterparts);
+    let mut fields = merge_plan::patch(def, &item.plan, target, &counterparts);
+    if item.module == ModuleId::Leads && target == Side::Ivvy && def.field(OWNER).is_some() {
+        let given = |name: &str| fields.get(name).and_then(Value::as_text).map(RecordId::from);
+        if given(OWNER).is_none()
+            && let Some(owner) = super::matching::owner_by_policy(core, tx, given(SOURCE).as_ref())?
+        {
+            fields.insert(OWNER.to_owned(), Value::Text(owner.0));
+        }
+    }
     let key = match side {
         Side::Ivvy => core.key(item.module, record),
         Side::Crm => record.0.clone(),

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::matching::Matching;
 use super::rates::Rates;
+use super::renewal::Next;
 use super::settings::Settings;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY, external_key};
 use crate::model::{
@@ -51,10 +52,13 @@ pub(super) struct Core {
     pub settings: Settings,
     /// Field maps reduced to what both remotes can hold.
     defs: BTreeMap<ModuleId, ModuleDef>,
-    pub signals: Signals,
-    switches: Mutex<Switches>,
-    pub rates: Rates,
-    pub matching: Matching,
+    pub signals: Arc<Signals>,
+    switches: Arc<Mutex<Switches>>,
+    pub rates: Arc<Rates>,
+    /// Writes that failed, or whose outcome is not known.
+    pub failed_writes: Arc<Rates>,
+    pub failed_sweeps: Arc<Rates>,
+    pub matching: Arc<Matching>,
     #[cfg(test)]
     pub ablate: super::simulation::Ablation,
 }
@@ -119,12 +123,38 @@ impl Core {
             entropy,
             settings,
             defs,
-            signals: Signals { poll, ..Signals::default() },
-            switches: Mutex::default(),
-            rates: Rates::default(),
-            matching: Matching::default(),
+            signals: Arc::new(Signals { poll, ..Signals::default() }),
+            switches: Arc::default(),
+            rates: Arc::default(),
+            failed_writes: Arc::default(),
+            failed_sweeps: Arc::default(),
+            matching: Arc::default(),
             #[cfg(test)]
             ablate: super::simulation::Ablation::default(),
+        }
+    }
+
+    /// The same account with other remotes and field maps. Whoever still holds this one and whoever holds the
+    /// new one wake the same tasks and see the same switches.
+    pub fn renewed(&self, next: Next) -> Self {
+        let Next { remotes, modules, maps } = next;
+        let settings = Settings { modules, maps, ..self.settings.clone() };
+        let defs = settings.modules.iter().map(|(id, def)| (*id, effective(def, &remotes, &settings))).collect();
+        Self {
+            store: self.store.clone(),
+            remotes,
+            clock: Arc::clone(&self.clock),
+            entropy: self.entropy.clone(),
+            settings,
+            defs,
+            signals: Arc::clone(&self.signals),
+            switches: Arc::clone(&self.switches),
+            rates: Arc::clone(&self.rates),
+            failed_writes: Arc::clone(&self.failed_writes),
+            failed_sweeps: Arc::clone(&self.failed_sweeps),
+            matching: Arc::clone(&self.matching),
+            #[cfg(test)]
+            ablate: self.ablate,
         }
     }
 
@@ -144,8 +174,12 @@ impl Core {
 
     /// What decides which records and fields of `module` are carried over at all.
     pub fn mapping(&self, module: ModuleId) -> Fingerprint {
-        let fields: Vec<_> =
-            self.def(module).into_iter().flat_map(|def| &def.fields).map(|f| (&f.name, f.kind, f.flow)).collect();
+        // Fields of the store's map plan nothing by themselves: what stands when they are taken up is agreed.
+        let stored = self.settings.maps.get(&module).into_iter().flat_map(|map| &map.fields);
+        let stored: BTreeSet<String> = stored.map(|mapped| mapped.field.field()).collect();
+        let fields = self.def(module).into_iter().flat_map(|def| &def.fields);
+        let fields = fields.filter(|field| !stored.contains(field.name.as_ref()));
+        let fields: Vec<_> = fields.map(|f| (&f.name, f.kind, f.flow)).collect();
         let only = self.def(module).map(|def| (&def.only, def.drift));
         let only = only.filter(|(only, drift)| !only.is_empty() || *drift != Drift::Ignore);
         match only {

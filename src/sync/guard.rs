@@ -180,6 +180,21 @@ pub(super) async fn watch_mapping(core: &Arc<Core>, module: ModuleId) -> Result<
         .await
 }
 
+/// Holds what a resync plans until a person has looked.
+pub(super) async fn hold_resync(core: &Arc<Core>, module: ModuleId, title: String) -> Result<(), StoreError> {
+    let now = core.now();
+    core.store
+        .write(move |tx| {
+            let mut guard = load(tx, module, now)?;
+            if guard.tripped.is_none() {
+                let message = format!("a resync of {title} was asked for: look at what it plans");
+                trip(tx, &mut guard, now, TripCause::MappingChanged, message)?;
+            }
+            tx.put_guard(&guard)
+        })
+        .await
+}
+
 /// A side that suddenly shows half of what it showed is more often broken than emptied: nothing is
 /// concluded from it before a person has looked.
 pub(super) fn watch_size(
@@ -228,6 +243,43 @@ pub struct Held {
     pub samples: Vec<ItemId>,
     /// Fingerprint of ids and versions, so that "release" means what was looked at.
     pub hash: Fingerprint,
+}
+
+/// What of a module goes by itself as soon as its turn comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Items.
+    pub items: u64,
+    /// Creates by the side they would be made on.
+    pub creates: BTreeMap<Side, u64>,
+    /// Updates by the side they would write.
+    pub updates: BTreeMap<Side, u64>,
+}
+
+/// Looks through everything that is planned and waits for its turn, or for another try. Writes nothing.
+pub(super) fn ready(view: &impl Reads, module: ModuleId) -> Result<Ready, StoreError> {
+    let mut found = Ready::default();
+    for state in [State::Ready, State::Retry] {
+        let mut after = None;
+        loop {
+            let page = view.in_state(module, state, after, CHUNK)?;
+            let Some(last) = page.last().copied() else {
+                break;
+            };
+            for id in page {
+                let Some(item) = view.item(id)? else {
+                    continue;
+                };
+                found.items += 1;
+                for side in written_sides(&item) {
+                    let by_side = if item.kind == Kind::Create { &mut found.creates } else { &mut found.updates };
+                    *by_side.entry(side).or_default() += 1;
+                }
+            }
+            after = Some(last);
+        }
+    }
+    Ok(found)
 }
 
 /// Looks through everything the guard of `module` holds.
@@ -333,6 +385,8 @@ pub(super) async fn release(
     })
     .await?;
     core.signals.push.notify_one();
+    // Lead sources are created from now on.
+    core.matching.wake.notify_one();
     Ok(Release::Moved(released))
 }
 

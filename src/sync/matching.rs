@@ -3,9 +3,11 @@
 //!
 //! * Rows and what changed are one transaction with one audit row, which holds ids and states only.
 //! * A listing that fails, or has shrunk as if half of it were lost, changes nothing: the rows stay and
-//!   the failure is shown.
+//!   the failure is shown. Only a person who says so has a shrunken one taken.
 //! * What a side declares decides: without both lists there are no staff; lead sources can do with one
-//!   list and a create call on the other side, whose answers are then the only memory (C-19).
+//!   list and a create call on the other side, whose answers are then the only memory (C-19). A list that
+//!   is refused is as good as none until it answers again; but a side that was listed before is never
+//!   written to as if it were empty.
 //!
 //! The planner asks [`Reads::counterpart_of`], and [`create::need`] for sources, inside its own transaction,
 //! and leaves a field without a counterpart out (C-13, C-24). Both sides keeping what they have counts as
@@ -13,6 +15,7 @@
 
 pub(super) mod create;
 mod decide;
+pub(super) mod lookup;
 mod operate;
 mod resend;
 #[cfg(test)]
@@ -30,13 +33,15 @@ use super::decide::engine_note;
 use super::wait::{self, Outcome, Shutdown};
 use crate::merge::people;
 use crate::model::matching::{Entry, MatchRow, MatchState};
-use crate::model::{Actor, AuditEvent, FieldKind, MatchKind, ModuleId, RecordId, Side, Timestamp};
-use crate::remote::Lane;
+use crate::model::{Actor, AuditEvent, FieldKind, Fingerprint, MatchKind, ModuleId, RecordId, Side, Timestamp};
+use crate::remote::{Class, Lane};
 use crate::store::{Reads, StoreError, Tx};
 
 pub use self::create::SourceNeed;
 pub use self::operate::{MatchRefusal, MatchStatus};
 
+/// Which side cannot be listed and was given its lead sources by us: the number of the side.
+const MASTERED: &str = "lead_sources_mastered";
 /// Longest sleep of the schedule: forgives a clock that was set back.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Least time between two listings that nobody asked for.
@@ -45,6 +50,11 @@ const LEAST: Duration = Duration::from_secs(60);
 const SMALL: usize = 10;
 /// Longest id taken from a listing, in bytes; longer ones are no ids of any system we know.
 const LONGEST_ID: usize = 255;
+/// Bytes of a name kept from a listing: no system we know has longer ones. A table of thousands stays small
+/// whatever a system lists.
+const LONGEST_NAME: usize = 512;
+/// Longest e-mail address taken from a listing, in bytes (RFC 5321 allows 254).
+const LONGEST_EMAIL: usize = 320;
 /// Changed rows named in one audit row.
 const NAMED: usize = 20;
 
@@ -59,24 +69,38 @@ pub enum MatchMode {
     Master(Side),
 }
 
-/// What the two sides declare comes to.
+/// What the two sides declare, and what they then let us do, comes to.
 pub(super) fn mode(core: &Core, kind: MatchKind) -> MatchMode {
+    let refused = core.matching.of(kind).refused;
     let support = Side::BOTH.map(|side| core.remotes.declared(side).match_support(kind));
     let sources = kind == MatchKind::LeadSource;
-    match support.map(|side| side.list) {
+    // Sources of a side that was listed once are known, so nothing is created there blindly.
+    let blank = |side: Side| refused[side as usize].as_ref().is_none_or(|refused| refused.blank);
+    match Side::BOTH.map(|side| support[side as usize].list && refused[side as usize].is_none()) {
         [true, true] => MatchMode::Both,
-        [true, false] if sources && support[1].create => MatchMode::Master(Side::Ivvy),
-        [false, true] if sources && support[0].create => MatchMode::Master(Side::Crm),
+        [true, false] if sources && support[1].create && blank(Side::Crm) => MatchMode::Master(Side::Ivvy),
+        [false, true] if sources && support[0].create && blank(Side::Ivvy) => MatchMode::Master(Side::Crm),
         lists => {
-            let without: Vec<&str> =
-                Side::BOTH.into_iter().zip(lists).filter(|(_, list)| !list).map(|(side, _)| side.title()).collect();
-            MatchMode::Off(format!(
-                "{} not matched: no list of them in {}; records travel without",
-                kind.title(),
-                without.join(" and ")
-            ))
+            let why = |side: Side| match &refused[side as usize] {
+                Some(refused) => format!("{} refuses to list them ({})", side.title(), refused.why),
+                None => format!("no list of them in {}", side.title()),
+            };
+            let without: Vec<String> =
+                Side::BOTH.into_iter().zip(lists).filter(|(_, list)| !list).map(|(side, _)| why(side)).collect();
+            MatchMode::Off(format!("{} not matched: {}; records travel without", kind.title(), without.join(", ")))
         }
     }
+}
+
+/// Whether `side` can be asked for its entries of `kind`.
+fn lists(core: &Core, kind: MatchKind, side: Side) -> bool {
+    core.remotes.declared(side).match_support(kind).list && core.matching.of(kind).refused[side as usize].is_none()
+}
+
+/// Whether nothing could ever be matched: what the sides declare does not allow it.
+fn is_hopeless(core: &Core, kind: MatchKind) -> bool {
+    let refused = core.matching.of(kind).refused.iter().any(Option::is_some);
+    !refused && matches!(mode(core, kind), MatchMode::Off(_))
 }
 
 /// Modules that are on and carry entries of `kind`.
@@ -85,6 +109,19 @@ fn users(core: &Core, kind: MatchKind) -> impl Iterator<Item = ModuleId> + '_ {
         let fields = core.def(*module).into_iter().flat_map(|def| &def.fields);
         fields.into_iter().any(|field| field.kind == FieldKind::Match(kind))
     })
+}
+
+/// Why nobody needs the table of `kind`.
+fn unused(core: &Core, kind: MatchKind) -> String {
+    let what = kind.title().to_lowercase();
+    let switch = match kind {
+        MatchKind::Staff => "owner",
+        MatchKind::LeadSource => "source",
+    };
+    match core.def(ModuleId::Leads) {
+        Some(_) => format!("off: leads travel without ([modules.leads] {switch}); {what} are not listed"),
+        None => format!("no module that is on carries {what}"),
+    }
 }
 
 /// Whether `kind` is listed at all.
@@ -107,6 +144,7 @@ pub(super) fn has_been_listed(core: &Core, reads: &impl Reads, kind: MatchKind) 
 pub(super) struct Matching {
     pub wake: Notify,
     progress: Mutex<BTreeMap<MatchKind, Progress>>,
+    lookups: Mutex<lookup::Lookups>,
     /// Creations take turns: two of one name would be a double.
     creating: tokio::sync::Mutex<()>,
 }
@@ -128,12 +166,29 @@ struct Progress {
     failures: u32,
     create_failures: u32,
     errors: [Option<String>; 2],
+    /// Sides that do not let us list, since the start or the last listing that went through.
+    refused: [Option<Refused>; 2],
+    /// A person takes the next listing even if it is much smaller.
+    accept: bool,
+}
+
+/// A list call that a side does not let us make.
+#[derive(Clone, Debug)]
+struct Refused {
+    why: String,
+    /// Nothing is known of that side but what we created there.
+    blank: bool,
 }
 
 impl Matching {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<MatchKind, Progress>> {
         // A poisoned lock only means a panic elsewhere; what it guards is valid at every step.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lookups(&self) -> MutexGuard<'_, lookup::Lookups> {
+        // As above.
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn of(&self, kind: MatchKind) -> Progress {
@@ -189,11 +244,13 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), Sto
         }
         // Not cut short by a shutdown: a call under way is seen to its end.
         create::all_wanted(core, shutdown).await?;
+        lookup::all_due(core, shutdown).await?;
         let now = core.now();
         let next = kinds.iter().map(|kind| core.matching.of(*kind)).map(|progress| match progress.create_at > now {
             true => progress.next_at.min(progress.create_at),
             false => progress.next_at,
         });
+        let next = next.chain(core.matching.lookups().next());
         let pause = next.min().map_or(LONGEST, |next| next.since(now)).clamp(Duration::from_millis(1), LONGEST);
         if wait::until(core, &core.matching.wake, pause, shutdown).await == Outcome::Shutdown {
             return Ok(());
@@ -211,23 +268,32 @@ struct Listed {
 
 /// Lists what can be listed of `kind` and matches anew.
 pub(super) async fn refresh(core: &Arc<Core>, kind: MatchKind, lane: Lane) -> Result<(), StoreError> {
-    let sides = match mode(core, kind) {
-        MatchMode::Off(_) => return Ok(()),
-        MatchMode::Both => Side::BOTH.to_vec(),
-        MatchMode::Master(side) => vec![side],
-    };
+    if is_hopeless(core, kind) {
+        return Ok(());
+    }
+    // One that was refused is asked again: what it answers decides how matching goes on.
+    let declares = |side: &Side| core.remotes.declared(*side).match_support(kind).list;
+    let sides: Vec<Side> = Side::BOTH.into_iter().filter(declares).collect();
     core.matching.change(kind, |progress| progress.running = true);
-    // A person who asks again has seen that a table shrank.
-    let trust = lane == Lane::Operator;
+    let mut trust = false;
+    core.matching.change(kind, |progress| trust = std::mem::take(&mut progress.accept));
     let listed = join_all(sides.into_iter().map(|side| list(core, kind, side, lane, trust))).await;
     core.matching.change(kind, |progress| progress.running = false);
     let mut complete = Vec::new();
     for outcome in listed {
         complete.extend(outcome?);
     }
-    let failed = core.matching.of(kind).errors.iter().any(Option::is_some);
+    let errors = core.matching.of(kind).errors;
+    let failed = match mode(core, kind) {
+        MatchMode::Both => errors.iter().any(Option::is_some),
+        MatchMode::Master(side) => errors[side as usize].is_some(),
+        MatchMode::Off(_) => true,
+    };
     if !failed {
         record(core, kind, complete, None).await?;
+    }
+    if let Some(warning) = create::warning(core, kind)? {
+        tracing::warn!("{warning}");
     }
     let now = core.now();
     let every = core.settings.match_interval;
@@ -244,6 +310,22 @@ pub(super) async fn refresh(core: &Arc<Core>, kind: MatchKind, lane: Lane) -> Re
     });
     core.signals.plan.notify_one();
     Ok(())
+}
+
+/// The entry with a name that is not longer than it may be. A cut name carries the fingerprint of the whole, so
+/// that two that begin alike are never taken for one; half an address is nobody's, so it goes.
+fn capped(mut entry: Entry) -> Entry {
+    if entry.name.len() > LONGEST_NAME {
+        let start = &entry.name[..entry.name.floor_char_boundary(LONGEST_NAME)];
+        entry.name = format!("{start}… ({})", Fingerprint::of_bytes(entry.name.as_bytes()));
+    }
+    entry.email = entry.email.filter(|email| email.len() <= LONGEST_EMAIL);
+    entry
+}
+
+/// Whether [`capped`] has cut this name: then nobody knows the whole of it, and nothing is created under it.
+pub(super) fn is_cut(name: &str) -> bool {
+    name.len() > LONGEST_NAME
 }
 
 /// The next multiple of `every`: with an hour, the next full hour.
@@ -263,16 +345,27 @@ async fn list(
     let asked_at = core.now();
     let answer = core.remotes.on(side, lane).entries(kind).await;
     let known = core.store.read(|view| view.match_table(kind))?;
+    let empty = !known.iter().any(|row| row.side == side);
     let known = known.iter().filter(|row| row.side == side && !row.gone).count();
+    let mut refused = None;
     let outcome = match answer {
-        Err(error) => Err(error.to_string()),
+        Err(error) => {
+            if matches!(error.class, Class::Forbidden | Class::Unsupported | Class::Missing | Class::Rejected) {
+                let mastered = core.store.read(|view| view.meta(MASTERED))?;
+                let blank = empty || mastered.is_some_and(|side_of| side_of == [side as u8]);
+                refused = Some(Refused { why: error.to_string(), blank });
+            }
+            Err(error.to_string())
+        }
         Ok(entries) => {
             let usable = |entry: &Entry| (1..=LONGEST_ID).contains(&entry.id.as_str().len());
-            let entries: Vec<Entry> = entries.into_iter().filter(usable).collect();
+            let entries: Vec<Entry> = entries.into_iter().filter(usable).map(capped).collect();
             let least = known as u64 * core.settings.guard.shrink_percent / 100;
-            match (entries.len() as u64) < least && known >= SMALL && !trust {
+            let shrunk = (entries.len() as u64) < least && known >= SMALL || entries.is_empty() && known > 0;
+            match shrunk && !trust {
                 true => Err(format!(
-                    "{} lists only {} of {known} known {}: nothing was changed; refresh by hand if that is right",
+                    "{} lists only {} of {known} known {}: nothing was changed; if that is right, accept it with \
+                     `tandem match refresh --accept`",
                     side.title(),
                     entries.len(),
                     kind.title().to_lowercase(),
@@ -286,6 +379,10 @@ async fn list(
     }
     core.matching.change(kind, |progress| {
         progress.errors[side as usize] = outcome.as_ref().err().cloned();
+        // Another failure says nothing about whether the list may be asked for.
+        if refused.is_some() || outcome.is_ok() {
+            progress.refused[side as usize] = refused;
+        }
         if outcome.is_ok() {
             progress.listed_at[side as usize] = Some(asked_at);
         }
@@ -360,7 +457,31 @@ fn store_changes(
     }
     let what = format!("{} {cause}: {}", kind.title(), named.join(", "));
     tx.audit(engine_note(AuditEvent::Operated { what }, at, actor.clone()))?;
+    create::wake_waiting(tx)?;
     Ok(changes.iter().any(|(old, row)| row.state.is_paired() && !old.is_some_and(MatchState::is_paired)))
+}
+
+/// Who owns a lead that is about to be created in iVvy without an owner (C-14): nobody rather than somebody
+/// who is no longer there.
+pub(super) fn owner_by_policy(
+    core: &Core,
+    reads: &impl Reads,
+    source: Option<&RecordId>,
+) -> Result<Option<RecordId>, StoreError> {
+    let Some(owner) = core.settings.lead_owner.of(source) else { return Ok(None) };
+    if may_own(core, reads, owner)? {
+        return Ok(Some(owner.clone()));
+    }
+    tracing::warn!(user = %owner, "the owner configured for leads is not active in iVvy: a lead goes without");
+    Ok(None)
+}
+
+/// Whether this iVvy user is there and active, as far as is known.
+pub(super) fn may_own(core: &Core, reads: &impl Reads, user: &RecordId) -> Result<bool, StoreError> {
+    match reads.match_row(MatchKind::Staff, Side::Ivvy, user)? {
+        Some(row) => Ok(row.alive()),
+        None => Ok(core.matching.of(MatchKind::Staff).listed_at[Side::Ivvy as usize].is_none()),
+    }
 }
 
 /// Ids and states only: names and addresses are nobody's business in the audit log.

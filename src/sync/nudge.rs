@@ -55,7 +55,7 @@ impl Engine {
         ids: Vec<String>,
         about: Option<(ModuleId, Side, RecordId)>,
     ) -> Result<Taken, StoreError> {
-        let core = &self.0;
+        let core = self.core();
         let about =
             about.filter(|(module, side, _)| core.def(*module).is_some() && module.swept_sides().contains(side));
         let at = core.now();

@@ -40,11 +40,19 @@ pub(super) fn weigh(known: Option<&Observation>, record: &Record, source: Source
         (Some(then), Some(now)) if now < then => Seen::Unchanged,
         // Strictly newer by the remote's own stamp: whatever else was read meanwhile was older.
         (Some(then), Some(now)) if now > then => Seen::Changed,
+        // It says more than was asked before, and the same otherwise: a field was mapped meanwhile.
+        _ if widens(&known.record, record) => Seen::Changed,
         // Equal or unknown stamps cannot order the two: only a direct read that began after we last
         // looked can.
         _ if source != Source::Poll && asked_at > known.seen_at => Seen::Changed,
         _ => Seen::Recheck,
     }
+}
+
+/// Whether `now` is `then` with fields that were not asked for when that was read.
+fn widens(then: &Record, now: &Record) -> bool {
+    let kept = then.fields.iter().all(|(name, value)| now.fields.get(name) == Some(value));
+    kept && now.fields.len() > then.fields.len() && (then.anonymised, then.archived) == (now.anonymised, now.archived)
 }
 
 /// Stores a row that was weighed as changed (or confirmed), and marks it for planning if it changed.
@@ -90,7 +98,15 @@ fn refresh_stamp(tx: &mut Tx<'_>, known: Option<Observation>, record: &Record) -
         return Ok(());
     };
     let newer = record.modified > known.record.modified && known.hash == record.fingerprint();
-    if newer || known.missed_sweeps > 0 {
+    let told = known.record.person != record.person && known.hash == record.fingerprint();
+    if newer || told || known.missed_sweeps > 0 {
+        if told {
+            // What an older program did not take note of, or another contact than before.
+            known.record.person.clone_from(&record.person);
+            if tx.link_of(known.module, known.side, &record.id)?.is_some() {
+                tx.mark_dirty(known.module, known.side, &record.id)?;
+            }
+        }
         if newer {
             known.record.modified = record.modified;
             known.record.version.clone_from(&record.version);
@@ -202,6 +218,7 @@ pub(super) fn survivor(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Fingerprint;
 
     fn record(phone: &str, second: i64) -> Record {
         Record {
@@ -240,6 +257,21 @@ mod tests {
         assert_eq!(weigh(Some(&ours), &record("x", 11), Source::Poll, Timestamp::from_secs(1)), Seen::Changed);
         assert_eq!(weigh(Some(&ours), &record("new", 30), Source::Poll, at), Seen::Unchanged, "only the stamp");
         assert_eq!(weigh(None, &record("x", 1), Source::Poll, at), Seen::Changed);
+    }
+
+    /// After a mapping every row says more than before: reading each once more would double the calls.
+    #[test]
+    fn a_row_that_only_says_more_is_believed_and_one_that_says_less_is_read_again_v19() {
+        let (ours, at) = (known("new", 10, 12), Timestamp::from_secs(20));
+        let with_diet = |mut record: Record| {
+            record.fields.insert("custom.12".to_owned(), Value::text("vegan"));
+            record
+        };
+        assert_eq!(weigh(Some(&ours), &with_diet(record("new", 10)), Source::Poll, at), Seen::Changed);
+        assert_eq!(weigh(Some(&ours), &with_diet(record("old", 10)), Source::Poll, at), Seen::Recheck, "and else");
+        assert_eq!(weigh(Some(&ours), &with_diet(record("new", 9)), Source::Poll, at), Seen::Unchanged, "older");
+        let wider = Observation { record: with_diet(ours.record.clone()), hash: Fingerprint::default(), ..ours };
+        assert_eq!(weigh(Some(&wider), &record("new", 10), Source::Poll, at), Seen::Recheck);
     }
 
     #[test]

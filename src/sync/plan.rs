@@ -3,6 +3,7 @@
 //! Runs entirely inside store transactions: it reads observations, bases and links, decides with
 //! `merge`, and writes items. It never calls a remote.
 
+mod converted;
 mod item;
 mod lone;
 mod merged;
@@ -16,9 +17,10 @@ use super::matching;
 use super::wait::{self, Outcome};
 use crate::merge::References;
 use crate::merge::canonical::canonical;
+use crate::merge::plan;
 use crate::model::{
-    FieldDef, FieldKind, LinkId, LinkState, MatchKind, ModuleDef, ModuleId, PairKey, Record, RecordId, Side, State,
-    Timestamp, Value,
+    FieldDef, FieldKind, FieldPlan, LinkId, MatchKind, ModuleDef, ModuleId, PairKey, Reason, Reasons, Record, RecordId,
+    Side, State, Timestamp, Value, Why,
 };
 use crate::store::{Reads, StoreError, Tx};
 
@@ -255,7 +257,18 @@ fn linked(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId) -> Re
     let Some(link) = reads.link_of(module, side, id)? else {
         return Ok(None);
     };
-    Ok(reads.link(link)?.filter(|link| link.state == LinkState::Linked).map(|link| link.on(side.other()).clone()))
+    Ok(reads.link(link)?.filter(crate::model::Link::stands).map(|link| link.on(side.other()).clone()))
+}
+
+/// How far up a line of parents is looked; beyond that a record is created without waiting for its own.
+const GENERATIONS: usize = 64;
+
+/// A record that is referred to and has no counterpart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub parent: Parent,
+    /// Whether it belongs to the same module and the record can do without it.
+    pub own: bool,
 }
 
 /// What stands between a record and the parents it refers to.
@@ -267,13 +280,22 @@ pub(super) enum Parent {
     Unmatched(ModuleId, PairKey),
 }
 
-/// Judges the first unlinked reference among the named fields.
-fn missing_parent(
-    tx: &mut Tx<'_>,
-    def: &ModuleDef,
-    rows: &[crate::model::FieldPlan],
-) -> Result<Option<Parent>, StoreError> {
-    for row in rows.iter().filter(|row| row.why == crate::model::Why::ReferenceUnlinked && row.choice.is_none()) {
+impl Parent {
+    /// Whose link is waited for.
+    fn awaited(self) -> (ModuleId, PairKey) {
+        match self {
+            Self::Coming(module, key) | Self::Unmatched(module, key) => (module, key),
+        }
+    }
+}
+
+/// Judges the first unlinked reference among the rows that must wait for it. What was set aside is looked at
+/// last: it stands in the way of nothing else.
+fn missing_parent(tx: &mut Tx<'_>, def: &ModuleDef, rows: &[FieldPlan]) -> Result<Option<Missing>, StoreError> {
+    let unlinked = |row: &&FieldPlan| row.why == Why::ReferenceUnlinked && row.choice.is_none();
+    let (own, others): (Vec<&FieldPlan>, Vec<&FieldPlan>) =
+        rows.iter().filter(unlinked).partition(|row| def.field(&row.field).is_some_and(|field| plan::own(def, field)));
+    for (row, own) in others.into_iter().map(|row| (row, false)).chain(own.into_iter().map(|row| (row, true))) {
         let Some(FieldKind::Reference(parent)) = def.field(&row.field).map(|field| field.kind) else {
             continue;
         };
@@ -286,10 +308,38 @@ fn missing_parent(
             if linked(tx, parent, side, &id)?.is_some() {
                 continue;
             }
-            return judge_parent(tx, parent, side, id).map(Some);
+            return Ok(Some(Missing { parent: judge_parent(tx, parent, side, id)?, own }));
         }
     }
     Ok(None)
+}
+
+/// Whether the parent of a record that has yet to be created is about to be created itself, so that the
+/// record can go after it: nobody must be asked first, no filter keeps it out, and it does not in turn wait
+/// for this record (A above B above A).
+fn comes_by_itself(context: &Context<'_>, tx: &Tx<'_>, parent: &PairKey, own: &PairKey) -> Result<bool, StoreError> {
+    let mut next = parent.clone();
+    for _ in 0..GENERATIONS {
+        if next == *own {
+            return Ok(false);
+        }
+        let item = match tx.open_item(context.module, &next)? {
+            Some(id) => tx.item(id)?,
+            None => None,
+        };
+        let Some(item) = item else {
+            let PairKey::Lone(side, id) = &next else { return Ok(false) };
+            let seen = tx.observation(context.module, *side, id)?;
+            return Ok(seen.is_some_and(|seen| lone::kept_out(context.def, &seen).is_none()));
+        };
+        next = match (item.state, item.waits_for) {
+            (State::Blocked, Some((module, key))) if module == context.module => key,
+            (State::Held, _) => return Ok(item.reasons == Reasons::one(Reason::Guard)),
+            (State::Dead, _) => return Ok(false),
+            _ => return Ok(true),
+        };
+    }
+    Ok(false)
 }
 
 fn judge_parent(tx: &mut Tx<'_>, parent: ModuleId, side: Side, id: RecordId) -> Result<Parent, StoreError> {
@@ -309,25 +359,33 @@ fn judge_parent(tx: &mut Tx<'_>, parent: ModuleId, side: Side, id: RecordId) -> 
     Ok(if known && !refused { Parent::Coming(parent, key) } else { Parent::Unmatched(parent, key) })
 }
 
-/// Whether a lead source of one of the records is being created on the other side (C-23): the record waits
-/// for the outcome of that, and for nothing else.
-pub(super) fn source_is_coming(
+/// What one of the records waits for, and where: its lead source being created (C-23), or its owner being
+/// looked up (C-11). It waits for the outcome of that, and for nothing else. Only fields that `moved` count.
+pub(super) fn match_is_coming(
     context: &Context<'_>,
     tx: &mut Tx<'_>,
     records: &[(Side, &Record)],
-) -> Result<bool, StoreError> {
-    let carries = |field: &&FieldDef| field.kind == FieldKind::Match(MatchKind::LeadSource);
-    let mut coming = false;
-    for field in context.def.fields.iter().filter(carries) {
+    moved: impl Fn(&FieldDef, Side, &Record) -> bool,
+) -> Result<Option<(MatchKind, Side)>, StoreError> {
+    let mut coming = None;
+    for field in &context.def.fields {
+        let FieldKind::Match(kind) = field.kind else { continue };
         for (side, record) in records.iter().filter(|(side, _)| field.flow.may_write(side.other())) {
             let value = record.fields.get(field.name.as_ref()).map(|value| canonical(field.kind, value));
-            if let Some(Value::Text(id)) = value {
-                let need = matching::create::need(context.core, tx, *side, &RecordId::from(id))?;
-                coming |= need == matching::SourceNeed::Coming;
+            let Some(Value::Text(id)) = value.filter(|_| moved(field, *side, record)) else { continue };
+            let id = RecordId::from(id);
+            let waits = match kind {
+                MatchKind::LeadSource => {
+                    matching::create::need(context.core, tx, *side, &id)? == matching::SourceNeed::Coming
+                }
+                MatchKind::Staff => matching::lookup::need(context.core, tx, *side, &id)?,
+            };
+            if waits {
+                coming = Some((kind, side.other()));
             }
         }
     }
-    if coming {
+    if coming.is_some() {
         context.core.matching.wake.notify_one();
     }
     Ok(coming)

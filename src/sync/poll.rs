@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use self::sweep::Run;
 use super::core::Core;
-use super::look;
 use super::wait::{self, Outcome};
-use crate::model::{Cursor, ModuleId, RecordId, Side, Timestamp};
+use super::{look, mapping};
+use crate::model::{Cursor, ModuleId, RecordId, RunEnd, RunRow, Side, Timestamp};
 use crate::remote::{Class, Lane, RemoteError};
 use crate::store::{Reads as _, StoreError};
 
@@ -23,6 +23,10 @@ use std::sync::Arc;
 const MISSED_SWEEPS: u8 = 2;
 /// Ids handled per transaction when looking for absent records.
 const CHUNK: usize = 500;
+/// Bytes of an error kept with the run it ended.
+const LONGEST_ERROR: usize = 400;
+/// Runs looked at for the last one of a side.
+const RECENT: usize = 64;
 
 /// Why a sweep ended early.
 #[derive(Debug, thiserror::Error)]
@@ -33,22 +37,56 @@ pub(super) enum PollError {
     Store(#[from] StoreError),
 }
 
-/// Runs one sweep to its end. `full` reads everything.
-pub(super) async fn sweep(
-    core: &Arc<Core>,
-    module: ModuleId,
-    side: Side,
+/// How a sweep is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Order {
     lane: Lane,
+    /// Read everything.
     full: bool,
-) -> Result<u64, PollError> {
+    /// An operator asked for it.
+    asked: bool,
+}
+
+/// Runs one sweep to its end. How it ended goes on record with its last page; only a failure takes a
+/// transaction of its own.
+async fn sweep(core: &Arc<Core>, module: ModuleId, side: Side, order: Order) -> Result<(), PollError> {
     let cursor = core.store.read(|view| view.cursor(module, side))?;
-    let from = (!full).then(|| lower_bound(core, module, side, &cursor));
-    let swept = Run::new(core, module, side, lane, &cursor, from).read_all().await?;
-    // Nothing follows from a piece of history that its log has dropped.
-    if full && !module.appends() {
-        prove_absences(core, module, side, lane, &swept.present).await?;
+    let from = (!order.full).then(|| lower_bound(core, module, side, &cursor));
+    let mut run = Run::new(core, module, side, order, &cursor, from);
+    let swept = async {
+        let present = run.read_all().await?;
+        // Nothing follows from a piece of history that its log has dropped.
+        if order.full && !module.appends() {
+            prove_absences(core, module, side, order.lane, &present).await?;
+        }
+        Ok(())
+    };
+    let swept = swept.await;
+    if let Err(PollError::Remote(error)) = &swept {
+        record_failure(core, run.record(), error).await?;
     }
-    Ok(swept.rows)
+    swept
+}
+
+/// Puts a sweep that was given up on record; the same failure once more only counts.
+async fn record_failure(core: &Core, run: RunRow, error: &RemoteError) -> Result<(), StoreError> {
+    let error = error.to_string();
+    let error = error[..error.floor_char_boundary(LONGEST_ERROR)].to_owned();
+    let run = RunRow { error: Some(error), ..run.ended(RunEnd::Failed, core.now()) };
+    core.store
+        .write(move |tx| {
+            // Both sides share one list, and the other may have been read many times meanwhile.
+            let last = tx.runs(run.module, None, RECENT)?.into_iter().find(|last| last.side == run.side);
+            match last.filter(|last| run.number == 0 && run.repeats(last)) {
+                Some(last) => {
+                    let times = last.times.saturating_add(1);
+                    tx.put_run(&RunRow { ended_at: run.ended_at, times, ..last })
+                }
+                None => tx.put_run(&run),
+            }
+            .map(drop)
+        })
+        .await
 }
 
 /// Inclusive lower bound of an incremental sweep: the watermark less an overlap that covers coarse
@@ -128,10 +166,10 @@ async fn once(core: &Arc<Core>, module: ModuleId, side: Side, shutdown: &wait::S
     let swept = tokio::select! {
         biased;
         () = shutdown.cancelled() => return Duration::ZERO,
-        swept = as_far_as_allowed(core, module, side, lane, full) => swept,
+        swept = as_far_as_allowed(core, module, side, Order { lane, full, asked: asked.is_some() }) => swept,
     };
     match swept {
-        Ok(_) => {
+        Ok(()) => {
             core.answered(module, side);
             core.set_polling(module, side, |polling| polling.failures = 0);
             core.signals.plan.notify_one();
@@ -148,21 +186,18 @@ async fn once(core: &Arc<Core>, module: ModuleId, side: Side, shutdown: &wait::S
 
 /// A sweep; when the day's calls for full ones are used up, at least of what changed, if a full sweep has
 /// ever given that a point to begin from.
-async fn as_far_as_allowed(
-    core: &Arc<Core>,
-    module: ModuleId,
-    side: Side,
-    lane: Lane,
-    full: bool,
-) -> Result<u64, PollError> {
-    match sweep(core, module, side, lane, full).await {
-        Err(PollError::Remote(error)) if full && error.class == Class::Quota => {
-            core.hold_for_quota(module, side, lane, &error);
+async fn as_far_as_allowed(core: &Arc<Core>, module: ModuleId, side: Side, order: Order) -> Result<(), PollError> {
+    match sweep(core, module, side, order).await {
+        Err(PollError::Remote(error)) if order.full && error.class == Class::Quota => {
+            core.hold_for_quota(module, side, order.lane, &error);
             if core.store.read(|view| view.cursor(module, side))?.last_full.is_none() {
                 return Err(error.into());
             }
-            core.request_sweep(module, side, true);
-            sweep(core, module, side, Lane::Live, false).await
+            // One that was due is due still.
+            if order.asked {
+                core.request_sweep(module, side, true);
+            }
+            sweep(core, module, side, Order { lane: Lane::Live, full: false, asked: false }).await
         }
         swept => swept,
     }
@@ -171,7 +206,10 @@ async fn as_far_as_allowed(
 /// A store that cannot be read is not hidden by the `false`: the sweep that follows meets it and says so.
 fn full_due(core: &Core, module: ModuleId, side: Side) -> bool {
     match core.store.read(|view| view.cursor(module, side)) {
-        Ok(cursor) => cursor.last_full.is_none_or(|last| core.now().since(last) >= core.settings.full_interval),
+        Ok(cursor) => cursor.last_full.is_none_or(|last| {
+            let mapped = mapping::read_since(core, module).is_some_and(|at| last < at);
+            mapped || core.now().since(last) >= core.settings.full_interval
+        }),
         Err(_) => false,
     }
 }
@@ -184,6 +222,7 @@ fn failed(core: &Core, module: ModuleId, side: Side, lane: Lane, error: &PollErr
         return remote.retry_after.unwrap_or_default().max(Duration::from_millis(100));
     }
     core.note_error(module, side, error.to_string());
+    core.failed_sweeps.count(module, core.now());
     if let PollError::Remote(remote) = error {
         match remote.class {
             Class::Unauthorized => core.halt(side, error.to_string()),

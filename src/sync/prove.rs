@@ -95,8 +95,8 @@ async fn look_in_listing(core: &Arc<Core>, intent: &Intent, key: &str) -> Result
     let mut request = PageRequest { from: Some(intent.claimed_at.minus(STAMP_MARGIN)), ..PageRequest::default() };
     let stamped = core.capabilities(module, side).stamp_key;
     // Records there carry no key of ours: one that looks the same may be it, and only a person can tell.
-    let mut twin = !stamped && identity_sent(core, intent)?.is_none();
     let wanted = identity_sent(core, intent)?;
+    let mut twin = !stamped && wanted.is_none();
     loop {
         match core.remotes.on(side, lane(intent)).list(module, &request).await {
             Ok(page) => {

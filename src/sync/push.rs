@@ -209,7 +209,10 @@ fn fresh(core: &Core, item: &Item, intent: &Intent, record: &Record, pre_image: 
     };
     let view = core.view(intent.module, intent.side, record);
     let unmoved = pre_image.iter().all(|(name, then)| equal(def, name, then, view.fields.get(name)));
-    unmoved && !record.anonymised && (!intent.decided || shows_plan(core, item, intent.side, record))
+    unmoved
+        && !record.anonymised
+        && !record.converted
+        && (!intent.decided || shows_plan(core, item, intent.side, record))
 }
 
 /// Whether `record` shows the values of the plan's rows.
@@ -289,7 +292,10 @@ async fn failed(core: &Arc<Core>, claimed: &Claimed, error: RemoteError) -> Resu
     let (id, intent) = (claimed.item.id, &claimed.intent);
     match error.class {
         Class::Quota => core.hold_for_quota(intent.module, intent.side, claimed.lane, &error),
-        _ => core.note_error(intent.module, intent.side, error.to_string()),
+        _ => {
+            core.note_error(intent.module, intent.side, error.to_string());
+            core.failed_writes.count(intent.module, core.now());
+        }
     }
     match error.class {
         Class::Unauthorized => core.halt(intent.side, error.to_string()),

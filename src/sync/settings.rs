@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{ModuleDef, ModuleId, Timestamp};
+use crate::model::{FieldMaps, ModuleDef, ModuleId, RecordId, Timestamp};
 
 /// Everything the engine needs to know besides its remotes and its store.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub struct Settings {
     pub key_scope: Option<String>,
     /// Modules that are switched on, with their whole field map.
     pub modules: BTreeMap<ModuleId, ModuleDef>,
+    /// The store's field maps, which are part of `modules` already.
+    pub maps: FieldMaps,
     /// Time between two incremental sweeps of a module (V-14; 15 minutes unless configured).
     pub interval: Duration,
     /// Time between two sweeps over everything, which find deletions and drift.
@@ -34,8 +36,34 @@ pub struct Settings {
     /// Whether an unmatched lead source that a lead carries is created on the other side, where that can
     /// be done (C-23).
     pub create_lead_sources: bool,
+    /// Who owns a lead that is created in iVvy without an owner that matches (C-14).
+    pub lead_owner: LeadOwner,
     /// What takes two people.
     pub second_person: SecondPerson,
+}
+
+/// Who owns a lead that comes to iVvy without an owner: nobody, unless configured. All are iVvy's ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeadOwner {
+    /// This user, unless its source says otherwise.
+    pub default: Option<RecordId>,
+    /// By lead source.
+    pub by_source: BTreeMap<RecordId, RecordId>,
+    /// The source that leads get whose own is unmatched.
+    pub default_source: Option<RecordId>,
+}
+
+impl LeadOwner {
+    /// Who owns a lead of this source.
+    pub fn of(&self, source: Option<&RecordId>) -> Option<&RecordId> {
+        let source = source.or(self.default_source.as_ref());
+        source.and_then(|source| self.by_source.get(source)).or(self.default.as_ref())
+    }
+
+    /// Everybody it names.
+    pub fn users(&self) -> impl Iterator<Item = &RecordId> {
+        self.default.iter().chain(self.by_source.values())
+    }
 }
 
 impl Default for Settings {
@@ -43,6 +71,7 @@ impl Default for Settings {
         Self {
             key_scope: None,
             modules: ModuleId::PEOPLE.into_iter().map(|id| (id, id.def())).collect(),
+            maps: FieldMaps::new(),
             interval: Duration::from_secs(15 * 60),
             full_interval: Duration::from_secs(24 * 60 * 60),
             first_sync: None,
@@ -53,6 +82,7 @@ impl Default for Settings {
             guard: GuardLimits::default(),
             match_interval: Duration::from_secs(60 * 60),
             create_lead_sources: true,
+            lead_owner: LeadOwner::default(),
             second_person: SecondPerson::default(),
         }
     }
@@ -164,6 +194,20 @@ mod tests {
         assert_eq!(retry.ceiling(1), Duration::from_secs(2));
         assert_eq!(retry.ceiling(4), Duration::from_secs(16));
         assert!((1..200).all(|attempt| retry.ceiling(attempt) <= retry.cap));
+    }
+
+    #[test]
+    fn the_owner_of_a_lead_goes_by_its_source_first_c14() {
+        let owner = LeadOwner {
+            default: Some("1".into()),
+            by_source: [("web".into(), "2".into()), ("none".into(), "3".into())].into(),
+            default_source: Some("none".into()),
+        };
+        let of = |source: Option<&str>| owner.of(source.map(RecordId::from).as_ref()).map(|user| user.0.clone());
+        assert_eq!(of(Some("web")).as_deref(), Some("2"));
+        assert_eq!(of(Some("fair")).as_deref(), Some("1"));
+        assert_eq!(of(None).as_deref(), Some("3"), "it gets the default source");
+        assert_eq!(LeadOwner::default().of(None), None);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::merge::flap;
 use crate::model::item::PushedField;
 use crate::model::record::Source;
 use crate::model::{
-    Actor, AuditEvent, Base, BaseField, Choice, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef, Operation,
-    PairKey, Record, RecordId, Side, State, Timestamp, Value,
+    Actor, AuditEvent, Base, BaseField, Choice, FieldKind, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef,
+    Operation, PairKey, Record, RecordId, Side, State, Timestamp, Value,
 };
 use crate::store::{Reads as _, StoreError, Tx};
 
@@ -162,16 +162,35 @@ fn agree(
         let other = intent.source_values.get(name).cloned().unwrap_or_default();
         let now_there = shown.fields.get(name).unwrap_or(sent);
         let entry = base.fields.entry(name.clone()).or_default();
-        entry.disputed = false;
+        (entry.disputed, entry.adopts) = (false, false);
         entry.set(side.other(), Some(other.clone()));
         if !same(field.kind, sent, now_there) {
-            // Somebody changed it again right after us, or the remote altered it: that is a change.
-            entry.set(side, Some(sent.clone()));
+            // Somebody changed it again right after us, or the remote altered it: that is a change. A group that
+            // did not arrive is no group that was left, or it would be left on the other side, too.
+            entry.set(side, field.membership.is_none().then(|| sent.clone()));
             continue;
         }
         let (x, y) = if side == Side::Ivvy { (now_there, &other) } else { (&other, now_there) };
-        let agreed = equal_across(field, x, y, &counterparts).unwrap_or(false);
+        // An owner that policy chose for the new record is its own, and a default stands where the source has
+        // nothing: neither goes back.
+        let is_new = matches!(intent.operation, Operation::Create { .. });
+        let chosen = is_new && (other.is_empty() || matches!(field.kind, FieldKind::Match(_)));
+        let agreed = chosen || equal_across(field, x, y, &counterparts).unwrap_or(false);
         entry.set(side, agreed.then(|| now_there.clone()));
+    }
+    if let Operation::Create { fields, source, .. } = &intent.operation {
+        // Nor does what a system gives a new record of itself: an owner, a default source (C-14, C-24).
+        let known = tx.observation(intent.module, side.other(), source)?;
+        for field in def.fields.iter().filter(|field| matches!(field.kind, FieldKind::Match(_))) {
+            let theirs = known.as_ref().and_then(|known| known.record.fields.get(field.name.as_ref()));
+            if let (Some(ours), Some(theirs), false) =
+                (shown.fields.get(field.name.as_ref()), theirs, fields.contains_key(field.name.as_ref()))
+            {
+                let entry = base.fields.entry(field.name.clone().into_owned()).or_default();
+                entry.set(side, Some(ours.clone()));
+                entry.set(side.other(), Some(theirs.clone()));
+            }
+        }
     }
     base.agreed_at = now;
     Ok(base)
@@ -183,7 +202,8 @@ fn agree(
 fn reopen_questions(base: &mut Base, item: &Item, intent: &Intent) {
     for row in &item.plan.fields {
         if matches!(row.choice, Some(Choice::Each { .. })) && intent.operation.written().contains_key(&row.field) {
-            let before = BaseField { ivvy: row.base_ivvy.clone(), crm: row.base_crm.clone(), disputed: true };
+            let before =
+                BaseField { ivvy: row.base_ivvy.clone(), crm: row.base_crm.clone(), disputed: true, adopts: false };
             base.fields.insert(row.field.clone(), before);
         }
     }

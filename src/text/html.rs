@@ -29,8 +29,7 @@ pub fn html_to_text(html: &str, most: usize) -> String {
 
 /// As [`html_to_text`], in lines of at most `columns`.
 pub(super) fn laid_out(html: &str, most: usize, columns: usize) -> String {
-    let end = (0..=MOST_INPUT.min(html.len())).rev().find(|at| html.is_char_boundary(*at)).unwrap_or(0);
-    let html = &html[..end];
+    let html = &html[..html.floor_char_boundary(MOST_INPUT)];
     let laid_out = is_harmless(html).then(|| {
         // In raw mode tables, which lay out most e-mails, are just text.
         let layout = html2text::config::with_decorator(TrivialDecorator::new()).raw_mode(true);

@@ -15,7 +15,7 @@ mod width;
 
 pub use diff::{Changed, word_diff};
 pub use html::html_to_text;
-pub use pages::{MOST_PAGE, Page, address_page, floor, html_page, source_page};
+pub use pages::{MOST_PAGE, Page, address_page, html_page, source_page};
 pub use plain::{columns, plain_line};
 pub use safe::{DEFAULT_LIMIT, Glyph, MAX_MARKS, Safe, is_revealed, strip_controls};
 pub use width::{Fit, fit, pad, truncate, width, wrap};

@@ -42,8 +42,8 @@ pub struct Page {
 
 /// The source itself from byte `from` on.
 pub fn source_page(source: &str, from: usize) -> Page {
-    let from = floor(source, from);
-    let end = floor(source, from + USUAL_PAGE);
+    let from = source.floor_char_boundary(from);
+    let end = source.floor_char_boundary(from + USUAL_PAGE);
     let part = &source[from..end];
     // Preferably whole lines.
     let whole = part.rfind('\n').map(|at| at + 1).filter(|at| end < source.len() && *at > USUAL_PAGE / 2);
@@ -53,7 +53,7 @@ pub fn source_page(source: &str, from: usize) -> Page {
 
 /// The text in a page of HTML from byte `from` of its source on.
 pub fn html_page(source: &str, from: usize) -> Page {
-    let start = floor(source, from);
+    let start = source.floor_char_boundary(from);
     let (mut text, mut at) = (String::new(), start);
     while at < source.len() && at - start < MOST_SOURCE && text.len() < USUAL_PAGE {
         let (shown, after) = window(source, at);
@@ -71,13 +71,13 @@ pub fn html_page(source: &str, from: usize) -> Page {
 
 /// The web and mail addresses in a text, one per line and once per page, in their order.
 pub fn address_page(source: &str, from: usize) -> Page {
-    let start = floor(source, from);
+    let start = source.floor_char_boundary(from);
     let (mut text, mut at) = (String::new(), start);
     let mut seen = BTreeSet::new();
     let bytes = source.as_bytes();
     while at < bytes.len() {
         if at - start >= MOST_SOURCE || text.len() >= USUAL_PAGE {
-            return Page { text, next: next(source, ceiling(source, at)) };
+            return Page { text, next: next(source, source.ceil_char_boundary(at)) };
         }
         let begins = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
         let scheme = begins.then(|| SCHEMES.iter().find(|scheme| has_prefix(&bytes[at..], scheme))).flatten();
@@ -89,7 +89,7 @@ pub fn address_page(source: &str, from: usize) -> Page {
         let address = &source[at..at + address_length(&source[at..])];
         at += address.len().max(scheme.len());
         if address.len() > scheme.len() {
-            let mut shown = decoded(&address[..floor(address, MOST_ADDRESS)]);
+            let mut shown = decoded(&address[..address.floor_char_boundary(MOST_ADDRESS)]);
             if address.len() > MOST_ADDRESS {
                 shown.push('…');
             }
@@ -100,15 +100,6 @@ pub fn address_page(source: &str, from: usize) -> Page {
         }
     }
     Page { text, next: None }
-}
-
-/// The last place at or before `at` between two characters.
-pub fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
-}
-
-fn ceiling(text: &str, at: usize) -> usize {
-    (at..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len())
 }
 
 fn next(source: &str, at: usize) -> Option<usize> {
@@ -135,7 +126,10 @@ fn window(source: &str, from: usize) -> (usize, usize) {
             // In the open at the limit: a line, a word or a character ends here.
             let word = (at.max(from + 1)..limit).rev().find(|at| bytes[*at].is_ascii_whitespace());
             let late = block.filter(|at| *at > from + WINDOW / 2);
-            return until(late.or(word).unwrap_or_else(|| floor(source, limit).max(ceiling(source, from + 1))));
+            return until(
+                late.or(word)
+                    .unwrap_or_else(|| source.floor_char_boundary(limit).max(source.ceil_char_boundary(from + 1))),
+            );
         };
         let tag = tag_name(&bytes[open + 1..]);
         let end = if bytes[open..].starts_with(b"<!--") {

@@ -40,6 +40,8 @@ pub enum Scope {
     Global,
     /// Tab 1.
     Dashboard,
+    /// A module looked at closely, over tab 1.
+    Module,
     /// Tab 2.
     Queue,
     /// Tab 3.
@@ -52,6 +54,8 @@ pub enum Scope {
     Guard,
     /// The preview of a long value.
     Preview,
+    /// The field map of a module.
+    FieldMap,
 }
 
 /// Everything an operator can do.
@@ -121,6 +125,7 @@ pub enum ActionId {
     Sync,
     SyncFull,
     PauseModule,
+    Plan,
     Check,
     VerifyAudit,
     Doctor,
@@ -136,6 +141,11 @@ pub enum ActionId {
     GuardRelease,
     GuardSample,
     GuardDiscard,
+    FieldMap,
+    MapField,
+    MapRemove,
+    MapResync,
+    MapHistory,
     PreviewText,
     PreviewSource,
     PreviewLinks,
@@ -206,13 +216,14 @@ impl Action {
 }
 
 const GLOBAL: &[Scope] = &[Scope::Global];
-const DASHBOARD: &[Scope] = &[Scope::Dashboard];
+const MODULES: &[Scope] = &[Scope::Dashboard, Scope::Module];
 const QUEUE: &[Scope] = &[Scope::Queue];
 const DIFF: &[Scope] = &[Scope::Diff];
 const ITEMS: &[Scope] = &[Scope::Queue, Scope::Diff];
 const GUARD: &[Scope] = &[Scope::Guard];
 const PREVIEW: &[Scope] = &[Scope::Preview];
 const MATCH: &[Scope] = &[Scope::Match];
+const MAP: &[Scope] = &[Scope::FieldMap];
 
 /// Every action, in the order of help and documentation: within a scope, what the footer should
 /// show first comes first.
@@ -262,18 +273,21 @@ pub const CATALOGUE: &[Action] = &[
         .cli("tandem doctor")
         .tier(Tier::T0, Role::Admin)
         .help("Compare every index and counter with the items; changes nothing."),
-    action(ActionId::Sync, "sync now", DASHBOARD, &["y"])
+    action(ActionId::Sync, "sync now", MODULES, &["y"])
         .cli("tandem sync MODULE")
         .tier(Tier::T1, Role::Triage)
-        .help("Read the changes of the module under the cursor now."),
-    action(ActionId::PauseModule, "pause or resume", DASHBOARD, &["P"])
+        .help("Read the changes of the module now."),
+    action(ActionId::Plan, "dry run", MODULES, &["d"])
+        .cli("tandem sync MODULE --plan")
+        .help("Show what the module would write and what its guard holds; looking writes nothing."),
+    action(ActionId::PauseModule, "pause or resume", MODULES, &["P"])
         .cli("tandem pause MODULE")
         .tier(Tier::T2, Role::Admin)
-        .help("Stop or restart reading and writing of the module under the cursor."),
-    action(ActionId::SyncFull, "sync in full", DASHBOARD, &[])
+        .help("Stop or restart reading and writing of the module."),
+    action(ActionId::SyncFull, "sync in full", MODULES, &["Y"])
         .cli("tandem sync MODULE --full")
         .tier(Tier::T2, Role::Triage)
-        .help("Read every record of the module under the cursor, not only what changed."),
+        .help("Read every record of the module, not only what changed."),
     action(ActionId::Mark, "mark", QUEUE, &["Space"]).help("Mark or unmark the row, on the version you see."),
     action(ActionId::FilterText, "filter", QUEUE, &["/"])
         .cli("tandem queue list --filter TEXT")
@@ -410,6 +424,25 @@ pub const CATALOGUE: &[Action] = &[
         .cli("tandem match refresh")
         .tier(Tier::T1, Role::Triage)
         .help("List both systems again and match anew."),
+    action(ActionId::FieldMap, "field map", MODULES, &["M"])
+        .cli("tandem map show MODULE")
+        .tier(Tier::T0, Role::Triage)
+        .help("Show which custom field of iVvy is which of the CRM, for the module under the cursor."),
+    action(ActionId::MapField, "map", MAP, &["e"])
+        .cli("tandem map add MODULE --ivvy N --crm FIELD")
+        .tier(Tier::T2, Role::Admin)
+        .help("Map the field under the cursor, or map it otherwise. Values that are there already are not touched."),
+    action(ActionId::MapRemove, "remove", MAP, &["-"])
+        .cli("tandem map remove MODULE NAME")
+        .tier(Tier::T2, Role::Admin)
+        .help("Take the field under the cursor out of the map; both sides keep their values."),
+    action(ActionId::MapResync, "plan a resync", MAP, &["R"])
+        .cli("tandem map resync MODULE NAME")
+        .tier(Tier::T2, Role::Admin)
+        .help("Plan what differs in the field now; the guard holds it until it is released."),
+    action(ActionId::MapHistory, "versions", MAP, &["v"])
+        .cli("tandem map history MODULE")
+        .help("Show every version of the map, who made it and why."),
     action(ActionId::GuardRelease, "release all", GUARD, &["R"])
         .cli("tandem guard release MODULE")
         .tier(Tier::T3, Role::Admin)

@@ -4,10 +4,14 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Actor, AuditEvent, AuditRow, Choice, FieldPlan, Fingerprint, Item, ItemId, Kind, ModuleId, PairKey, Plan, Reason,
-    Reasons, RecordId, Role, Seq, Side, State, Timestamp, Value, Verb, Verdict, Why,
+    Actor, AuditEvent, AuditRow, Choice, CustomField, CustomKind, FieldDefinition, FieldKind, FieldMap, FieldPlan,
+    Finding, Fingerprint, Flow, Item, ItemId, Kind, ModuleId, PairKey, Plan, Reason, Reasons, RecordId, Role, RunEnd,
+    RunKind, RunRow, Seq, Side, State, Timestamp, Transform, Value, Verb, Verdict, Why,
 };
-use crate::wire::{Hello, ItemView, Row};
+use crate::wire::{
+    Failures, GuardLimit, Hello, ItemView, MapLine, MapOrigin, MapSuggestion, MapView, ModuleSettings, ModuleStatus,
+    ModuleView, Row,
+};
 
 /// The moment every fixture is about.
 pub fn now() -> Timestamp {
@@ -124,6 +128,63 @@ pub fn row(id: u64) -> Row {
     }
 }
 
+/// A module that runs, and has not run yet.
+pub fn module_view(module: ModuleId) -> ModuleView {
+    let limit = |what: &str, count| GuardLimit { what: what.into(), count, per_mille: 50, allowed: count };
+    ModuleView {
+        status: ModuleStatus {
+            name: module,
+            state: "running".into(),
+            direction: module.flow().to_string(),
+            cursor_lag_s: Some(12),
+            next_run_s: Some(48),
+            counts: BTreeMap::from([(State::Held, 3), (State::Done, 9)]),
+            reasons: BTreeMap::from([(Reason::Conflict, 3)]),
+            rate_per_min: 7,
+            rates: vec![0, 1, 3, 7],
+            progress: None,
+            guard: None,
+            last_error: None,
+            waits: None,
+        },
+        def: module.def(),
+        settings: ModuleSettings {
+            interval_s: 900,
+            full_interval_s: 86_400,
+            first_sync: Some(now()),
+            guard: vec![limit("creates", 200), limit("emptied", 20)],
+            guard_window_s: 3_600,
+            shrink_percent: 50,
+        },
+        failures: Failures { writes_minute: 1, writes_hour: 3, written_hour: 57, sweeps_minute: 0, sweeps_hour: 2 },
+        runs: Vec::new(),
+        more: false,
+    }
+}
+
+/// The last `count` sweeps of contacts, newest first, with one of every way to end.
+#[allow(dead_code)] // only the integration tests show them
+pub fn runs(count: u64) -> Vec<RunRow> {
+    let at = |number: u64| now().minus(std::time::Duration::from_secs((count - number) * 450));
+    (1..=count)
+        .rev()
+        .map(|number| {
+            let side = if number % 2 == 0 { Side::Ivvy } else { Side::Crm };
+            let kind = if number % 9 == 1 { RunKind::Full } else { RunKind::Changes };
+            let run = RunRow::begin(ModuleId::Contacts, side, kind, number % 7 == 0, at(number));
+            let run = RunRow { number, rows: 40 + number, changed: number % 3, total: Some(1_200), ..run };
+            let ended = at(number).plus(std::time::Duration::from_secs(3));
+            let error = Some("odoo search_read: 503 Service Unavailable".to_owned());
+            match count - number {
+                0 => run,
+                2 => RunRow { error, times: 4, rows: 0, changed: 0, ..run.ended(RunEnd::Failed, ended) },
+                4 => RunRow { end: RunEnd::Interrupted, ..run },
+                _ => RunRow { total: Some(40 + number), ..run.ended(RunEnd::Done, ended) },
+            }
+        })
+        .collect()
+}
+
 /// A row of the audit log.
 pub fn audit_row(seq: u64) -> AuditRow {
     AuditRow {
@@ -135,5 +196,85 @@ pub fn audit_row(seq: u64) -> AuditRow {
         link: None,
         what: AuditEvent::Planned { state: State::Held, summary: "2 fields differ on both sides".into() },
         hash: String::new(),
+    }
+}
+
+/// The field map of contacts: one field of the configuration, one of the store that fits, one that no longer
+/// does; and fields on both sides that are not mapped, one with a suggestion.
+#[allow(dead_code)] // only the integration tests show it
+pub fn field_map() -> MapView {
+    let definition = |name: &str, title: &str, kind: Option<FieldKind>| FieldDefinition {
+        name: name.into(),
+        title: title.into(),
+        kind,
+        writable: kind.is_some(),
+        options: Vec::new(),
+    };
+    let line = |name: &str, ivvy: u64, crm: &str, origin: MapOrigin, findings: &[(bool, &str)]| MapLine {
+        field: CustomField {
+            name: name.into(),
+            title: None,
+            kind: CustomKind::Text,
+            ivvy,
+            crm: crm.into(),
+            flow: Flow::Both,
+            transform: Transform::None,
+            default: None,
+        },
+        origin,
+        findings: findings.iter().map(|(fault, text)| Finding { fault: *fault, text: (*text).into() }).collect(),
+    };
+    let mut seats =
+        line("seats", 14, "x_seats", MapOrigin::Store, &[(true, "iVvy has no field 14 that could be mapped")]);
+    seats.field.flow = Flow::ToCrm;
+    let note = "Odoo takes only one of a list of options: other values are refused there and held";
+    MapView {
+        module: ModuleId::Contacts,
+        version: 3,
+        in_force: 3,
+        last: Some(FieldMap {
+            version: 3,
+            fields: Vec::new(),
+            what: "`seats` maps iVvy's 14 to `x_seats`".into(),
+            reason: Some("the venue asked".into()),
+            by: Actor { name: "anna".into(), uid: None, role: Role::Admin },
+            at: now(),
+        }),
+        mapped: vec![
+            line("birthday", 11, "x_birthday", MapOrigin::Configuration, &[]),
+            line("diet", 12, "x_diet", MapOrigin::Store, &[(false, note)]),
+            seats,
+        ],
+        definitions: BTreeMap::from([
+            (
+                Side::Ivvy,
+                vec![
+                    definition("11", "Birthday", Some(FieldKind::Date)),
+                    definition("12", "Dietary needs", Some(FieldKind::Text)),
+                    definition("13", "Badge", Some(FieldKind::Choice)),
+                    definition("15", "Shoe size", Some(FieldKind::Int)),
+                    definition("16", "Portrait", None),
+                ],
+            ),
+            (
+                Side::Crm,
+                vec![
+                    definition("x_birthday", "Birthday", Some(FieldKind::Date)),
+                    definition("x_diet", "Diet", Some(FieldKind::Choice)),
+                    definition("x_seats", "Seats", Some(FieldKind::Int)),
+                    definition("x_badge", "Badge", Some(FieldKind::Choice)),
+                    definition("x_shoes", "Shoes", Some(FieldKind::Int)),
+                ],
+            ),
+        ]),
+        errors: BTreeMap::new(),
+        suggestions: vec![MapSuggestion {
+            ivvy: 13,
+            crm: "x_badge".into(),
+            alike: 100,
+            kind: CustomKind::Choice,
+            flow: Flow::Both,
+            findings: Vec::new(),
+        }],
     }
 }

@@ -160,6 +160,10 @@ pub fn sentence(event: &AuditEvent) -> String {
         AuditEvent::GuardTripped { cause } => format!("guard tripped: {cause}"),
         AuditEvent::GuardReleased { scope } => format!("guard released: {scope}"),
         AuditEvent::Operated { what } => what.clone(),
+        AuditEvent::Mapped { version, what, reason } => {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("field map, version {version}: {what}{reason}")
+        }
         AuditEvent::Started { version, epoch } => format!("daemon {version} started, epoch {epoch}"),
     }
 }

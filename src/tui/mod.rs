@@ -12,7 +12,9 @@ mod dialog;
 mod fixture;
 pub mod keys;
 mod log;
+mod mapping;
 mod matching;
+mod module;
 mod queue;
 pub mod run;
 mod shadow;
@@ -38,7 +40,7 @@ pub use run::{Idle, Parts, drive};
 pub use theme::Theme;
 
 use crate::error::{Error, Result};
-use crate::seam::{Clock as _, SystemClock};
+use crate::seam::{Clock as _, SystemClock, Zone};
 
 /// How the console looks and which keys it takes.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +53,8 @@ pub struct Options {
     pub no_color: bool,
     /// Draw with ASCII only.
     pub ascii: bool,
+    /// The zone times are shown in.
+    pub zone: Zone,
     /// Keys that differ from the catalogue, by action name.
     pub keys: BTreeMap<String, Vec<String>>,
 }
@@ -87,7 +91,7 @@ pub async fn run(backend: Arc<dyn Backend>, options: Options) -> Result<()> {
             .hint("every action has a command: see `tandem --help`"));
     }
     let theme = options.load_theme()?;
-    let settings = Settings { ascii: options.ascii, keys: options.keys };
+    let settings = Settings { ascii: options.ascii, zone: options.zone, keys: options.keys };
     let unusable = |error: std::io::Error| Error::unavailable("the terminal cannot be used").because(&error);
     let mut terminal = Terminal::new(terminal::Tty::new(stdout())).map_err(unusable)?;
     let size = terminal.size().map_err(unusable)?;

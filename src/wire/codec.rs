@@ -174,6 +174,7 @@ mod tests {
             Request::DecideMany { decisions: vec![decide] },
             Request::Audit(AuditQuery { limit: 5, ..AuditQuery::default() }),
             Request::AuditVerify,
+            Request::Module { module, before: Some(9), limit: 50 },
             Request::Sync { module: None, full: true },
             Request::Pause { module: Some(module) },
             Request::Resume { module: None },

@@ -4,18 +4,22 @@
 //! [`PROTOCOL`]; unknown fields are ignored, unknown requests are refused by name.
 
 pub mod codec;
+mod mapping;
+mod module;
 mod preview;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::mapping::{MapChange, MapChanged, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
+pub use self::module::{Failures, GuardLimit, ModuleSettings, ModuleView};
 pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
 use crate::model::{
-    AuditRow, Choice, Fingerprint, Item, ItemId, MatchKind, MatchRow, MatchState, ModuleDef, ModuleId, Reason,
-    RecordId, Role, Seq, Side, State, Timestamp, Verb,
+    AuditRow, Choice, FieldMap, Fingerprint, Item, ItemId, MatchKind, MatchRow, MatchState, ModuleDef, ModuleId,
+    Reason, RecordId, Role, Seq, Side, State, Timestamp, Verb,
 };
 
 /// Version of this protocol. Client and daemon must have the same one.
@@ -111,6 +115,16 @@ pub enum Request {
     Audit(AuditQuery),
     /// Check the audit chain.
     AuditVerify,
+    /// One module: its settings in effect, what failed lately, its last sweeps.
+    Module {
+        /// Which.
+        module: ModuleId,
+        /// Only sweeps before the one with this number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<u64>,
+        /// How many sweeps at most.
+        limit: u32,
+    },
     /// Start a sweep now.
     Sync {
         /// Which module; all when absent.
@@ -128,7 +142,8 @@ pub enum Request {
         /// Which module; all when absent.
         module: Option<ModuleId>,
     },
-    /// What a tripped guard (or the next push) would do.
+    /// What a module would write: what its guard holds or, while that is open, what goes by itself. As far
+    /// as the last sweep has seen; asking reads no remote and writes nothing.
     GuardPlan {
         /// Which module.
         module: ModuleId,
@@ -175,6 +190,30 @@ pub enum Request {
     MatchRefresh {
         /// Which table; both when absent.
         kind: Option<MatchKind>,
+        /// Take what is listed even if it is much less than before.
+        #[serde(default)]
+        accept: bool,
+    },
+    /// A module's field map, and the fields of both sides that could be mapped.
+    MapShow {
+        /// Which module.
+        module: ModuleId,
+    },
+    /// Change a module's field map (admin).
+    MapChange(MapChange),
+    /// Every version of a module's field map.
+    MapHistory {
+        /// Which module.
+        module: ModuleId,
+    },
+    /// Plan what differs in a mapped field as if it had never been agreed on, held by the guard (admin).
+    MapResync {
+        /// Which module.
+        module: ModuleId,
+        /// The field's short name.
+        field: String,
+        /// Only count what it would look at.
+        dry_run: bool,
     },
     /// Connection, permissions, skew, store health.
     Check,
@@ -267,7 +306,8 @@ pub struct MatchPage {
     /// Why the table is not in use, if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off: Option<String>,
-    /// What went wrong with the last listing; the rows are those of the one before.
+    /// What went wrong with the last listing, whose rows are those of the one before, or what to know before
+    /// the table is used (C-19). A whole sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -332,6 +372,8 @@ pub enum Answer {
         /// First row whose hash does not fit, if any.
         broken_at: Option<Seq>,
     },
+    /// To `Module`.
+    Module(Box<ModuleView>),
     /// To `GuardPlan`.
     Guard(GuardPlan),
     /// To `Matches`.
@@ -340,8 +382,19 @@ pub enum Answer {
     MatchOptions {
         /// Entries of the other side, the most similar first.
         options: Vec<MatchLine>,
-        /// Records that went, or wait to go, without this entry.
-        without: u64,
+        /// Records that went, or wait to go, without this entry. Counting them looks at every record, so it is
+        /// done only when no text was given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without: Option<u64>,
+    },
+    /// To `MapShow`.
+    Map(Box<MapView>),
+    /// To `MapChange`.
+    MapChanged(MapChanged),
+    /// To `MapHistory`.
+    MapHistory {
+        /// Newest first.
+        versions: Vec<FieldMap>,
     },
     /// To `Check`.
     Check {
@@ -564,6 +617,12 @@ pub struct GuardPlan {
     pub tripped: Option<String>,
     /// Items held by the guard.
     pub held: u64,
+    /// Items that go by themselves as soon as their turn comes; none while the guard is tripped.
+    #[serde(default)]
+    pub ready: u64,
+    /// When the slower side was last read to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     /// Creates on iVvy, creates on the CRM.
     pub creates: BTreeMap<Side, u64>,
     /// Updates on each side.

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::future::BoxFuture;
 use tandem::model::{Fields, MatchKind, ModuleId, Record, RecordId};
 use tandem::remote::{
-    Capabilities, Entry, FieldDefinition, MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
+    Capabilities, Conversion, Entry, FieldDefinition, MatchSupport, Page, PageRequest, Probe, Read, Remote,
+    RemoteError, WriteAck,
 };
 
 /// Calls so far.
@@ -79,6 +80,10 @@ impl Remote for Counted {
         self.inner.fields(module)
     }
 
+    fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
+        self.inner.fields_after_creation(module)
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
         self.inner.probe()
     }
@@ -127,6 +132,10 @@ impl Remote for Counted {
         self.inner.update(module, id, patch, expected)
     }
 
+    fn conversion(&self) -> Conversion {
+        self.inner.conversion()
+    }
+
     fn match_support(&self, kind: MatchKind) -> MatchSupport {
         self.inner.match_support(kind)
     }
@@ -134,6 +143,11 @@ impl Remote for Counted {
     fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
         one(&self.counts.pages);
         self.inner.entries(kind)
+    }
+
+    fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
+        one(&self.counts.reads);
+        self.inner.find_staff(email)
     }
 
     fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {

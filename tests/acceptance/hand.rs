@@ -24,7 +24,8 @@ pub const CUSTOM: [(&str, &str, &str, Option<&str>); 4] = [
     ("custom.105", "int", "Loyalty__c", None),
 ];
 
-fn plain(json: &Json) -> String {
+/// A value as text; empty and missing are the same.
+pub fn plain(json: &Json) -> String {
     match json {
         Json::Null | Json::Bool(false) => String::new(),
         Json::String(text) => text.clone(),
@@ -84,6 +85,7 @@ impl IvvyHand {
                     named.insert("companies".into(), json!(ids));
                     continue;
                 }
+                (ModuleId::Companies, "parent") => "parentCompanyId",
                 (_, "city") => {
                     address.insert("city".into(), json!(text));
                     continue;
@@ -144,6 +146,7 @@ impl IvvyHand {
                         ("phone", company.phone),
                         ("website", company.website),
                         ("city", company.address.city),
+                        ("parent", company.parent.as_ref().map(u64::to_string).unwrap_or_default()),
                         ("external_id", company.external_id),
                     ]);
                     (company.id.to_string(), row)
@@ -238,12 +241,22 @@ impl CrmHand {
         match self {
             Self::Salesforce(sim) => [("effects".to_owned(), sim.ledger().len().to_string())].into(),
             Self::Odoo(odoo) => {
-                let rows = odoo.rows(json!([])).await;
-                rows.iter().map(|row| (plain(&row["id"]), plain(&row["write_date"]))).collect()
+                let mut stamps = BTreeMap::new();
+                for model in MODELS {
+                    let everything = json!({"domain": [], "fields": ["write_date"], "context": {"active_test": false}});
+                    let rows = odoo.call(model, "search_read", everything).await;
+                    let rows = rows.as_array().unwrap().iter();
+                    stamps
+                        .extend(rows.map(|row| (format!("{model} {}", plain(&row["id"])), plain(&row["write_date"]))));
+                }
+                stamps
             }
         }
     }
 }
+
+/// What Tandem writes to in an Odoo, children before their parents.
+const MODELS: [&str; 5] = ["mail.message", "event.registration", "crm.lead", "event.event", "res.partner"];
 
 fn object(module: ModuleId) -> &'static str {
     match module {
@@ -267,6 +280,7 @@ fn salesforce_fields(module: ModuleId) -> Vec<(&'static str, &'static str)> {
             ("phone", "Phone"),
             ("website", "Website"),
             ("city", "BillingCity"),
+            ("parent", "ParentId"),
             ("ivvy_key", "Ivvy_Id__c"),
         ],
     };
@@ -303,7 +317,13 @@ fn odoo_fields(module: ModuleId) -> Vec<(&'static str, &'static str)> {
             fields.extend(CUSTOM.iter().filter_map(|(name, _, _, field)| Some((*name, (*field)?))));
             fields
         }
-        _ => vec![("name", "name"), ("phone", "phone"), ("website", "website"), ("city", "city")],
+        _ => vec![
+            ("name", "name"),
+            ("phone", "phone"),
+            ("website", "website"),
+            ("city", "city"),
+            ("parent", "parent_id"),
+        ],
     }
 }
 
@@ -318,7 +338,7 @@ fn odoo_named(module: ModuleId, fields: &[(&str, &str)], before: Option<&Json>) 
         let (_, field) = known.iter().find(|(ours, _)| ours == name).unwrap_or_else(|| panic!("no field for {name}"));
         let value = match *name {
             _ if text.is_empty() => json!(false),
-            "company" => json!(number(text)),
+            "company" | "parent" => json!(number(text)),
             _ => json!(text),
         };
         values.insert((*field).to_owned(), value);
@@ -392,6 +412,13 @@ impl OdooHand {
     pub async fn empty(&self) {
         assert!(self.url.starts_with("http://127.0.0.1:"), "the acceptance tests empty the database they run on");
         let context = json!({"active_test": false});
+        for model in &MODELS[..4] {
+            // The history of what stays is not touched.
+            let sent = json!([["message_type", "=", "email_outgoing"]]);
+            let domain = if *model == "mail.message" { sent } else { json!([]) };
+            let ids = self.call(model, "search", json!({"domain": domain, "context": context})).await;
+            self.call(model, "unlink", json!({"ids": ids})).await;
+        }
         let of_users = json!({"domain": [], "fields": ["partner_id"], "context": context});
         let mut needed = Vec::new();
         for model in ["res.users", "res.company"] {

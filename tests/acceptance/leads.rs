@@ -11,41 +11,41 @@ use super::population::Shape;
 use super::world::{Setup, World, operator};
 
 /// Sources and people that every simulated iVvy account begins with are left alone: tests bring their own.
-struct Office {
-    world: World,
+pub struct Office {
+    pub world: World,
 }
 
 impl Office {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let setup = Setup::salesforce(Shape::pairs(2)).also(&[ModuleId::Leads]);
         Self { world: World::in_step(setup).await }
     }
 
-    fn user(&self, name: &str, email: &str) -> u64 {
+    pub fn user(&self, name: &str, email: &str) -> u64 {
         let user = json!({
             "firstName": name, "lastName": "Staff", "email": email, "currentStatus": 1, "userType": 1,
         });
         self.enter("user", user)
     }
 
-    fn enter(&self, object: &str, fields: Json) -> u64 {
+    pub fn enter(&self, object: &str, fields: Json) -> u64 {
         self.world.ivvy.0.edit(&Edit::create(object, fields)).unwrap().parse().unwrap()
     }
 
     /// Active people of the org: id and address.
-    fn crm_users(&self) -> Vec<(String, String)> {
+    pub fn crm_users(&self) -> Vec<(String, String)> {
         let text = |row: &Json, name: &str| row[name].as_str().unwrap().to_owned();
         let users = self.sim().records("User").unwrap();
         let active = users.iter().filter(|row| row["IsActive"] == true);
         active.map(|row| (text(row, "Id"), text(row, "Email"))).collect()
     }
 
-    fn sim(&self) -> &tandem::sim::salesforce::SalesforceSim {
+    pub fn sim(&self) -> &tandem::sim::salesforce::SalesforceSim {
         let CrmHand::Salesforce(sim) = &self.world.crm else { panic!("these tests look into the simulated org") };
         sim
     }
 
-    fn lead(&self, name: &str, owner: Option<u64>, source: u64) -> u64 {
+    pub fn lead(&self, name: &str, owner: Option<u64>, source: u64) -> u64 {
         let contact = self.enter(
             "contact",
             json!({"firstName": name, "lastName": "Prospect", "email": format!("{name}@prospect.example")}),
@@ -57,7 +57,7 @@ impl Office {
         self.enter("lead", lead)
     }
 
-    fn there(&self, lead: u64) -> Option<Json> {
+    pub fn there(&self, lead: u64) -> Option<Json> {
         let rows = self.sim().records("Lead").unwrap();
         let mut rows = rows.into_iter().filter(|row| row["Ivvy_Id__c"] == format!("lead-{lead}"));
         let found = rows.next();
@@ -65,9 +65,9 @@ impl Office {
         found
     }
 
-    async fn refresh(&self, kind: MatchKind) {
+    pub async fn refresh(&self, kind: MatchKind) {
         let before = self.world.engine.match_status(kind).refreshed_at;
-        self.world.engine.match_refresh(kind).unwrap();
+        self.world.engine.match_refresh(kind, false).unwrap();
         self.world
             .until("the match table", async || {
                 let status = self.world.engine.match_status(kind);
@@ -76,14 +76,14 @@ impl Office {
             .await;
     }
 
-    async fn drain(&self) {
+    pub async fn drain(&self) {
         self.world.settle().await;
         self.world.release().await;
         self.world.settle().await;
     }
 
     /// An entry that is active and has no counterpart.
-    fn unmatched(&self, kind: MatchKind, side: Side) -> String {
+    pub fn unmatched(&self, kind: MatchKind, side: Side) -> String {
         use tandem::store::Reads as _;
         let rows = self.world.engine.store().read(|view| view.match_table(kind)).unwrap();
         let free =
@@ -91,7 +91,7 @@ impl Office {
         rows.iter().find(free).expect("one without a counterpart").id.0.clone()
     }
 
-    fn state(&self, kind: MatchKind, side: Side, id: impl ToString) -> Option<MatchState> {
+    pub fn state(&self, kind: MatchKind, side: Side, id: impl ToString) -> Option<MatchState> {
         use tandem::store::Reads as _;
         let id = RecordId::from(id.to_string());
         let row = self.world.engine.store().read(|view| view.match_row(kind, side, &id)).unwrap();

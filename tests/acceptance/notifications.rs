@@ -159,7 +159,9 @@ async fn the_daemon_listens_subscribes_and_stops_n07() {
         key_url: Some(Url::parse(&format!("{own}{KEYS}")).unwrap()),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let notifications = Notifications::start(&inbound, &world.account, &clock, &CancellationToken::new()).unwrap();
+    let mut notifications = Notifications::listen(&inbound, &world.account, &clock).unwrap();
+    let address = inbound.public_url.clone().unwrap();
+    notifications.subscribe(address, Arc::clone(&world.account.ivvy), clock, CancellationToken::new());
     let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default()).unwrap());
     let courier = Courier::new(&world.ivvy.0, &own, transport, Weather::default());
     world.until("subscribed", async || courier.deliver().await.unwrap().accepted == 3).await;

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use tandem::model::{ModuleId, Side};
+use tokio::sync::Mutex;
 
 use super::first_sync::{
     everybody_exists_once_on_each_side_and_is_linked, nothing_was_created_twice, two_idle_sweeps_write_nothing,
@@ -11,11 +12,15 @@ use super::first_sync::{
 use super::hand::OdooHand;
 use super::population::Shape;
 use super::world::{CrmKind, Setup, World};
-use super::{constant_ids, custom_fields, merging, staleness, verbs};
+use super::{constant_ids, custom_fields, merging, staleness, verbs, whole};
+
+/// Each of these tests empties the server.
+static SERVER: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_odoo_and_ivvy_meet_and_stay_in_step_v10_v20_i1_i10() {
     let Some(hand) = OdooHand::from_env() else { return };
+    let _alone = SERVER.lock().await;
     let started = Instant::now();
     let report = |world: &World, what: &str| {
         let calls = Side::BOTH.map(|side| (side.title(), world.calls(side).all(), world.calls(side)));
@@ -52,4 +57,11 @@ async fn a_real_odoo_and_ivvy_meet_and_stay_in_step_v10_v20_i1_i10() {
     two_idle_sweeps_write_nothing(&world).await;
     nothing_was_created_twice(&world);
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_module_on_with_a_real_odoo() {
+    let Some(hand) = OdooHand::from_env() else { return };
+    let _alone = SERVER.lock().await;
+    whole::every_module_on(CrmKind::RealOdoo(hand), whole::tenths("odoo")).await;
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use tandem::config::{Config, Secrets};
-use tandem::daemon::account::{self, Account, connect};
+use tandem::daemon::account::{self, Account, Blueprint, connect};
 use tandem::model::{
     Actor, Choice, Decision, Item, ItemId, LinkId, ModuleId, PairKey, Reason, RecordId, Role, Side, State, Verb,
 };
@@ -61,7 +61,17 @@ pub struct Setup {
     pub modules: Vec<ModuleId>,
     /// What the configuration file says besides, laid over the rest.
     pub more: Json,
+    /// Whether subscription groups are kept in step, and if so, whether removals are mirrored.
+    pub groups: Option<bool>,
+    /// `[modules.….only]`: a field and the one value that admits a record.
+    pub only: Option<(ModuleId, &'static str, &'static str)>,
+    /// Custom fields of the tests that the configuration leaves out.
+    pub unmapped: Vec<&'static str>,
 }
+
+/// Subscription groups that are kept in step where a test wants them: iVvy's number and the CRM's name. The
+/// first three every simulated account has.
+pub const GROUPS: [(u64, &str); 4] = [(1, "Newsletter"), (2, "VIP"), (3, "Press"), (11, "Alumni")];
 
 impl Setup {
     pub fn salesforce(shape: Shape) -> Self {
@@ -77,6 +87,9 @@ impl Setup {
             keep_done: None,
             modules: ModuleId::PEOPLE.to_vec(),
             more: json!({}),
+            groups: None,
+            only: None,
+            unmapped: Vec::new(),
         }
     }
 
@@ -84,6 +97,11 @@ impl Setup {
     pub fn saying(mut self, more: Json) -> Self {
         lay_over(&mut self.more, more);
         self
+    }
+
+    /// With this key in the configuration file: `/modules/leads/owner`.
+    pub fn key(self, path: &str, value: Json) -> Self {
+        self.saying(path.rsplit('/').filter(|key| !key.is_empty()).fold(value, |value, key| json!({key: value})))
     }
 
     /// With these modules on beside companies and contacts.
@@ -116,12 +134,15 @@ pub struct World {
     pub crm: CrmHand,
     pub engine: Engine,
     pub account: Account,
+    settings: tandem::sync::Settings,
     counts: BTreeMap<Side, Arc<Counts>>,
     servers: Vec<Served>,
     running: JoinHandle<Result<(), StoreError>>,
     shutdown: CancellationToken,
     taken: AtomicUsize,
     place: TempDir,
+    /// How long a condition may take to come true.
+    pub patience: Duration,
     setup: Setup,
     crm_url: String,
 }
@@ -171,8 +192,9 @@ impl World {
         let ivvy = IvvyHand(ivvy);
         let config = config(place.path(), &setup, &servers[0].url(), &url, &crm);
         let secrets = Secrets { ivvy: ivvy.0.settings().secret.clone(), crm: secret };
-        let (account, counts) = assemble(&config, secrets, &setup);
+        let (account, settings, counts) = assemble(&config, secrets, &setup);
         Self {
+            settings,
             known,
             ivvy,
             crm,
@@ -184,6 +206,7 @@ impl World {
             shutdown: CancellationToken::new(),
             taken: AtomicUsize::new(0),
             place,
+            patience: PATIENCE,
             setup,
             crm_url: url,
         }
@@ -193,7 +216,20 @@ impl World {
     /// what is said besides.
     pub async fn reconfigured(self, change: impl FnOnce(Setup) -> Setup) -> Self {
         let Self {
-            known, ivvy, crm, engine, account, servers, running, shutdown, taken, place, setup, crm_url, ..
+            known,
+            ivvy,
+            crm,
+            engine,
+            account,
+            servers,
+            running,
+            shutdown,
+            taken,
+            place,
+            setup,
+            crm_url,
+            patience,
+            ..
         } = self;
         shutdown.cancel();
         running.await.unwrap().unwrap();
@@ -206,7 +242,7 @@ impl World {
             CrmHand::Odoo(odoo) => SecretString::from(odoo.key.clone()),
         };
         let secrets = Secrets { ivvy: ivvy.0.settings().secret.clone(), crm: crm_secret };
-        let (account, counts) = assemble(&config, secrets, &setup);
+        let (account, settings, counts) = assemble(&config, secrets, &setup);
         let running = tokio::spawn(async { Ok(()) });
         let engine = account.engine.clone();
         let shutdown = CancellationToken::new();
@@ -224,6 +260,8 @@ impl World {
             place,
             setup,
             crm_url,
+            settings,
+            patience,
         };
         world.start();
         world.first_plan().await;
@@ -234,6 +272,29 @@ impl World {
     pub fn start(&mut self) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
         self.running = tokio::spawn(async move { engine.run(shutdown).await });
+    }
+
+    /// Ends the process and begins another one: on the same store, or on a new one, the old being lost.
+    pub async fn restart(&mut self, lost: bool) {
+        self.shutdown.cancel();
+        (&mut self.running).await.unwrap().unwrap();
+        self.shutdown = CancellationToken::new();
+        let store = match lost {
+            true => Store::open(&self.file("another.redb"), store::Options::default()).unwrap(),
+            false => self.engine.store().clone(),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let remotes = self.engine.remotes().clone();
+        let engine = Engine::new(store, remotes, clock, Entropy::seeded(99), self.settings.clone()).unwrap();
+        self.account.engine = engine.clone();
+        self.engine = engine;
+        self.start();
+    }
+
+    /// Ends the engine as a crash does: whatever it was doing, it does no more.
+    pub async fn crash(&mut self) {
+        self.running.abort();
+        assert!((&mut self.running).await.unwrap_err().is_cancelled());
     }
 
     pub fn is_odoo(&self) -> bool {
@@ -270,7 +331,7 @@ impl World {
         let started = Instant::now();
         while !condition().await {
             assert!(!self.running.is_finished(), "the engine ended while waiting: {what}");
-            assert!(started.elapsed() < PATIENCE, "waited in vain: {what}\n{}", self.describe());
+            assert!(started.elapsed() < self.patience, "waited in vain: {what}\n{}", self.describe());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -558,7 +619,9 @@ pub fn promised(item: &Item, pair: &Pair) -> Vec<Change> {
 }
 
 /// Store, adapters and engine of an account, and counters of what is asked of either side.
-fn assemble(config: &Config, secrets: Secrets, setup: &Setup) -> (Account, BTreeMap<Side, Arc<Counts>>) {
+type Assembled = (Account, tandem::sync::Settings, BTreeMap<Side, Arc<Counts>>);
+
+fn assemble(config: &Config, secrets: Secrets, setup: &Setup) -> Assembled {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy = Entropy::seeded(setup.seed + 2);
     let connected = connect(config, secrets, &clock, &entropy).unwrap();
@@ -576,8 +639,8 @@ fn assemble(config: &Config, secrets: Secrets, setup: &Setup) -> (Account, BTree
     }
     settings.retry.base = Duration::from_millis(100);
     settings.retry.cap = Duration::from_secs(1);
-    let engine = Engine::new(store, remotes, clock, entropy, settings).unwrap();
-    (Account { engine, gates: connected.gates, ivvy: connected.ivvy }, counts)
+    let engine = Engine::new(store, remotes, clock, entropy, settings.clone()).unwrap();
+    (Account { engine, gates: connected.gates, ivvy: connected.ivvy }, settings, counts)
 }
 
 /// Opens the store as soon as an engine that has just ended has let go of it.
@@ -633,6 +696,7 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
     let odoo = matches!(crm, CrmHand::Odoo(_));
     let fields: Vec<Json> = CUSTOM
         .iter()
+        .filter(|(name, ..)| !setup.unmapped.contains(name))
         .filter_map(|(name, kind, salesforce, in_odoo)| {
             let number: u64 = name.trim_start_matches("custom.").parse().unwrap();
             let there = if odoo { (*in_odoo)? } else { salesforce };
@@ -653,6 +717,17 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
     let mut modules = json!({"contacts": {"fields": fields}});
     for module in setup.modules.iter().filter(|module| module.follows().is_none()) {
         modules[module.to_string()]["enabled"] = json!(true);
+    }
+    if let Some((module, field, value)) = setup.only {
+        modules[module.to_string()]["only"] = json!({field: [value]});
+    }
+    if let Some(mirror) = setup.groups {
+        let names: BTreeMap<String, &str> = GROUPS.map(|(number, name)| (number.to_string(), name)).into();
+        modules["contacts"]["groups"] = json!(names);
+        modules["contacts"]["mirror_group_removals"] = json!(mirror);
+        if !odoo {
+            modules["contacts"]["crm_fields"] = json!({"groups": "Tags__c"});
+        }
     }
     let mut text = json!({
         "version": tandem::config::VERSION,

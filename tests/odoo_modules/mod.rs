@@ -2,6 +2,8 @@
 
 mod emails;
 mod events;
+mod groups;
+mod hierarchy;
 mod leads;
 mod matching;
 mod opportunities;

@@ -184,6 +184,8 @@ impl Service for Fake {
                     module,
                     tripped: (module == ModuleId::Contacts).then(|| "first sync".to_owned()),
                     held: 5,
+                    ready: 0,
+                    as_of: None,
                     creates: BTreeMap::from([(Side::Crm, 4)]),
                     updates: BTreeMap::from([(Side::Ivvy, 1)]),
                     conflicts: 1,
@@ -212,6 +214,32 @@ impl Service for Fake {
                     self.syncs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                     Answer::Done { message: "started".to_owned() }
                 }
+                Request::Module { module: ModuleId::Leads, .. } => {
+                    return Err(Error::new(ErrorKind::Refused, "Leads is off").hint("switch it on").into());
+                }
+                Request::Module { module, before, limit } => {
+                    let begin = |number: u64| RunRow {
+                        number,
+                        rows: number,
+                        ..RunRow::begin(module, Side::Ivvy, RunKind::Full, false, Timestamp::from_millis(AT))
+                    };
+                    let hostile = Some("503 \u{1b}]0;owned\u{7}".to_owned());
+                    let newest =
+                        RunRow { error: hostile, times: 3, ..begin(30).ended(RunEnd::Failed, SystemClock.now()) };
+                    let done = (1..30).rev().map(|number| begin(number).ended(RunEnd::Done, SystemClock.now()));
+                    let mut runs: Vec<RunRow> = std::iter::once(newest).chain(done).collect();
+                    runs.retain(|run| before.is_none_or(|before| run.number < before));
+                    let more = runs.len() > limit as usize;
+                    runs.truncate(limit as usize);
+                    let mut def = module.def();
+                    let custom =
+                        FieldDef { name: "shoe_size".into(), title: "Shoe size".into(), ..def.fields[0].clone() };
+                    def.fields.push(custom);
+                    let status = self.status().modules.into_iter().find(|status| status.name == module).unwrap();
+                    let failures = Failures { writes_hour: 2, written_hour: 38, ..Failures::default() };
+                    let settings = ModuleSettings { interval_s: 900, ..ModuleSettings::default() };
+                    Answer::Module(Box::new(ModuleView { status, def, settings, failures, runs, more }))
+                }
                 Request::Matches(query) => {
                     let entry = Entry { id: "7".into(), name: "Ada".into(), email: None, active: true };
                     let row = MatchRow::new(query.kind, query.side, &entry, SystemClock.now());
@@ -219,8 +247,19 @@ impl Service for Fake {
                     let rows = vec![MatchLine { row, other: None, because }];
                     Answer::Matches(MatchPage { rows, ..MatchPage::default() })
                 }
-                Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: 3 },
-                Request::MatchDecide { .. }
+                Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: Some(3) },
+                Request::MapShow { module } => Answer::Map(Box::new(map(module))),
+                Request::MapChange(change) if change.expect != 3 => {
+                    return Err(Error::new(ErrorKind::Stale, "bob made version 4").hint("look again").into());
+                }
+                Request::MapChange(_) => Answer::MapChanged(MapChanged {
+                    version: 4,
+                    findings: Vec::new(),
+                    message: "old values are not touched".to_owned(),
+                }),
+                Request::MapHistory { .. } => Answer::MapHistory { versions: Vec::new() },
+                Request::MapResync { .. }
+                | Request::MatchDecide { .. }
                 | Request::MatchRefresh { .. }
                 | Request::Pause { .. }
                 | Request::Resume { .. }
@@ -355,4 +394,40 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 pub fn make_directory(path: &Path, mode: u32) {
     std::fs::DirBuilder::new().mode(mode).create(path).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A map of one field that no longer fits, with names that attack the terminal.
+fn map(module: ModuleId) -> MapView {
+    let hostile = "Di\u{1b}]0;owned\u{7}et\u{202e}";
+    let definition = |name: &str| FieldDefinition {
+        name: name.to_owned(),
+        title: hostile.to_owned(),
+        kind: Some(FieldKind::Text),
+        writable: true,
+        options: Vec::new(),
+    };
+    let field = CustomField {
+        name: "diet".to_owned(),
+        title: Some(hostile.to_owned()),
+        kind: CustomKind::Text,
+        ivvy: 12,
+        crm: hostile.to_owned(),
+        flow: Flow::Both,
+        transform: Transform::Trim,
+        default: Some(hostile.into()),
+    };
+    let findings = vec![Finding { fault: true, text: format!("odoo has no field {hostile}") }];
+    MapView {
+        module,
+        version: 3,
+        in_force: 3,
+        last: None,
+        mapped: vec![MapLine { field, origin: MapOrigin::Store, findings }],
+        definitions: BTreeMap::from([
+            (Side::Ivvy, vec![definition("12"), definition("13")]),
+            (Side::Crm, vec![definition("x_tier"), definition(hostile)]),
+        ]),
+        errors: BTreeMap::new(),
+        suggestions: Vec::new(),
+    }
 }

@@ -20,7 +20,8 @@ use ratatui::layout::Size;
 use tandem::error::{Error, ErrorKind, Result};
 use tandem::model::matching::Entry;
 use tandem::model::{
-    AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, MatchState, ModuleId, RecordId, Seq, Side, State, Timestamp,
+    AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, MatchState, ModuleId, RecordId, RunRow, Seq, Side, State,
+    Timestamp,
 };
 use tandem::seam::Clock;
 use tandem::tui::keys::parse_sequence;
@@ -29,8 +30,8 @@ use tandem::tui::terminal::Tty;
 use tandem::tui::{App, Backend, BackendEvent, CallError, Settings, Theme};
 use tandem::wire::{
     Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, HeldLane, Hello, ItemView,
-    MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs, PreviewOf, Quota, Rate,
-    RemoteStatus, Request, Row, Rows, Status,
+    MapChanged, MapView, MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs, PreviewOf,
+    Quota, Rate, RemoteStatus, Request, Row, Rows, Status,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -44,6 +45,10 @@ pub struct World {
     pub audit: Vec<AuditRow>,
     pub status: Status,
     pub matches: Vec<MatchRow>,
+    /// Newest first; of every module.
+    pub runs: Vec<RunRow>,
+    /// The field map of contacts.
+    pub map: Option<MapView>,
     /// The whole of what `body` fields hold.
     pub bodies: BTreeMap<ItemId, String>,
     pub asked: Vec<Request>,
@@ -81,7 +86,7 @@ impl Fake {
 /// One e-mail with this body, waiting for a look.
 pub fn mail(body: &str) -> Arc<Fake> {
     let mut world = conflicts(1);
-    let start = &body[..tandem::text::floor(body, 200)];
+    let start = &body[..body.floor_char_boundary(200)];
     let cut = format!("{start}… ({} bytes, 0011aabb; open the preview)", body.len());
     let mut row = fixture::field("body", "", &cut, "");
     (row.base_ivvy, row.base_crm, row.crm) = (None, None, None);
@@ -101,6 +106,7 @@ pub fn conflicts(count: u64) -> World {
         views: (1..=count.min(50)).map(|id| (ItemId(id), fixture::conflict(id))).collect(),
         audit: (0..count.min(300)).rev().map(fixture::audit_row).collect(),
         status: status(count),
+        runs: fixture::runs(120),
         ..World::default()
     }
 }
@@ -288,17 +294,48 @@ impl World {
                 module,
                 tripped: Some("first sync: 1,240 creates on the CRM wait for a look".into()),
                 held: 1_240,
+                ready: 0,
+                as_of: Some(fixture::now()),
                 creates: BTreeMap::from([(Side::Crm, 1_240)]),
                 updates: BTreeMap::new(),
                 conflicts: 3,
                 samples: (1..6).map(fixture::row).collect(),
                 hash: Fingerprint(0x1234_5678_9abc_def0_1234_5678_9abc_def0),
             })),
+            Request::Module { module, before, limit } => {
+                let mut view = fixture::module_view(module);
+                if let Some(status) = self.status.modules.iter().find(|status| status.name == module) {
+                    view.status = status.clone();
+                }
+                let older = self.runs.iter().filter(|run| before.is_none_or(|before| run.number < before));
+                view.runs = older.clone().take(limit as usize).cloned().collect();
+                view.more = older.count() > limit as usize;
+                Ok(Answer::Module(Box::new(view)))
+            }
             Request::Matches(query) => Ok(Answer::Matches(self.match_page(&query))),
             Request::MatchOptions { entry, text } => {
                 let others = self.matches.iter().filter(|row| row.kind == entry.kind && row.side != entry.side);
                 let options = others.filter(|row| row.name.contains(&text)).take(5).map(|row| self.line(row)).collect();
-                Ok(Answer::MatchOptions { options, without: 12 })
+                Ok(Answer::MatchOptions { options, without: text.is_empty().then_some(12) })
+            }
+            Request::MapShow { module } => match self.map.clone().filter(|map| map.module == module) {
+                Some(map) => Ok(Answer::Map(Box::new(map))),
+                None => Err(Error::new(ErrorKind::Refused, format!("{module} is not switched on")).into()),
+            },
+            Request::MapChange(change) => {
+                let map = self.map.as_mut().unwrap();
+                if let Some(who) = self.faster.take() {
+                    map.version += 1;
+                    return Err(Error::new(ErrorKind::Stale, format!("the map moved on: {who} was faster")).into());
+                }
+                assert_eq!(change.expect, map.version, "a change names the version that was seen");
+                (map.version, map.in_force) = (map.version + 1, map.version + 1);
+                let message = "Values that are there already are not touched.".to_owned();
+                Ok(Answer::MapChanged(MapChanged { version: map.version, findings: Vec::new(), message }))
+            }
+            Request::MapHistory { .. } => {
+                let versions = self.map.iter().filter_map(|map| map.last.clone()).collect();
+                Ok(Answer::MapHistory { versions })
             }
             Request::Check => Ok(Answer::Check {
                 rows: vec![CheckRow {
@@ -326,14 +363,15 @@ impl World {
         let mut counts = BTreeMap::new();
         let of_side = || self.matches.iter().filter(|row| row.kind == query.kind && row.side == query.side);
         of_side().for_each(|row| *counts.entry(row.state).or_default() += 1);
-        let from: usize = query.after.as_ref().map_or(0, |token| token.parse().unwrap());
         let rows: Vec<MatchLine> = of_side()
             .filter(|row| query.state.is_none_or(|state| row.state == state))
             .filter(|row| query.text.as_ref().is_none_or(|text| row.name.to_lowercase().contains(&text.to_lowercase())))
             .map(|row| self.line(row))
             .collect();
+        let after = query.after.as_ref().and_then(|id| rows.iter().position(|line| line.row.id.0 == *id));
+        let from = after.map_or(0, |at| at + 1);
         let to = (from + query.limit as usize).min(rows.len());
-        let more = (to < rows.len()).then(|| to.to_string());
+        let more = (to < rows.len()).then(|| rows[to - 1].row.id.0.clone());
         let off = (query.kind == MatchKind::LeadSource).then(|| "odoo does not list its lead sources".to_owned());
         MatchPage { rows: rows[from..to].to_vec(), more, counts, off, error: None }
     }

@@ -176,6 +176,9 @@ mod tests {
             required_on: None,
             at_creation: false,
             enforced: false,
+            membership: None,
+            transform: Default::default(),
+            default: None,
         };
         let typed = |kind, text| typed(&field(kind), text).map_err(|error| error.kind.exit_code());
         assert_eq!(typed(FieldKind::Int, "7"), Ok(Value::Int(7)));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use self::args::{ListArgs, On, QueueCommand, Until};
 use super::Context;
-use super::output::{plain, when};
+use super::output::{Out, plain};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::model::{ItemId, Reason, State, Verb};
@@ -129,7 +129,7 @@ async fn list(context: &mut Context, client: &Client, args: ListArgs) -> Result<
     if page.rows.is_empty() {
         return out.line("no items").map(|()| 0);
     }
-    let rows: Vec<[String; 8]> = page.rows.iter().map(row_cells).collect();
+    let rows: Vec<[String; 8]> = page.rows.iter().map(|row| row_cells(out, row)).collect();
     out.table(["ID", "MODULE", "STATE", "REASONS", "VER", "SINCE", "TITLE", "WHAT"], &rows)?;
     if let Some(token) = next {
         out.line(format!("more: --after {}", plain(&token)))?;
@@ -155,7 +155,7 @@ fn row_shape(row: &Row) -> Value {
     })
 }
 
-fn row_cells(row: &Row) -> [String; 8] {
+fn row_cells(out: &Out, row: &Row) -> [String; 8] {
     let reasons: Vec<String> = row.reasons.iter().map(|reason| reason.to_string()).collect();
     [
         row.id.to_string(),
@@ -163,7 +163,7 @@ fn row_cells(row: &Row) -> [String; 8] {
         row.state.to_string(),
         if reasons.is_empty() { "-".to_owned() } else { reasons.join(",") },
         row.version.to_string(),
-        when(row.since),
+        out.when(row.since),
         plain(&row.title),
         plain(&row.summary),
     ]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::cli::output::{Paint, plain, when};
+use crate::cli::output::{Paint, plain};
 use crate::cli::{Context, audit};
 use crate::client::Client;
 use crate::error::Result;
@@ -102,7 +102,7 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
     }
     out.line(plain(&item.plan.summary))?;
     if let Some(error) = &item.error {
-        let message = out.paint(Paint::Red, &format!("failed {}: {}", when(error.at), plain(&error.message)));
+        let message = out.paint(Paint::Red, &format!("failed {}: {}", out.when(error.at), plain(&error.message)));
         out.line(message)?;
         if let Some(hint) = &error.hint {
             out.line(format!("  hint: {}", plain(hint)))?;

@@ -1,6 +1,7 @@
 //! Companies: iVvy rows ⇄ records (`contracts/ivvy.md` 9).
 //!
-//! The tree numbers (`leftValue`, `depth`, …) stay out: they move when other companies change.
+//! The tree numbers (`leftValue`, `depth`, …) stay out: they move when other companies change. The parent
+//! is read and never written: no write takes `parentCompanyId`.
 //! Writes never name `updateIfExists`: it matches by name alone and would fuse two companies.
 
 use serde::Deserialize;
@@ -30,6 +31,8 @@ const TEXTS: [(&str, &str); 5] = [
     ("website", "website"),
     (EXTERNAL_ID, "externalId"),
 ];
+/// The field behind `parentCompanyId`.
+const PARENT: &str = "parent";
 /// Catalogue fields inside the `address` object.
 const ADDRESS: [(&str, &str); 4] =
     [("street", "line1"), ("city", "city"), ("postal_code", "postalCode"), ("country", "countryCode")];
@@ -90,6 +93,8 @@ struct CompanyRow {
     website: Option<Value>,
     #[serde(default, deserialize_with = "loose::text")]
     external_id: Option<Value>,
+    #[serde(default, deserialize_with = "loose::reference")]
+    parent_company_id: Option<Value>,
     #[serde(default, deserialize_with = "loose::object")]
     address: Option<Map<String, Json>>,
     #[serde(default, deserialize_with = "loose::list")]
@@ -106,6 +111,7 @@ fn record(row: &Json, custom_fields: &[FieldDef]) -> Option<Record> {
     for ((name, _), value) in TEXTS.iter().zip(plain) {
         put(&mut fields, name, value);
     }
+    put(&mut fields, PARENT, row.parent_company_id);
     if let Some(address) = row.address {
         for (name, part) in ADDRESS {
             // No address at all means that each part is empty; a part left out of one means nothing.

@@ -1,7 +1,7 @@
 //! Contacts: iVvy rows ⇄ records (`contracts/ivvy.md` 9).
 //!
-//! Writes name only what changed. They never name `groups` (it would replace all memberships),
-//! `status` (Bounced and Registering must not be echoed) or `updateIfExists` (it matches by name and
+//! Writes name only what changed. They never name `groups` (it would replace all memberships: those are
+//! joined and left one by one, after everything else, see `groups`), `status` (Bounced and Registering must not be echoed) or `updateIfExists` (it matches by name and
 //! would fuse two people).
 
 use serde::Deserialize;
@@ -11,8 +11,8 @@ use super::action::Action;
 use super::fields::{Refused, put, text_or_clear};
 use super::listing::Query;
 use super::module::Module;
-use super::{Answered, Ivvy, answer, custom, listing, loose, not_sent, opt_out};
-use crate::model::module::EXTERNAL_ID;
+use super::{Answered, Ivvy, answer, custom, groups, listing, loose, not_sent, opt_out};
+use crate::model::module::{EXTERNAL_ID, GROUPS};
 use crate::model::{FieldDef, Fields, ModuleId, Record, RecordId, Timestamp, Value};
 use crate::remote::{Class, FieldDefinition, Page, PageRequest, Read, RemoteError, Sent, WriteAck};
 
@@ -49,7 +49,7 @@ impl Module for Contacts {
     fn list<'a>(&'a self, ivvy: &'a Ivvy, request: &'a PageRequest) -> Answered<'a, Page> {
         let query = Query::new(LIST).bounded("fromModifiedDate", "toModifiedDate", request);
         Box::pin(async move {
-            let read = |row: &Json| record(row, ivvy.custom_fields(self.id()));
+            let read = |row: &Json| record(row, ivvy);
             if ivvy.rules.opt_out {
                 return opt_out::page(ivvy, &query, request, read).await;
             }
@@ -59,7 +59,7 @@ impl Module for Contacts {
 
     fn get<'a>(&'a self, ivvy: &'a Ivvy, id: &'a RecordId) -> Answered<'a, Read> {
         Box::pin(ivvy.read(&GET, id, |row| {
-            let record = record(row, ivvy.custom_fields(self.id()))?;
+            let record = record(row, ivvy)?;
             Some(if ivvy.rules.opt_out { opt_out::told(record, row) } else { record })
         }))
     }
@@ -79,15 +79,37 @@ impl Module for Contacts {
     }
 
     fn update<'a>(&'a self, ivvy: &'a Ivvy, id: &'a RecordId, patch: &'a Fields) -> Answered<'a, WriteAck> {
-        Box::pin(async move {
-            let mut body =
-                properties(patch, ivvy.custom_fields(self.id())).map_err(|refused| not_sent(&UPDATE, refused))?;
-            if let Some(company) = patch.get(COMPANY) {
-                body.insert("companies".into(), links_after(ivvy, id, company).await?);
-            }
-            ivvy.overlay(&UPDATE, id, body).await
-        })
+        Box::pin(update(ivvy, id, patch))
     }
+}
+
+/// Lays `patch` over the contact; its groups last, so that a refused one takes nothing else down with it.
+async fn update(ivvy: &Ivvy, id: &RecordId, patch: &Fields) -> Result<WriteAck, RemoteError> {
+    let groups = patch.get(GROUPS).filter(|_| !ivvy.groups.names.is_empty());
+    let mut rest = patch.clone();
+    if groups.is_some() {
+        rest.remove(GROUPS);
+    }
+    let mut body =
+        properties(&rest, ivvy.custom_fields(ModuleId::Contacts)).map_err(|refused| not_sent(&UPDATE, refused))?;
+    let concerned = match (groups, patch.get(COMPANY)) {
+        (None, None) => None,
+        _ => Some(the_contact(ivvy, id).await?),
+    };
+    if let (Some(row), Some(company)) = (&concerned, patch.get(COMPANY)) {
+        let links = relinked(&companies(row), company).and_then(|links| id_list(&links));
+        body.insert("companies".into(), links.map_err(|refused| not_sent(&UPDATE, refused))?);
+    }
+    let (Some(row), Some(wanted)) = (&concerned, groups) else {
+        return ivvy.overlay(&UPDATE, id, body).await;
+    };
+    let overlaid = !body.is_empty();
+    if overlaid {
+        ivvy.overlay(&UPDATE, id, body).await?;
+    }
+    let now = ivvy.groups.read(row).unwrap_or_default();
+    groups::bring(ivvy, id, &now, wanted, overlaid).await?;
+    Ok(WriteAck { id: id.clone(), created: None })
 }
 
 /// Contacts can be filtered by `externalId`. If other rows come and there may be more of them, the filter
@@ -102,7 +124,7 @@ async fn by_key(ivvy: &Ivvy, key: &str) -> Result<Option<Vec<Record>>, RemoteErr
     let (rows, total) = listing::collection(answer.json).map_err(|broken| broken.of(&LIST))?;
     let whole = total.map_or(rows.is_empty(), |total| total <= rows.len() as u64);
     let records = listing::records(&LIST, &rows, |row| {
-        let record = record(row, ivvy.custom_fields(ModuleId::Contacts))?;
+        let record = record(row, ivvy)?;
         Some(if ivvy.rules.opt_out { opt_out::told(record, row) } else { record })
     })?;
     let count = records.len();
@@ -111,12 +133,10 @@ async fn by_key(ivvy: &Ivvy, key: &str) -> Result<Option<Vec<Record>>, RemoteErr
     Ok((whole || found.len() == count && count > 0).then_some(found))
 }
 
-/// The whole `companies` list of a contact once `company` is set; see [`relinked`].
-async fn links_after(ivvy: &Ivvy, id: &RecordId, company: &Value) -> Result<Json, RemoteError> {
-    let Some(row) = ivvy.row(&GET, id).await? else {
-        return Err(answer::failure(&UPDATE, Class::Missing, Sent::No, "the contact no longer exists"));
-    };
-    relinked(&companies(&row), company).and_then(|links| id_list(&links)).map_err(|refused| not_sent(&UPDATE, refused))
+/// The contact as it stands, for what is written whole or in differences.
+async fn the_contact(ivvy: &Ivvy, id: &RecordId) -> Result<Json, RemoteError> {
+    let row = ivvy.row(&GET, id).await?;
+    row.ok_or_else(|| answer::failure(&UPDATE, Class::Missing, Sent::No, "the contact no longer exists"))
 }
 
 /// A row of `getContactList`, or the answer of `getContact`.
@@ -146,7 +166,8 @@ struct ContactRow {
 }
 
 /// The record in a row; `None` if the row has no id or is no object.
-fn record(row: &Json, custom_fields: &[FieldDef]) -> Option<Record> {
+fn record(row: &Json, ivvy: &Ivvy) -> Option<Record> {
+    let groups = ivvy.groups.read(row);
     let row = ContactRow::deserialize(row).ok()?;
     let company =
         row.companies.map(|companies| companies.into_iter().next().map_or(Value::Null, |id| Value::Text(id.0)));
@@ -156,7 +177,8 @@ fn record(row: &Json, custom_fields: &[FieldDef]) -> Option<Record> {
         put(&mut fields, name, value);
     }
     put(&mut fields, COMPANY, company);
-    custom::read(&row.custom_fields, custom_fields, &mut fields);
+    put(&mut fields, GROUPS, groups);
+    custom::read(&row.custom_fields, ivvy.custom_fields(ModuleId::Contacts), &mut fields);
     Some(Record { id: row.id, fields, modified: row.modified_date, anonymised: row.is_anonymised, ..Record::default() })
 }
 

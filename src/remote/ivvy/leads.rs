@@ -3,6 +3,9 @@
 //! The person behind a lead is a contact of its own, told when the lead is made and changed through the
 //! contact afterwards. iVvy's compulsory type, stage and source come from [`LeadDefaults`]. A lead has no
 //! `externalId` and no single read: it is found by [`search`].
+//!
+//! A lead that was converted leaves its list and stands in that of the opportunities. No page says that it
+//! keeps its id there, but whatever hangs on an opportunity calls it `leadId` (contract 12).
 
 use serde_json::{Map, Value as Json, json};
 
@@ -15,6 +18,7 @@ use crate::model::{Fields, ModuleId, Record, RecordId, Value};
 use crate::remote::{Class, Page, PageRequest, Read, Sent, WriteAck};
 
 const LIST: Action = Action::read("crm", "getLeadList");
+const OPPORTUNITIES: Action = Action::read("crm", "getOpportunityList");
 const CREATE: Action = Action::write("contact", "addOrUpdateLead");
 const UPDATE: Action = CREATE.missing("24216");
 
@@ -42,13 +46,22 @@ impl Module for Leads {
 
     fn list<'a>(&'a self, ivvy: &'a Ivvy, request: &'a PageRequest) -> Answered<'a, Page> {
         let query = Query::new(LIST).bounded("modifiedDate__GREATERTHAN", "modifiedDate__LESSTHAN", request).inferred();
-        Box::pin(async move { ivvy.narrowed_page(&query, request, record).await })
+        Box::pin(async move {
+            let mut page = ivvy.narrowed_page(&query, request, record).await?;
+            page.records = page.records.into_iter().map(|record| ivvy.trimmed(ModuleId::Leads, record)).collect();
+            Ok(page)
+        })
     }
 
     fn get<'a>(&'a self, ivvy: &'a Ivvy, id: &'a RecordId) -> Answered<'a, Read> {
         Box::pin(async move {
-            let row = search::find(ivvy, &Query::new(LIST), id).await?;
-            row.map_or(Ok(Read::Missing), |row| the_record(&LIST, id, record(&row)))
+            let trimmed = |record: Record| ivvy.trimmed(ModuleId::Leads, record);
+            if let Some(row) = search::find(ivvy, &Query::new(LIST), id).await? {
+                return the_record(&LIST, id, record(&row).map(trimmed));
+            }
+            let row = search::find(ivvy, &Query::new(OPPORTUNITIES), id).await?;
+            let converted = |record| Record { converted: true, ..trimmed(record) };
+            row.map_or(Ok(Read::Missing), |row| the_record(&OPPORTUNITIES, id, record(&row).map(converted)))
         })
     }
 
@@ -85,7 +98,10 @@ fn record(row: &Json) -> Option<Record> {
         let id = owner.get("id").map_or(Some(Value::Null), loose::as_reference);
         put(&mut fields, "owner", id);
     }
-    Some(Record { id, fields, modified: fields::stamp(row, "modifiedDate"), ..Record::default() })
+    let contact = row.get("contact").and_then(loose::as_object);
+    let person = contact.and_then(|contact| contact.get("id").and_then(loose::as_reference));
+    let person = person.and_then(|id| id.as_text().map(RecordId::from));
+    Some(Record { id, fields, person, modified: fields::stamp(row, "modifiedDate"), ..Record::default() })
 }
 
 /// The body of a new lead. The contact is updated if it exists: it is the same first name, last name and

@@ -229,6 +229,12 @@ pub(super) fn ids<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Vec<Rec
     Ok(noted(as_list(&json), &json).map(|items| items.into_iter().filter_map(as_id).collect()))
 }
 
+/// For `#[serde(deserialize_with)]`: the id of another record, or an explicit "none".
+pub(super) fn reference<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Value>, D::Error> {
+    let json = Json::deserialize(source)?;
+    Ok(noted(as_reference(&json), &json))
+}
+
 /// For `#[serde(deserialize_with)]`: a flag; anything else is `false`.
 pub(super) fn flag<'de, D: Deserializer<'de>>(source: D) -> Result<bool, D::Error> {
     Ok(as_flag(&Json::deserialize(source)?).unwrap_or_default())

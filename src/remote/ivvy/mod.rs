@@ -18,6 +18,7 @@ mod custom;
 mod emails;
 mod events;
 mod fields;
+mod groups;
 mod leads;
 mod listing;
 mod loose;
@@ -47,17 +48,22 @@ use url::Url;
 use self::action::Action;
 use self::client::Client;
 use self::fields::Refused;
+pub use self::groups::Groups;
 pub use self::rules::Rules;
-use super::port::{Entry, MatchSupport};
+use super::port::{Conversion, Entry, MatchSupport};
 use super::transport::{Limits, Transport};
 use super::{
     Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
     PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::error::Error;
-use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
+use crate::model::module::{EXTERNAL_ID, GROUPS, IVVY_KEY};
 use crate::model::{FieldDef, Fields, MatchKind, ModuleId, Record, RecordId};
 use crate::seam::Clock;
+
+/// The revision of iVvy's public documentation that this adapter follows. iVvy announces breaking changes
+/// there; whoever reviews them raises this with the adapter (N-09; `contracts/ivvy.md`, sources).
+pub const API_DOCS: &str = "ivvycode/apidocs @ ec72b6c (2026-03-24)";
 
 /// The name of this system in errors and status.
 const SYSTEM: &str = "ivvy";
@@ -88,10 +94,14 @@ pub struct Settings {
     pub secret: SecretString,
     /// Custom fields to be kept in step, by module, named `custom.<fieldId>` (V-19).
     pub custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
+    /// Catalogue fields that are neither read nor written, by module (C-07).
+    pub left_out: BTreeSet<(ModuleId, String)>,
     /// What new leads get; without it leads are read and changed, and none is created.
     pub lead_defaults: Option<LeadDefaults>,
     /// Rules of single modules.
     pub rules: Rules,
+    /// The subscription groups of contacts that are kept in step; none unless configured.
+    pub groups: Groups,
     /// Longest time a write may take to show in a look-up; 10 s is a careful choice.
     pub settle: Duration,
     /// Bounds of one exchange.
@@ -113,8 +123,10 @@ impl fmt::Debug for Settings {
 pub struct Ivvy {
     client: Client,
     custom_fields: BTreeMap<ModuleId, Vec<FieldDef>>,
+    left_out: BTreeSet<(ModuleId, String)>,
     lead_defaults: Option<LeadDefaults>,
     rules: Rules,
+    groups: Groups,
     settle: Duration,
     clock: Arc<dyn Clock>,
     /// Guessed filters that were refused once.
@@ -130,14 +142,17 @@ impl Ivvy {
     /// A configuration error if the base URL has user info, a query or a scheme other than `https`
     /// (`http` on loopback), if key or secret cannot be used, or if a rule is about nothing iVvy has.
     pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let Settings { base_url, key, secret, custom_fields, lead_defaults, rules, settle, limits } = settings;
+        let Settings { base_url, key, secret, custom_fields, left_out, lead_defaults, rules, groups, settle, limits } =
+            settings;
         rules.check()?;
         let client = Client::new(&base_url, key, secret, limits, transport, Arc::clone(&clock))?;
         Ok(Self {
             client,
             custom_fields,
+            left_out,
             lead_defaults,
             rules,
+            groups,
             settle,
             clock,
             refused_filters: Mutex::default(),
@@ -148,6 +163,12 @@ impl Ivvy {
 
     fn custom_fields(&self, module: ModuleId) -> &[FieldDef] {
         self.custom_fields.get(&module).map_or(&[], Vec::as_slice)
+    }
+
+    /// The record without what is left out.
+    fn trimmed(&self, module: ModuleId, mut record: Record) -> Record {
+        record.fields.retain(|name, _| !self.left_out.contains(&(module, name.clone())));
+        record
     }
 
     /// The raw row of one record; `None` if iVvy says there is none.
@@ -280,10 +301,21 @@ impl Remote for Ivvy {
 
     fn fields(&self, module: ModuleId) -> Vec<String> {
         // Every field of the catalogue except the one that lives on the CRM.
-        let catalogue = module.def().fields.into_iter().filter(|field| field.name != IVVY_KEY);
+        let held = |field: &FieldDef| {
+            field.name != IVVY_KEY && !self.left_out.contains(&(module, field.name.clone().into_owned()))
+        };
+        let catalogue = module.def().fields.into_iter().filter(held);
         let on_request = module.fields_on_request().into_iter().filter(|_| self.rules.opt_out);
         let custom = self.custom_fields(module).iter().cloned();
-        catalogue.chain(on_request).chain(custom).map(|field| field.name.into_owned()).collect()
+        let groups = (module == ModuleId::Contacts && !self.groups.names.is_empty()).then(|| GROUPS.to_owned());
+        catalogue.chain(on_request).chain(custom).map(|field| field.name.into_owned()).chain(groups).collect()
+    }
+
+    fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
+        match module {
+            ModuleId::Contacts => &[GROUPS],
+            _ => &[],
+        }
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
@@ -327,6 +359,10 @@ impl Remote for Ivvy {
         _expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
         module::of(module).update(self, id, patch)
+    }
+
+    fn conversion(&self) -> Conversion {
+        Conversion::SamePerson
     }
 
     fn match_support(&self, kind: MatchKind) -> MatchSupport {

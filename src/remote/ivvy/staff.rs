@@ -22,7 +22,7 @@ const NORMAL: i64 = 1;
 
 /// What there is of `kind`.
 pub(super) fn support(kind: MatchKind) -> MatchSupport {
-    MatchSupport { list: true, create: kind == MatchKind::LeadSource }
+    MatchSupport { list: true, create: kind == MatchKind::LeadSource, staff_by_email: false }
 }
 
 /// Every entry of `kind`.

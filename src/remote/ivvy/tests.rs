@@ -8,6 +8,7 @@ mod bookings;
 mod clocks;
 mod emails;
 mod events;
+mod groups;
 mod hostile;
 mod leads;
 mod match_tables;
@@ -134,8 +135,10 @@ fn settings(base_url: &str) -> Settings {
         key: "key-1".into(),
         secret: SECRET.into(),
         custom_fields: custom_fields(),
+        left_out: BTreeSet::new(),
         lead_defaults: None,
         rules: Rules::default(),
+        groups: Groups::default(),
         settle: Duration::from_secs(10),
         limits: Limits::default(),
     }
@@ -143,9 +146,15 @@ fn settings(base_url: &str) -> Settings {
 
 /// The adapter over a script. Call inside a tokio runtime.
 fn ivvy(replies: impl IntoIterator<Item = Reply>) -> (Ivvy, Arc<Script>) {
+    with_groups(replies, Groups::default())
+}
+
+/// The same with subscription groups.
+fn with_groups(replies: impl IntoIterator<Item = Reply>, groups: Groups) -> (Ivvy, Arc<Script>) {
     let script = Arc::new(Script { replies: Mutex::new(replies.into_iter().collect()), ..Script::default() });
     let clock = Arc::new(TokioClock::starting_at(now()));
-    let ivvy = Ivvy::new(settings("https://api.ap-southeast-2.ivvy.com"), script.clone(), clock).unwrap();
+    let settings = Settings { groups, ..settings("https://api.ap-southeast-2.ivvy.com") };
+    let ivvy = Ivvy::new(settings, script.clone(), clock).unwrap();
     (ivvy, script)
 }
 
@@ -205,7 +214,18 @@ async fn it_declares_what_it_can_do() {
     assert_eq!((can.page_size, can.max_in_flight, can.settle), (100, 2, Duration::from_secs(10)));
     let expected = ["first_name", "last_name", "email", "phone", "company", "external_id", "custom.12", "custom.13"];
     assert_eq!(ivvy.fields(ModuleId::Contacts), expected);
-    let expected =
-        ["name", "phone", "email", "website", "street", "city", "postal_code", "country", "external_id", "custom.40"];
+    let expected = [
+        "name",
+        "phone",
+        "email",
+        "website",
+        "street",
+        "city",
+        "postal_code",
+        "country",
+        "parent",
+        "external_id",
+        "custom.40",
+    ];
     assert_eq!(ivvy.fields(ModuleId::Companies), expected);
 }

@@ -14,6 +14,8 @@ pub(super) enum Cell {
     Text(String),
     /// The database id of a related record.
     Related(i64),
+    /// What becomes of single related records: Odoo's command and the id. Only `write` knows these.
+    Commands(Vec<(u8, i64)>),
 }
 
 impl Cell {
@@ -25,13 +27,14 @@ impl Cell {
             Self::Number(number) | Self::Related(number) => json!(number),
             Self::Decimal(text) => text.parse().ok().and_then(Number::from_f64).map_or(json!(text), Json::Number),
             Self::Text(text) => json!(text),
+            Self::Commands(commands) => json!(commands),
         }
     }
 
     /// As `load` takes it: text throughout.
     pub(super) fn for_load(&self) -> String {
         match self {
-            Self::Empty => String::new(),
+            Self::Empty | Self::Commands(_) => String::new(),
             Self::Flag(flag) => u8::from(*flag).to_string(),
             Self::Number(number) | Self::Related(number) => number.to_string(),
             Self::Decimal(text) | Self::Text(text) => text.clone(),

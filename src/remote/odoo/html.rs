@@ -7,6 +7,9 @@
 /// Tags that end a line where they close.
 const BLOCKS: [&str; 13] = ["p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "table"];
 
+/// Bytes a character reference may have: no further than that is its end looked for.
+const LONGEST_ENTITY: usize = 12;
+
 /// `text` as html.
 pub(super) fn from_text(text: &str) -> String {
     let mut html = String::with_capacity(text.len() + 16);
@@ -34,13 +37,15 @@ pub(super) fn to_text(html: &str) -> String {
     let mut rest = html;
     // Whether a block has ended since the last text: the line break is due before the next one only.
     let mut block_ended = false;
+    // Whether a tag may still end: looked for once, or a page of nothing but `<` would be read over and over.
+    let mut tags_end = true;
     while let Some(at) = rest.find(['<', '&']) {
         push(&mut text, &rest[..at], &mut block_ended);
         rest = &rest[at..];
         if let Some((c, after)) = entity(rest) {
             push(&mut text, c.encode_utf8(&mut [0; 4]), &mut block_ended);
             rest = after;
-        } else if let Some(end) = rest.strip_prefix('<').and_then(|tag| tag.find('>')) {
+        } else if let Some(end) = rest.strip_prefix('<').filter(|_| tags_end).and_then(|tag| tag.find('>')) {
             let tag = rest[1..=end].trim_end_matches(['/', ' ']);
             let name = tag.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
             match name.strip_prefix('/') {
@@ -51,6 +56,7 @@ pub(super) fn to_text(html: &str) -> String {
             }
             rest = &rest[end + 2..];
         } else {
+            tags_end &= !rest.starts_with('<');
             push(&mut text, &rest[..1], &mut block_ended);
             rest = &rest[1..];
         }
@@ -71,7 +77,9 @@ fn push(text: &mut String, piece: &str, block_ended: &mut bool) {
 
 /// The character reference `rest` begins with, and what follows it.
 fn entity(rest: &str) -> Option<(char, &str)> {
-    let (name, after) = rest.strip_prefix('&')?.split_once(';')?;
+    let rest = rest.strip_prefix('&')?;
+    let end = rest.bytes().take(LONGEST_ENTITY).position(|byte| byte == b';')?;
+    let (name, after) = (&rest[..end], &rest[end + 1..]);
     let c = match name {
         "amp" => '&',
         "lt" => '<',
@@ -108,6 +116,14 @@ mod tests {
             ("no tags, 1 < 2 & 3 &unknown; <unclosed", "no tags, 1 < 2 & 3 &unknown; <unclosed"),
         ] {
             assert_eq!(to_text(html), text, "{html}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_brackets_is_read_once() {
+        for piece in ["<", "&", "<&"] {
+            let maze = piece.repeat(500_000);
+            assert_eq!(to_text(&maze), maze);
         }
     }
 

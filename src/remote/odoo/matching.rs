@@ -26,6 +26,22 @@ impl Odoo {
         }
     }
 
+    /// The users with this e-mail address, as the listing shows them.
+    pub(super) async fn staff_with(&self, email: &str) -> Result<Vec<Entry>, RemoteError> {
+        // `=ilike` is the comparison without regard to case, and has wildcards.
+        let pattern = email.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        let domain = [
+            json!(["share", "=", false]),
+            json!(["active", "in", [true, false]]),
+            json!("|"),
+            json!(["email", "=ilike", pattern]),
+            json!(["login", "=ilike", pattern]),
+        ];
+        let mut found = self.rows("res.users", &domain, &["name", "login", "email", "active"], staff).await?;
+        found.retain(|user| user.email.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(email)));
+        Ok(found)
+    }
+
     /// The lead source of this name, created if there is none.
     ///
     /// Measured: `create` and `load` of a name that exists silently make `name [2]`, and the second `load`

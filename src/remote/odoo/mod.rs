@@ -18,6 +18,7 @@
 
 mod cell;
 mod customer;
+mod groups;
 mod html;
 mod keys;
 mod listing;
@@ -50,10 +51,11 @@ use super::exchange::{failure, without_values};
 use super::port::{Entry, MatchSupport};
 use super::transport::Transport;
 use super::{
-    Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
-    PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
+    Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing,
+    Page, PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::error::Error;
+use crate::model::module::GROUPS;
 use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId};
 use crate::seam::Clock;
 
@@ -74,6 +76,7 @@ pub struct Odoo {
     countries: Cached<Countries>,
     stages: Cached<stage::Stages>,
     stage_names: Arc<BTreeMap<String, String>>,
+    groups: BTreeMap<u64, String>,
     settle: Duration,
     overlap: Duration,
 }
@@ -98,6 +101,7 @@ impl Odoo {
             countries: Cached::default(),
             stages: Cached::default(),
             stage_names: Arc::new(settings.stages),
+            groups: settings.groups,
             settle: settings.settle,
             overlap: settings.overlap,
         })
@@ -134,6 +138,14 @@ impl Remote for Odoo {
 
     fn fields(&self, module: ModuleId) -> Vec<String> {
         self.places.get(&module).map(Place::names).unwrap_or_default()
+    }
+
+    fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
+        match module {
+            ModuleId::Companies => &["parent"],
+            ModuleId::Contacts => &[GROUPS],
+            _ => &[],
+        }
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
@@ -190,12 +202,21 @@ impl Remote for Odoo {
         })
     }
 
+    fn conversion(&self) -> Conversion {
+        Conversion::InPlace
+    }
+
     fn match_support(&self, kind: MatchKind) -> MatchSupport {
-        MatchSupport { list: true, create: kind == MatchKind::LeadSource }
+        let sources = kind == MatchKind::LeadSource;
+        MatchSupport { list: true, create: sources, staff_by_email: !sources }
     }
 
     fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
         Box::pin(self.match_entries(kind))
+    }
+
+    fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(self.staff_with(email))
     }
 
     fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {

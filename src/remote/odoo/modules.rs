@@ -21,7 +21,7 @@ use crate::model::{FieldKind, ModuleId};
 pub(super) fn place(module: ModuleId, settings: &Settings) -> Option<Place> {
     let mut place = match module {
         ModuleId::Companies => companies::place(),
-        ModuleId::Contacts => contacts::place(),
+        ModuleId::Contacts => contacts::place(settings),
         ModuleId::Leads => leads::place(),
         ModuleId::Events => events::place(settings.events),
         ModuleId::Attendees => attendees::place(settings)?,
@@ -34,6 +34,7 @@ pub(super) fn place(module: ModuleId, settings: &Settings) -> Option<Place> {
             place.mapped.push(Mapped::new(name, odoo, *shape));
         }
     }
+    place.mapped.retain(|mapped| !settings.left_out.contains(&(module, mapped.name.clone())));
     let custom = settings.custom.get(&module).map(Vec::as_slice).unwrap_or_default();
     place.mapped.extend(custom.iter().map(|(def, odoo)| {
         let shape = match def.kind {

@@ -102,6 +102,9 @@ impl Place {
             add("active");
         }
         ["write_date", "write_uid"].into_iter().for_each(&mut add);
+        if self.module == ModuleId::Leads {
+            ["type", "partner_id"].into_iter().for_each(&mut add);
+        }
         for field in &self.mapped {
             add(&field.odoo);
             field.shape.also_reads().iter().copied().for_each(&mut add);
@@ -120,10 +123,13 @@ impl Place {
         self.mapped.iter().find(|mapped| mapped.odoo == odoo).map_or(odoo, |mapped| &mapped.name).to_owned()
     }
 
-    /// Whether the Odoo field is already spoken for.
+    /// Whether the Odoo field is already spoken for by a field of ours. Custom fields are not: whoever checks a
+    /// map must see what has become of them.
     pub(super) fn maps(&self, odoo: &str, halves: HalfFields<'_>) -> bool {
         let half = halves.is_some_and(|(first, last)| odoo == first || odoo == last);
-        odoo == "name" || self.person.is_some_and(|person| odoo == person || half) || self.mapped_as(odoo).is_some()
+        odoo == "name" || self.person.is_some_and(|person| odoo == person || half) || {
+            self.mapped_as(odoo).is_some_and(|mapped| !mapped.name.starts_with("custom."))
+        }
     }
 
     fn mapped_as(&self, odoo: &str) -> Option<&Mapped> {
@@ -155,6 +161,8 @@ impl Place {
         }
         // An opportunity that was lost is inactive because of that, and its stage says so.
         let lost = self.has(Shape::Stage) && values::is_lost(row);
+        // What becomes of the opportunity then, lost included, is no business of the lead's.
+        let converted = self.module == ModuleId::Leads && row["type"] == "opportunity";
         Ok(Record {
             id: RecordId(id.to_string()),
             fields,
@@ -162,7 +170,13 @@ impl Place {
             modified: row.get("write_date").and_then(Json::as_str).and_then(values::parse_stamp),
             author: row.get("write_uid").and_then(|user| user.get(1)).and_then(Json::as_str).map(str::to_owned),
             anonymised: false,
-            archived: row.get("active") == Some(&Json::Bool(false)) && !lost,
+            archived: row.get("active") == Some(&Json::Bool(false)) && !lost && !converted,
+            person: row
+                .get("partner_id")
+                .filter(|_| converted)
+                .and_then(values::related)
+                .map(|id| RecordId(id.to_string())),
+            converted,
         })
     }
 
@@ -215,6 +229,9 @@ mod tests {
             required_on: None,
             at_creation: false,
             enforced: false,
+            membership: None,
+            transform: Default::default(),
+            default: None,
         };
         let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("k"));
         let custom = vec![

@@ -203,6 +203,11 @@ impl Odoo {
             let stage = stage::cells(word, &self.stage_names, &stages, now.as_ref());
             cells.extend(stage.map_err(|why| refused(action, &field.name, why))?);
         }
+        if let Some(tags) = place.mapped.iter().find(|field| field.shape == Shape::Tags)
+            && let Some(wanted) = fields.get(&tags.name)
+        {
+            cells.push((tags.odoo.clone(), self.tag_commands(action, wanted).await?));
+        }
         if let (Some(id), Some(title)) = (stands, place.mapped.iter().find(|field| field.shape == Shape::Title))
             && let Some(text) = fields.get(&title.name).and_then(Value::as_text)
         {

@@ -51,6 +51,8 @@ pub struct Settings {
     /// API key of the integration user: one of its own, so that its writes can be told apart.
     pub key: SecretString,
     /// Custom fields per module: catalogue field → technical name of the model's field
+    /// Catalogue fields that are neither read nor written, by module (C-07).
+    pub left_out: BTreeSet<(ModuleId, String)>,
     /// (char, text, integer, boolean, date or selection).
     pub custom: BTreeMap<ModuleId, Vec<(FieldDef, String)>>,
     /// Catalogue fields for which Odoo has no field of its own, by module and name: technical name of the
@@ -66,6 +68,8 @@ pub struct Settings {
     /// The catalogue's stage words `open`, `quote`, `tentative` and `won` → name of the stage in Odoo. A
     /// lost opportunity has no stage of its own: Odoo archives it.
     pub stages: BTreeMap<String, String>,
+    /// Subscription groups that are kept in step: iVvy's number of each and the name of its tag.
+    pub groups: BTreeMap<u64, String>,
     /// How long a write may take to become visible to a look-up.
     pub settle: Duration,
     /// Overlap of two sweeps. `write_date` is the *start* of a transaction, so a slow one appears
@@ -84,12 +88,14 @@ impl Settings {
             base_url: base_url.into(),
             database: database.into(),
             key,
+            left_out: BTreeSet::new(),
             custom: BTreeMap::new(),
             extra_fields: BTreeMap::new(),
             name_fields: NameFields::default(),
             events: EventsIn::default(),
             attendee_status: "x_ivvy_status".to_owned(),
             stages: stage::default_names(),
+            groups: BTreeMap::new(),
             settle: Duration::from_secs(5),
             overlap: Duration::from_secs(120),
             limits: Limits::default(),

@@ -41,6 +41,9 @@ impl Odoo {
             let wanted = ids("country_id");
             tables.countries = self.countries(|known| wanted.iter().all(|id| known.contains_key(id))).await?;
         }
+        if place.has(Shape::Tags) {
+            tables.tags = self.tags_of(rows).await?;
+        }
         if place.has(Shape::CustomerCompany) {
             tables.companies = self.companies_among(&ids("partner_id")).await?;
         }

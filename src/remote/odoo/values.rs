@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde_json::Value as Json;
 
 use super::cell::Cell;
+use super::groups::Tags;
 use super::html;
 use super::place::Mapped;
 use crate::model::{Timestamp, Value};
@@ -35,6 +36,8 @@ pub(super) enum Shape {
     Country,
     /// The id of another record.
     Related,
+    /// `parent_id` of a company, whose `type` then says that it keeps an address of its own.
+    Parent,
     /// `res_id`: the id of the record a message belongs to, 0 for none.
     Document,
     /// `stage_id`, `active` and `probability`: what an opportunity has come to (`stage`).
@@ -43,6 +46,8 @@ pub(super) enum Shape {
     CustomerContact,
     /// The customer of an opportunity, if it is a company.
     CustomerCompany,
+    /// `category_id`: names of the tags that stand for groups (`groups`).
+    Tags,
     /// A char field with iVvy's word, and `state` with the nearest of Odoo's own.
     Status,
 }
@@ -59,7 +64,10 @@ impl Shape {
 
     /// Whether `load` names the value by database id.
     pub(super) fn is_related(self) -> bool {
-        matches!(self, Self::Country | Self::Related | Self::Stage | Self::CustomerContact | Self::CustomerCompany)
+        matches!(
+            self,
+            Self::Country | Self::Related | Self::Parent | Self::Stage | Self::CustomerContact | Self::CustomerCompany
+        )
     }
 }
 
@@ -70,6 +78,8 @@ pub(super) type Countries = BTreeMap<i64, String>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tables {
     pub(super) countries: Arc<Countries>,
+    /// Tags that stand for groups.
+    pub(super) tags: Tags,
     /// Which of the partners named are companies.
     pub(super) companies: BTreeSet<i64>,
     /// The catalogue's word → name of the tenant's stage.
@@ -89,6 +99,10 @@ pub(super) fn decode(mapped: &Mapped, row: &Json, tables: &Tables) -> Option<Val
         (Shape::Document, Json::Number(_)) => Some(Value::Null),
         (Shape::Status, word) => decode_status(word.as_str(), row.get("state")?.as_str()?),
         (Shape::Stage, _) if is_lost(row) => Some(Value::text("lost")),
+        (Shape::Tags, Json::Array(ids)) => {
+            let names = ids.iter().filter_map(|id| tables.tags.get(&id.as_i64()?));
+            Some(Value::Set(names.cloned().collect()))
+        }
         (_, Json::Bool(false)) => Some(Value::Null),
         (Shape::Text | Shape::Title, Json::String(text)) => Some(Value::text(text)),
         (Shape::Description, Json::String(html)) => Some(Value::Text(html::to_text(html))),
@@ -98,7 +112,7 @@ pub(super) fn decode(mapped: &Mapped, row: &Json, tables: &Tables) -> Option<Val
         }
         // A related record comes as [id, label].
         (Shape::Country, pair) => tables.countries.get(&related(pair)?).map(Value::text),
-        (Shape::Related, pair) => Some(Value::Text(related(pair)?.to_string())),
+        (Shape::Related | Shape::Parent, pair) => Some(Value::Text(related(pair)?.to_string())),
         (Shape::Stage, pair) => {
             let name = pair.get(1)?.as_str()?;
             let word = tables.stage_names.iter().find(|(_, known)| known.as_str() == name).map(|(word, _)| word);
@@ -120,7 +134,7 @@ pub(super) fn decode(mapped: &Mapped, row: &Json, tables: &Tables) -> Option<Val
 /// The cells that hold `value`. None for shapes that take more than the value itself.
 pub(super) fn encode(mapped: &Mapped, value: &Value, tables: &Tables) -> Result<Vec<(String, Cell)>, &'static str> {
     let cell = match (mapped.shape, value) {
-        (Shape::Stage | Shape::CustomerContact | Shape::CustomerCompany, _) => return Ok(Vec::new()),
+        (Shape::Stage | Shape::CustomerContact | Shape::CustomerCompany | Shape::Tags, _) => return Ok(Vec::new()),
         (Shape::Boolean, Value::Bool(flag)) => Cell::Flag(*flag),
         (Shape::Boolean, empty) if empty.is_empty() => Cell::Flag(false),
         (Shape::Boolean, _) => return Err("not a flag"),
@@ -135,6 +149,10 @@ pub(super) fn encode(mapped: &Mapped, value: &Value, tables: &Tables) -> Result<
             let word = value.as_text().map(str::trim).filter(|word| !word.is_empty()).ok_or("Odoo needs a status")?;
             let state = Cell::Text(state_of(word).to_owned());
             return Ok(vec![(mapped.odoo.clone(), Cell::Text(word.to_owned())), ("state".to_owned(), state)]);
+        }
+        (Shape::Parent, Value::Text(id)) if !id.trim().is_empty() => {
+            let parent = Cell::Related(id.trim().parse().map_err(|_| "not the id of an Odoo record")?);
+            return Ok(vec![(mapped.odoo.clone(), parent), ("type".to_owned(), Cell::Text("other".to_owned()))]);
         }
         (_, empty) if empty.is_empty() => Cell::Empty,
         (Shape::Text | Shape::Title, Value::Text(text)) => Cell::Text(text.clone()),

@@ -37,6 +37,16 @@ impl Salesforce {
         Err(malformed("the list of users does not end"))
     }
 
+    /// The users with this e-mail address, which Salesforce compares without regard to case.
+    pub(super) async fn users_with(&self, email: &str) -> Result<Vec<Entry>, RemoteError> {
+        let malformed = |what: &str| failure(SYSTEM, "query", Class::Malformed, Sent::No, what);
+        let email = soql::string(email);
+        let soql = format!("SELECT Id, Name, Email, IsActive FROM User WHERE Email = {email} LIMIT {PAGE_SIZE}");
+        let answer = self.query("query", "query", &soql).await?;
+        let rows = answer.body["records"].as_array().ok_or_else(|| malformed("no records in the answer"))?;
+        rows.iter().map(|row| user(row).ok_or_else(|| malformed("a user without an Id"))).collect()
+    }
+
     /// The values of the leads' source picklist, retired ones included. A value is its own id.
     pub(super) async fn lead_sources(&self) -> Result<Vec<Entry>, RemoteError> {
         let answer = self.session.call(&Call::get("describe", "/sobjects/Lead/describe".to_owned())).await?;

@@ -51,6 +51,7 @@ impl FieldMap {
                 mapped.extend(days.map(|(of, day)| Mapped::new(of, day, Shape::DayOf)));
             }
         }
+        mapped.retain(|mapped| !settings.left_out.contains(&(module, mapped.name.clone())));
         mapped.push(Mapped::text(IVVY_KEY, &settings.key_field));
         mapped.extend(settings.custom.get(&module).into_iter().flatten().map(|(def, field)| {
             let shape = match def.kind {
@@ -112,7 +113,8 @@ impl FieldMap {
     pub(super) fn selection(&self) -> String {
         let merged = self.place.mergeable.then_some("MasterRecordId");
         let mapped = self.mapped.iter().map(|mapped| mapped.field.as_str());
-        ALWAYS_READ.into_iter().chain(merged).chain(mapped).collect::<Vec<_>>().join(", ")
+        let also = self.place.also_read.iter().copied();
+        ALWAYS_READ.into_iter().chain(merged).chain(also).chain(mapped).collect::<Vec<_>>().join(", ")
     }
 
     /// One row of a query. A value of another type than expected stays absent: absent never means a
@@ -136,6 +138,8 @@ impl FieldMap {
             author: row["LastModifiedBy"]["Name"].as_str().map(str::to_owned),
             anonymised: false,
             archived: row["IsDeleted"] == true,
+            person: text("ConvertedContactId").map(RecordId::from),
+            converted: row["IsConverted"] == true,
         })
     }
 
@@ -182,6 +186,28 @@ impl FieldMap {
         Ok(Json::Object(body))
     }
 
+    /// The fields among those of `patch` that hold values of others beside ours.
+    pub(super) fn shared(&self, patch: &Fields) -> Vec<&str> {
+        let shared = |mapped: &&Mapped| matches!(mapped.shape, Shape::SomeOf(_)) && patch.contains_key(&mapped.name);
+        self.mapped.iter().filter(shared).map(|mapped| mapped.field.as_str()).collect()
+    }
+
+    /// `body` with the values that are none of ours as they stand in `row`.
+    pub(super) fn with_others(&self, mut body: Json, row: &Json) -> Json {
+        for mapped in &self.mapped {
+            let (Shape::SomeOf(ours), Some(written)) = (&mapped.shape, body.get(&mapped.field)) else { continue };
+            let values = |json: &Json| -> BTreeSet<String> {
+                json.as_str().into_iter().flat_map(|text| text.split(';')).map(str::to_owned).collect()
+            };
+            let mut all = values(written);
+            all.extend(values(&row[&mapped.field]).into_iter().filter(|value| !ours.contains(value)));
+            all.remove("");
+            let all: Vec<String> = all.into_iter().collect();
+            body[&mapped.field] = if all.is_empty() { Json::Null } else { json!(all.join(";")) };
+        }
+        body
+    }
+
     /// The body that gives a record our key.
     pub(super) fn with_key(&self, mut body: Json, key: &str) -> Json {
         body[&self.key_field] = json!(key);
@@ -202,7 +228,9 @@ impl FieldMap {
 
     /// What a `describe` says about the fields that could be mapped.
     pub(super) fn definitions(&self, description: &Json) -> Option<Vec<FieldDefinition>> {
-        let mapped = self.mapped.iter().map(|mapped| mapped.field.as_str());
+        // Mapped custom fields are told too: whoever checks a map must see what has become of them.
+        let built_in = self.mapped.iter().filter(|mapped| !mapped.name.starts_with(CUSTOM));
+        let mapped = built_in.map(|mapped| mapped.field.as_str());
         let taken: BTreeSet<&str> = mapped.chain(ALWAYS_READ).chain(["MasterRecordId"]).collect();
         let fields = description.get("fields")?.as_array()?.iter();
         Some(
@@ -218,6 +246,9 @@ impl FieldMap {
     }
 }
 
+/// What the catalogue name of a custom field begins with.
+const CUSTOM: &str = "custom.";
+
 fn definition(name: &str, field: &Json) -> FieldDefinition {
     let kind = match field["type"].as_str().unwrap_or_default() {
         "string" => Some(FieldKind::Text),
@@ -227,6 +258,7 @@ fn definition(name: &str, field: &Json) -> FieldDefinition {
         "url" => Some(FieldKind::Url),
         "boolean" => Some(FieldKind::Bool),
         "int" => Some(FieldKind::Int),
+        "double" if field["scale"] == 0 => Some(FieldKind::Int),
         "date" => Some(FieldKind::Date),
         "datetime" => Some(FieldKind::DateTime),
         "currency" => Some(FieldKind::Money),
@@ -258,6 +290,25 @@ pub(super) fn parse_stamp(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_of_others_stay_beside_our_groups_v18() {
+        let mut settings = Settings::new("https://x.example", "id", secrecy::SecretString::from("s"));
+        settings.groups = ["News", "VIP"].map(str::to_owned).into();
+        settings.extra_fields.insert((ModuleId::Contacts, "groups".to_owned()), "Tags__c".to_owned());
+        let map = FieldMap::new(ModuleId::Contacts, &settings);
+        let patch = Fields::from([("groups".to_owned(), crate::model::Value::Set(["VIP".to_owned()].into()))]);
+        assert_eq!(map.shared(&patch), ["Tags__c"]);
+        let body = map.encode("a", &patch, Purpose::Change).unwrap();
+        assert_eq!(map.with_others(body.clone(), &json!({"Tags__c": "News;Speaker"}))["Tags__c"], "Speaker;VIP");
+        assert_eq!(map.with_others(body, &json!({"Tags__c": null}))["Tags__c"], "VIP");
+        let none = Fields::from([("groups".to_owned(), crate::model::Value::Null)]);
+        let cleared = map.encode("a", &none, Purpose::Change).unwrap();
+        assert_eq!(map.with_others(cleared.clone(), &json!({"Tags__c": "News;Press"}))["Tags__c"], "Press");
+        assert_eq!(map.with_others(cleared, &json!({"Tags__c": "News"}))["Tags__c"], Json::Null);
+        let foreign = Fields::from([("groups".to_owned(), crate::model::Value::Set(["Press".to_owned()].into()))]);
+        assert_eq!(map.encode("a", &foreign, Purpose::Change).unwrap_err().class, Class::Rejected);
+    }
 
     #[test]
     fn stamps_come_in_salesforces_own_form() {

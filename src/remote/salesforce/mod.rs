@@ -38,10 +38,11 @@ pub use self::usage::usage;
 use super::exchange::without_values;
 use super::transport::Transport;
 use super::{
-    Capabilities, ConditionalWrite, DeleteEvidence, Entry, FieldDefinition, IdempotentCreate, Listing, MatchSupport,
-    Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
+    Capabilities, ConditionalWrite, Conversion, DeleteEvidence, Entry, FieldDefinition, IdempotentCreate, Listing,
+    MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
 };
 use crate::error::Error;
+use crate::model::module::GROUPS;
 use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId};
 use crate::seam::Clock;
 
@@ -111,6 +112,13 @@ impl Remote for Salesforce {
         self.map(module).names()
     }
 
+    fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
+        match module {
+            ModuleId::Contacts => &[GROUPS],
+            _ => &[],
+        }
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
         Box::pin(self.ping())
     }
@@ -156,11 +164,17 @@ impl Remote for Salesforce {
         )
     }
 
+    fn conversion(&self) -> Conversion {
+        Conversion::NewContact
+    }
+
     fn match_support(&self, kind: MatchKind) -> MatchSupport {
-        match kind {
-            // Lead sources are a picklist: only an administrator adds to it.
-            MatchKind::Staff | MatchKind::LeadSource => MatchSupport { list: true, create: false },
-        }
+        // Lead sources are a picklist: only an administrator adds to it.
+        MatchSupport { list: true, create: false, staff_by_email: kind == MatchKind::Staff }
+    }
+
+    fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(self.users_with(email))
     }
 
     fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {

@@ -196,7 +196,11 @@ impl Salesforce {
         let map = self.map(module);
         let action = "update";
         check_id(action, id)?;
-        let body = map.encode(action, patch, Purpose::Change)?;
+        let mut body = map.encode(action, patch, Purpose::Change)?;
+        let shared = map.shared(patch);
+        if !shared.is_empty() {
+            body = map.with_others(body, &self.row(map, id, &shared).await?);
+        }
         let mut call = Call::patch(action, format!("/sobjects/{}/{id}", map.object), &body);
         call.unmodified_since = expected.map(|version| http_date(action, version)).transpose()?;
         self.session.call(&call).await.map_err(|error| match error.code.as_deref() {
@@ -207,6 +211,14 @@ impl Salesforce {
             _ => map.translate(error),
         })?;
         Ok(WriteAck { id: id.clone(), created: Some(false) })
+    }
+
+    /// Some fields of a record as they stand.
+    async fn row(&self, map: &FieldMap, id: &RecordId, fields: &[&str]) -> Result<Json, RemoteError> {
+        let soql = format!("SELECT {} FROM {} WHERE Id = {}", fields.join(", "), map.object, soql::string(id.as_str()));
+        let mut answer = self.query("query", "query", &soql).await?;
+        let row = answer.body["records"].get_mut(0).map(Json::take);
+        row.ok_or_else(|| failure(SYSTEM, "query", Class::Missing, Sent::No, "the record does not exist any more"))
     }
 
     /// The fields that could be mapped.

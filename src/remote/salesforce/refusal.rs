@@ -74,6 +74,8 @@ fn by_code(code: &str, effect: Effect) -> Option<(Class, Sent)> {
         "SERVER_UNAVAILABLE" => Class::Server,
         // Two upserts of one key at once: whose record it is now has to be looked up (engine.md 5.5).
         DUPLICATE_VALUE => return Some((Class::Conflict, effect.unanswered())),
+        // Converted since it was read: another record than the one expected.
+        "CANNOT_UPDATE_CONVERTED_LEAD" => Class::Conflict,
         "ENTITY_IS_DELETED" => Class::Missing,
         "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => Class::Unauthorized,
         "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" | "FORBIDDEN" => Class::Forbidden,
@@ -87,7 +89,6 @@ fn by_code(code: &str, effect: Effect) -> Option<(Class, Sent)> {
         | "STRING_TOO_LONG"
         | "INVALID_EMAIL_ADDRESS"
         | "INVALID_CROSS_REFERENCE_KEY"
-        | "CANNOT_UPDATE_CONVERTED_LEAD"
         | "INACTIVE_OWNER_OR_USER"
         | "NUMBER_OUTSIDE_VALID_RANGE"
         | "INSUFFICIENT_ACCESS_OR_READONLY"

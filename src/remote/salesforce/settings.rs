@@ -37,6 +37,11 @@ pub struct Settings {
     pub event_statuses: BTreeMap<String, String>,
     /// The campaign member status for each answer: labels an administrator prepares for every campaign.
     pub member_statuses: BTreeMap<String, String>,
+    /// Names of the subscription groups that are kept in step. They need a multi-select picklist, named in
+    /// `extra_fields` for `groups` of contacts.
+    pub groups: BTreeSet<String>,
+    /// Catalogue fields that are neither read nor written, by module (C-07).
+    pub left_out: BTreeSet<(ModuleId, String)>,
     /// Custom fields per module: catalogue field → API name on the module's object.
     pub custom: BTreeMap<ModuleId, Vec<(FieldDef, String)>>,
     /// How long a write may take to become visible to a look-up.
@@ -64,6 +69,8 @@ impl Settings {
             stages: words(&STAGES),
             event_statuses: words(&EVENT_STATUSES),
             member_statuses: words(&MEMBER_STATUSES),
+            groups: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             custom: BTreeMap::new(),
             settle: Duration::from_secs(10),
             overlap: Duration::from_secs(300),

@@ -4,7 +4,7 @@
 //! a picklist value we have no word for is passed on as it is. Writing refuses what Salesforce could not
 //! hold faithfully.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde_json::{Number, Value as Json, json};
@@ -28,6 +28,8 @@ pub(super) enum Shape {
     Boolean,
     /// A multi-select picklist: values joined by semicolons.
     Several,
+    /// The same, of which only these values are ours; the others stay as they are.
+    SomeOf(BTreeSet<String>),
     /// An amount of money: decimal text here, a number there.
     Decimal,
     /// A calendar day.
@@ -57,6 +59,9 @@ impl Shape {
             (Self::Boolean, Json::Bool(flag)) => Some(Value::Bool(*flag)),
             (Self::Several, Json::String(text)) => {
                 Some(Value::Set(text.split(';').filter(|member| !member.is_empty()).map(str::to_owned).collect()))
+            }
+            (Self::SomeOf(ours), Json::String(text)) => {
+                Some(Value::Set(text.split(';').filter(|member| ours.contains(*member)).map(str::to_owned).collect()))
             }
             (Self::Integer, Json::Number(number)) => {
                 number.as_i64().or_else(|| whole(number.as_f64()?)).map(Value::Int)
@@ -92,10 +97,13 @@ impl Shape {
             (Self::Text | Self::Filled(_) | Self::Owner, Value::Text(text)) => Ok(json!(text)),
             (Self::Text, Value::Int(number)) => Ok(json!(number.to_string())),
             (Self::Page, Value::Text(html)) => Ok(json!(html_to_text(html, LONG_TEXT))),
+            (Self::SomeOf(ours), Value::Set(members)) if !members.is_subset(ours) => {
+                Err("not one of the names that are kept in step")
+            }
             (Self::Several, Value::Set(members)) if members.iter().any(|member| member.contains(';')) => {
                 Err("a value with a semicolon cannot be one of several")
             }
-            (Self::Several, Value::Set(members)) => {
+            (Self::Several | Self::SomeOf(_), Value::Set(members)) => {
                 Ok(json!(members.iter().map(String::as_str).collect::<Vec<_>>().join(";")))
             }
             (Self::Decimal, Value::Text(text)) => decimal(text.trim()).map(Json::Number),

@@ -44,6 +44,7 @@ pub use editor::Editor;
 pub use objects::{Address, Company, Contact};
 pub use post::Postman;
 pub use settings::{DuplicateAdd, Filtering, Order, Settings};
+pub use trade::HOSTILE_BODIES;
 
 use actions::{Action, Context};
 use answer::{Refusal, respond};

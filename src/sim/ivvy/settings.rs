@@ -1,6 +1,7 @@
 //! The knobs: everything the contract leaves open, each with the stricter reading as default.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -72,6 +73,9 @@ pub struct Settings {
     /// Whether joining or leaving a subscription group moves the contact's `modifiedDate`. Unknown
     /// (contract 17.7), so by default it does not.
     pub group_bumps: bool,
+    /// Groups that do not take certain contacts, as (group, contact): `status: false` (contract 9). May change
+    /// while the simulator runs.
+    pub refused_by_group: Arc<Mutex<BTreeSet<(u64, u64)>>>,
     /// How long a batch takes.
     pub batch_time: Duration,
     /// Whether `fromModifiedDate` and `toModifiedDate` include the bound itself. Unknown (contract 7),
@@ -102,6 +106,7 @@ impl Default for Settings {
             inferred_filters: Filtering::Reject,
             strict_pages: false,
             group_bumps: false,
+            refused_by_group: Arc::default(),
             batch_time: Duration::from_secs(2),
             inclusive_bounds: false,
             noop_bumps: true,

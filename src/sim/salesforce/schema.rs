@@ -196,6 +196,7 @@ impl Field {
             "label": self.name.trim_end_matches("__c").replace('_', " "),
             "type": self.kind.describe_type(),
             "length": self.kind.length().unwrap_or(0),
+            "scale": if self.kind == Kind::Currency { 2 } else { 0 },
             "createable": self.access != Access::Read,
             "updateable": self.access == Access::Write,
             "nillable": !self.required && !matches!(self.kind, Kind::Id | Kind::Boolean),

@@ -155,6 +155,7 @@ impl Writer {
                 self.remove_whole(org, part, &child);
             }
         }
+        rules::let_go(org, name, id, &self.author, self.now);
         org.remove(name, id, None, &self.author, self.now);
     }
 

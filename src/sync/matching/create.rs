@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::operate::MatchRefusal;
-use super::{Listed, MatchMode, list, mode, record, store_changes, users};
+use super::{Listed, MASTERED, MatchMode, is_cut, list, lists, mode, record, store_changes, users};
 use crate::merge::matching::fold;
 use crate::merge::people;
 use crate::model::matching::{Entry, MatchRow, MatchState, SourceIntent};
-use crate::model::{Actor, AuditEvent, MatchKind, RecordId, Side};
+use crate::model::{Actor, AuditEvent, ItemError, MatchKind, ModuleId, PairKey, RecordId, Side, State, Timestamp};
 use crate::remote::{Class, Lane, RemoteError, Sent};
 use crate::store::{Reads as _, StoreError, Tx};
 use crate::sync::core::Core;
@@ -24,6 +24,9 @@ use crate::sync::decide::engine_note;
 use crate::sync::wait::Shutdown;
 
 const KIND: MatchKind = MatchKind::LeadSource;
+
+/// Waiting items handled at a time.
+const CHUNK: usize = 200;
 
 /// How old a listing may be for a creation to rely on it.
 const FRESH: Duration = Duration::from_secs(60);
@@ -45,7 +48,11 @@ pub enum SourceNeed {
 /// Whether the row could be created on the other side: nothing there is, or might be, it.
 pub(super) fn is_open(row: &MatchRow) -> bool {
     let free = row.state == MatchState::Unmatched && row.alive();
-    free && row.error.is_none() && row.parted.is_empty() && row.candidates.is_empty() && !fold(&row.name).is_empty()
+    free && !is_cut(&row.name)
+        && row.error.is_none()
+        && row.parted.is_empty()
+        && row.candidates.is_empty()
+        && !fold(&row.name).is_empty()
 }
 
 /// Whether the other side of `side` takes new lead sources.
@@ -96,7 +103,8 @@ pub(super) async fn recover(core: &Arc<Core>) -> Result<(), StoreError> {
                 intent.unknown_since = Some(shared.now());
                 tx.put_source_intent(&intent)?;
             }
-            Ok(())
+            // What waited for a look-up waits for nothing now.
+            wake_waiting(tx)
         })
         .await
 }
@@ -129,6 +137,85 @@ pub(super) async fn all_wanted(core: &Arc<Core>, shutdown: &Shutdown) -> Result<
         }
     }
     Ok(())
+}
+
+/// What to know before creation begins where nothing can be looked up (C-19): a lost store looks like a new
+/// one. `None` once something was created there, or it can be asked.
+pub(super) fn warning(core: &Core, kind: MatchKind) -> Result<Option<String>, StoreError> {
+    let MatchMode::Master(master) = mode(core, kind) else { return Ok(None) };
+    if users(core, kind).next().is_none() || !core.settings.create_lead_sources || released(core)? {
+        return Ok(None);
+    }
+    let (there, table) = (master.other().title(), core.store.read(|view| view.match_table(kind))?);
+    if table.iter().any(|row| row.side == master.other()) {
+        return Ok(None);
+    }
+    let count = table.iter().filter(|row| row.side == master && is_open(row)).count();
+    Ok(Some(format!(
+        "{there} does not tell which lead sources it has, and this store knows of none: releasing the first sync of \
+         leads creates {count} there. If an earlier store was lost they may be there already: restore it, or pair \
+         them by hand first"
+    )))
+}
+
+/// Whether any source is about to be created, or being created, or a person being looked up.
+pub(in crate::sync) fn under_way(core: &Core) -> Result<bool, StoreError> {
+    if core.matching.lookups().under_way() {
+        return Ok(true);
+    }
+    if !core.settings.create_lead_sources || users(core, KIND).next().is_none() || !released(core)? {
+        return Ok(false);
+    }
+    for side in Side::BOTH.into_iter().filter(|side| may_create(core, *side).is_ok()) {
+        if !core.store.read(|view| view.wanted_rows(KIND, side))?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Has everything looked at again that waits for a source or an owner.
+pub(super) fn wake_waiting(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let module = ModuleId::Leads;
+    let mut after = None;
+    loop {
+        let waiting = tx.in_state(module, State::Blocked, after, CHUNK)?;
+        let Some(last) = waiting.last().copied() else { return Ok(()) };
+        after = Some(last);
+        for item in waiting {
+            let Some(item) = tx.item(item)? else { continue };
+            let (side, record) = match item.pair {
+                PairKey::Lone(side, record) => (side, record),
+                PairKey::Link(link) => match tx.link(link)? {
+                    Some(link) => (Side::Ivvy, link.ivvy),
+                    None => continue,
+                },
+            };
+            tx.mark_dirty(module, side, &record)?;
+        }
+    }
+}
+
+/// Why a record waits for its source to be created, or its owner to be looked up, for a person.
+pub(in crate::sync) fn why_waiting(
+    core: &Core,
+    kind: MatchKind,
+    there: Side,
+    now: Timestamp,
+) -> Result<ItemError, StoreError> {
+    if kind == MatchKind::Staff {
+        let message = format!("waits for its owner to be looked up in {}", there.title());
+        return Ok(ItemError { message, hint: None, at: now });
+    }
+    let hint = match released(core)? {
+        true => "see `tandem match list`: an unmatched source says what is in the way",
+        false => "nothing is created before the first sync of leads is released",
+    };
+    Ok(ItemError {
+        message: format!("waits for its lead source to be created in {}", there.title()),
+        hint: Some(hint.to_owned()),
+        at: now,
+    })
 }
 
 /// Whether a person has let the first sync of a module that carries sources through.
@@ -204,6 +291,7 @@ fn standing(
     let refusal = match row.state {
         _ if !row.alive() => row.because(),
         MatchState::Unmatched if fold(&row.name).is_empty() => "it has no name",
+        MatchState::Unmatched if is_cut(&row.name) => "its name is too long for any system",
         MatchState::Unmatched => return Ok(Ok(row)),
         _ => row.because(),
     };
@@ -222,7 +310,7 @@ async fn settle(
         return Ok(Ok(()));
     };
     let now = core.now();
-    if !core.remotes.declared(there).match_support(KIND).list {
+    if !lists(core, KIND, there) {
         return unprovable(core, intent, actor).await;
     }
     let since = match intent.unknown_since {
@@ -236,7 +324,7 @@ async fn settle(
     };
     let shows_at = since.plus(settle_time(core, there));
     if shows_at > now {
-        core.matching.change(KIND, |progress| progress.create_at = shows_at);
+        core.matching.change(KIND, |progress| progress.create_at = progress.create_at.max(shows_at));
         let why = "it is not known yet whether it was created; it is being looked up".to_owned();
         return Ok(Err(MatchRefusal::Unclear(why)));
     }
@@ -291,7 +379,7 @@ fn settle_time(core: &Core, side: Side) -> Duration {
 async fn look_first(core: &Arc<Core>, there: Side, lane: Lane) -> Result<Result<(), MatchRefusal>, StoreError> {
     let last = core.matching.of(KIND).listed_at[there as usize];
     let fresh = last.is_some_and(|at| at.plus(FRESH) > core.now());
-    if fresh || !core.remotes.declared(there).match_support(KIND).list {
+    if fresh || !lists(core, KIND, there) {
         return Ok(Ok(()));
     }
     let Some(listed): Option<Listed> = list(core, KIND, there, lane, false).await? else {
@@ -348,7 +436,7 @@ async fn send(core: &Arc<Core>, row: MatchRow, folded: String, actor: Actor, lan
 
 /// The rows of the pair, in one transaction with the end of the intent.
 async fn created(core: &Arc<Core>, intent: SourceIntent, new: RecordId) -> Created {
-    let shared = Arc::clone(core);
+    let (shared, mode) = (Arc::clone(core), mode(core, KIND));
     let outcome = core
         .store
         .write(move |tx| {
@@ -382,6 +470,10 @@ async fn created(core: &Arc<Core>, intent: SourceIntent, new: RecordId) -> Creat
                 row.error = Some(format!("{} answered with {new}, which is not free", there.title()));
             }
             tx.remove_source_intent(there, &intent.folded)?;
+            if mode == MatchMode::Master(there.other()) {
+                // From now on what is known of that side is known from here.
+                tx.put_meta(MASTERED, &[there as u8])?;
+            }
             store_changes(tx, KIND, &before, &after, &intent.actor, "created")?;
             Ok(other.ok_or_else(|| MatchRefusal::Refused(format!("{new} was created, but not paired"))))
         })
@@ -417,7 +509,9 @@ async fn failed(core: &Arc<Core>, intent: SourceIntent, error: RemoteError) -> C
         let since = core.now();
         let unknown = SourceIntent { unknown_since: Some(since), ..intent.clone() };
         core.store.write(move |tx| tx.put_source_intent(&unknown)).await?;
-        core.matching.change(KIND, |progress| progress.create_at = since.plus(settle_time(core, intent.side)));
+        // Not before it must show, and not before the back-off is over.
+        let shows_at = since.plus(settle_time(core, intent.side));
+        core.matching.change(KIND, |progress| progress.create_at = progress.create_at.max(shows_at));
         core.matching.wake.notify_one();
         return Ok(Err(MatchRefusal::Unclear(error.to_string())));
     }
@@ -459,7 +553,7 @@ fn note_error(
     id: &RecordId,
     error: Option<String>,
     wanted: bool,
-    at: crate::model::Timestamp,
+    at: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some(row) = tx.match_row(KIND, side, id)?.filter(|row| row.state == MatchState::Unmatched) else {
         return Ok(false);
@@ -468,5 +562,8 @@ fn note_error(
         return Ok(false);
     }
     tx.put_match_rows(&[MatchRow { error, wanted, at, ..row }])?;
+    if !wanted {
+        wake_waiting(tx)?;
+    }
     Ok(true)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::create::SourceNeed;
-use super::{MatchMode, create, decide, mode, users};
+use super::{MatchMode, create, decide, is_hopeless, mode, unused, users};
 use crate::merge::people;
 use crate::model::matching::{MatchRow, MatchState};
 use crate::model::{Actor, MatchKind, RecordId, Side, Timestamp};
@@ -38,14 +38,16 @@ pub enum MatchRefusal {
 pub struct MatchStatus {
     /// How it is matched, or why not.
     pub mode: MatchMode,
-    /// Whether any module that is on carries such entries; without one nothing is listed.
-    pub used: bool,
+    /// Why no module that is on carries such entries, if none does: nothing is listed then.
+    pub unused: Option<String>,
     /// A listing is under way.
     pub running: bool,
     /// When both sides were last listed, since the start.
     pub refreshed_at: Option<Timestamp>,
     /// When they are listed next by themselves.
     pub next_at: Option<Timestamp>,
+    /// What to know before the first sync is released (C-19).
+    pub warning: Option<String>,
     /// What went wrong on iVvy's and on the CRM's side the last time. Remote text: sanitise before display.
     pub errors: [Option<String>; 2],
 }
@@ -53,13 +55,16 @@ pub struct MatchStatus {
 impl Engine {
     /// How the match table of `kind` is doing.
     pub fn match_status(&self, kind: MatchKind) -> MatchStatus {
-        let progress = self.0.matching.of(kind);
+        // A store that cannot be read says so elsewhere.
+        let warning = create::warning(&self.core(), kind).ok().flatten();
+        let progress = self.core().matching.of(kind);
         MatchStatus {
-            mode: mode(&self.0, kind),
-            used: users(&self.0, kind).next().is_some(),
+            mode: mode(&self.core(), kind),
+            unused: users(&self.core(), kind).next().is_none().then(|| unused(&self.core(), kind)),
             running: progress.running,
             refreshed_at: progress.refreshed_at,
             next_at: Some(progress.next_at).filter(|at| *at > Timestamp::EPOCH),
+            warning,
             errors: progress.errors,
         }
     }
@@ -73,12 +78,12 @@ impl Engine {
         after: Option<&RecordId>,
         limit: usize,
     ) -> Result<Vec<MatchRow>, StoreError> {
-        self.0.store.read(|view| view.match_rows(kind, side, filter, after, limit))
+        self.core().store.read(|view| view.match_rows(kind, side, filter, after, limit))
     }
 
     /// How many rows of one side are in each state.
     pub fn match_counts(&self, kind: MatchKind, side: Side) -> Result<BTreeMap<MatchState, u64>, StoreError> {
-        self.0.store.read(|view| view.match_counts(kind, side))
+        self.core().store.read(|view| view.match_counts(kind, side))
     }
 
     /// Rows of the other side most like this one, best first, with a likeness from 0 to 1. Only proposals.
@@ -88,29 +93,39 @@ impl Engine {
         side: Side,
         id: &RecordId,
     ) -> Result<Vec<(MatchRow, f64)>, StoreError> {
-        let rows = self.0.store.read(|view| view.match_table(kind))?;
-        let Some(row) = rows.iter().find(|row| row.side == side && row.id == *id) else {
+        let (row, others) = self.core().store.read(|view| {
+            // Only what could be paired: in a table that is in order those are few.
+            let open = [MatchState::Unmatched, MatchState::Ambiguous].into_iter().map(|state| {
+                let filter = MatchFilter { state: Some(state), needle: None };
+                view.match_rows(kind, side.other(), filter, None, usize::MAX)
+            });
+            Ok((view.match_row(kind, side, id)?, open.collect::<Result<Vec<_>, StoreError>>()?.concat()))
+        })?;
+        let Some(row) = row else {
             return Ok(Vec::new());
         };
-        let found = people::suggest(row, &rows).into_iter().filter_map(|(id, alike)| {
-            rows.iter().find(|row| row.side == side.other() && row.id == id).map(|row| (row.clone(), alike))
-        });
+        let found = people::suggest(&row, &others)
+            .into_iter()
+            .filter_map(|(id, alike)| others.iter().find(|other| other.id == id).map(|other| (other.clone(), alike)));
         Ok(found.collect())
     }
 
-    /// Lists both sides of `kind` now, in the operators' lane, and takes what comes even if it is much less.
+    /// Lists both sides of `kind` now, in the operators' lane. With `accept` what comes is taken even if it
+    /// is much less than was known; otherwise such a table stays as it was, and its status says why.
     ///
     /// # Errors
     /// [`MatchRefusal::Refused`] when the kind is off or no module that is on carries it.
-    pub fn match_refresh(&self, kind: MatchKind) -> Result<(), MatchRefusal> {
-        if let MatchMode::Off(why) = mode(&self.0, kind) {
+    pub fn match_refresh(&self, kind: MatchKind, accept: bool) -> Result<(), MatchRefusal> {
+        if let MatchMode::Off(why) = mode(&self.core(), kind)
+            && is_hopeless(&self.core(), kind)
+        {
             return Err(MatchRefusal::Refused(why));
         }
-        if users(&self.0, kind).next().is_none() {
-            return Err(MatchRefusal::Refused(format!("no module that is on carries {}", kind.title().to_lowercase())));
+        if users(&self.core(), kind).next().is_none() {
+            return Err(MatchRefusal::Refused(unused(&self.core(), kind)));
         }
-        self.0.matching.change(kind, |progress| progress.requested = true);
-        self.0.matching.wake.notify_one();
+        self.core().matching.change(kind, |progress| (progress.requested, progress.accept) = (true, accept));
+        self.core().matching.wake.notify_one();
         Ok(())
     }
 
@@ -122,7 +137,7 @@ impl Engine {
         crm: RecordId,
         actor: Actor,
     ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
-        decide::pair(&self.0, kind, ivvy, crm, actor).await
+        decide::pair(&self.core(), kind, ivvy, crm, actor).await
     }
 
     /// Parts an entry from its counterpart; the two are not matched again unasked.
@@ -133,7 +148,7 @@ impl Engine {
         id: RecordId,
         actor: Actor,
     ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
-        decide::unpair(&self.0, kind, side, id, actor).await
+        decide::unpair(&self.core(), kind, side, id, actor).await
     }
 
     /// Sets an entry aside, or takes it back.
@@ -145,7 +160,7 @@ impl Engine {
         ignored: bool,
         actor: Actor,
     ) -> Result<Result<MatchRow, MatchRefusal>, StoreError> {
-        decide::ignore(&self.0, kind, side, id, ignored, actor).await
+        decide::ignore(&self.core(), kind, side, id, ignored, actor).await
     }
 
     /// Creates the counterpart of the entry `id` of `side` on the other side, in the operators' lane, and
@@ -157,12 +172,12 @@ impl Engine {
         id: RecordId,
         actor: Actor,
     ) -> Result<Result<RecordId, MatchRefusal>, StoreError> {
-        create::create(&self.0, kind, side, &id, actor, Lane::Operator).await
+        create::create(&self.core(), kind, side, &id, actor, Lane::Operator).await
     }
 
     /// What a record that carries the lead source `id` of `side` can be given on the other side; has it
     /// created there when it may be (C-23).
     pub async fn ensure_source(&self, side: Side, id: RecordId) -> Result<SourceNeed, StoreError> {
-        create::ensure_source(&self.0, side, id).await
+        create::ensure_source(&self.core(), side, id).await
     }
 }

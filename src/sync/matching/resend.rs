@@ -19,7 +19,7 @@ const CHUNK: usize = 200;
 impl Engine {
     /// How many records of `side` carry the entry while the other side does not have its match.
     pub fn match_without(&self, kind: MatchKind, side: Side, id: &RecordId) -> Result<u64, StoreError> {
-        let core = &self.0;
+        let core = &self.core();
         core.store.read(|view| {
             let mut count = 0;
             for module in users(core, kind).collect::<Vec<_>>() {
@@ -46,7 +46,7 @@ impl Engine {
         id: RecordId,
         actor: Actor,
     ) -> Result<Result<u64, MatchRefusal>, StoreError> {
-        let core = &self.0;
+        let core = &self.core();
         if core.store.read(|view| view.counterpart_of(kind, side, &id))?.is_none() {
             return Ok(Err(MatchRefusal::Refused("it has no match to send; pair it first".to_owned())));
         }

@@ -50,7 +50,9 @@ async fn both_tables_are_matched_at_the_start_and_every_full_hour_c10_c20() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_fails_or_loses_half_changes_nothing_and_says_so() {
-    let list = |prefix: &str| (0..20).map(|n| source(&format!("{prefix}{n}"), &format!("Source {n}"))).collect();
+    let list = |prefix: &str| -> Vec<Entry> {
+        (0..20).map(|n| source(&format!("{prefix}{n}"), &format!("Source {n}"))).collect()
+    };
     let (ivvy, crm): (Vec<Entry>, Vec<Entry>) = (list("i"), list("c"));
     let world = World::started(&ivvy, &crm).await;
     let before = world.table(SOURCE);
@@ -69,7 +71,16 @@ async fn a_listing_that_fails_or_loses_half_changes_nothing_and_says_so() {
         |world: &World| world.engine.match_status(SOURCE).errors[1].as_ref().is_some_and(|e| e.contains("3 of 20"));
     world.until(shrunk).await;
     assert_eq!(world.table(SOURCE), before);
-    world.refresh(SOURCE).await;
+    // Asking again is not accepting, and a table of nothing is no small change however small it was.
+    world.on(Side::Crm).sources.clear();
+    world.engine.match_refresh(SOURCE, false).unwrap();
+    let empty =
+        |world: &World| world.engine.match_status(SOURCE).errors[1].as_ref().is_some_and(|e| e.contains("0 of 20"));
+    world.until(empty).await;
+    assert_eq!(world.table(SOURCE), before);
+    world.on(Side::Crm).sources = list("c");
+    world.on(Side::Crm).sources.truncate(3);
+    world.accept(SOURCE).await;
     assert_eq!(world.engine.match_status(SOURCE).errors, [None, None]);
     assert_eq!(world.engine.match_counts(SOURCE, Side::Ivvy).unwrap()[&MatchState::Unmatched], 17);
     assert_eq!(world.called(Side::Crm), 0, "nothing is created unasked");
@@ -85,7 +96,7 @@ async fn without_a_list_a_kind_is_off_with_its_reason_c09() {
     for kind in MatchKind::ALL {
         let MatchMode::Off(why) = world.engine.match_status(kind).mode else { panic!("{kind} is on") };
         assert!(why.contains("no list of them in CRM"), "{why}");
-        assert_eq!(world.engine.match_refresh(kind), Err(MatchRefusal::Refused(why)));
+        assert_eq!(world.engine.match_refresh(kind, false), Err(MatchRefusal::Refused(why)));
         assert_eq!(world.table(kind), []);
     }
     assert_eq!(world.on(Side::Ivvy).listings + world.on(Side::Crm).listings, 0);
@@ -265,7 +276,7 @@ async fn decisions_of_people_survive_listings_and_bear_their_name_c25() {
 #[tokio::test(start_paused = true)]
 async fn with_create_but_no_list_ours_is_master_and_each_source_is_made_once_c19() {
     let mut world = World::new(&[source("s1", "Web"), source("s2", "TV")], &[]);
-    world.on(Side::Crm).source_support = MatchSupport { list: false, create: true };
+    world.on(Side::Crm).source_support = MatchSupport { list: false, create: true, staff_by_email: false };
     world.start();
     world.until(|world| world.refreshed(SOURCE)).await;
     assert_eq!(world.engine.match_status(SOURCE).mode, MatchMode::Master(Side::Ivvy));
@@ -300,4 +311,80 @@ async fn a_source_no_listing_has_shown_yet_brings_the_next_listing_forward() {
     assert_eq!(world.engine.ensure_source(Side::Ivvy, "s2".into()).await.unwrap(), SourceNeed::Without);
     world.pass(Duration::from_secs(65)).await;
     assert_eq!(world.stands(SOURCE, Side::Ivvy, "s2"), (MatchState::Matched, Some("t2".to_owned())));
+}
+
+/// A server error leaves the outcome unknown: it is looked up, and sent again, less and less often.
+#[tokio::test(start_paused = true)]
+async fn creations_that_fail_on_the_other_side_back_off_c23() {
+    let world = World::started(&[source("s1", "Web")], &[]).await;
+    world.release().await;
+    world.on(Side::Crm).manner = Manner::AnswerLost(false);
+    world.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap();
+    world.until(|world| world.called(Side::Crm) >= 3).await;
+    world.pass(Duration::from_secs(4 * 3600)).await;
+    let calls = world.called(Side::Crm);
+    assert!((10..40).contains(&calls), "{calls} in four hours");
+    world.on(Side::Crm).manner = Manner::Answers;
+    world.until(|world| world.stands(SOURCE, Side::Ivvy, "s1").0 == MatchState::Matched).await;
+    assert_eq!(world.named(Side::Crm, "Web"), 1);
+}
+
+/// Somebody was hired since the last listing: one call finds them. Nobody is asked for right after a listing,
+/// twice within the time an answer is good for, or where it cannot be done.
+#[tokio::test(start_paused = true)]
+async fn one_person_is_looked_up_by_email_and_an_error_is_not_nobody_c11() {
+    let world = World::started(&[person("1", "ann@x.example"), person("2", "bob@x.example")], &[]).await;
+    world.on(Side::Crm).staff_support.staff_by_email = true;
+    assert!(!world.wants_person("1").await, "just listed");
+    world.pass(Duration::from_secs(11 * 60)).await;
+    world.on(Side::Crm).staff.push(person("a", "ANN@x.example"));
+    let listings = world.on(Side::Crm).listings;
+    assert!(world.wants_person("1").await);
+    world.until(|world| world.stands(STAFF, Side::Ivvy, "1").0 == MatchState::Matched).await;
+    assert_eq!((world.on(Side::Crm).finds, world.on(Side::Crm).listings), (1, listings));
+
+    world.on(Side::Crm).finds_fail = true;
+    assert!(world.wants_person("2").await);
+    world.until(|world| world.on(Side::Crm).finds >= 2).await;
+    world.pass(Duration::from_secs(1)).await;
+    assert!(!world.wants_person("2").await, "the lead goes without meanwhile");
+    world.on(Side::Crm).staff.push(person("b", "bob@x.example"));
+    world.on(Side::Crm).finds_fail = false;
+    world.until(|world| world.stands(STAFF, Side::Ivvy, "2").0 == MatchState::Matched).await;
+    assert_eq!(world.on(Side::Crm).listings, listings, "tried again, not given up as nobody");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_remembered_for_a_while_c11() {
+    let world = World::started(&[person("1", "ann@x.example")], &[]).await;
+    world.on(Side::Crm).staff_support.staff_by_email = true;
+    world.pass(Duration::from_secs(11 * 60)).await;
+    assert!(world.wants_person("1").await);
+    world.until(|world| world.on(Side::Crm).finds == 1).await;
+    world.pass(Duration::from_secs(60)).await;
+    assert!(!world.wants_person("1").await);
+    world.pass(Duration::from_secs(11 * 60)).await;
+    assert!(world.wants_person("1").await, "asked again later");
+    world.until(|world| world.on(Side::Crm).finds == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_longer_than_any_system_has_are_cut_and_never_taken_for_each_other() {
+    let long = "x".repeat(2 * 1024 * 1024);
+    let same = [source("i1", &long), source("i2", &format!("{long}one"))];
+    let there = [source("c1", &long.to_uppercase()), source("c2", &format!("{long}two")), source("c3", &long)];
+    let mail = format!("{}@x.example", "m".repeat(400));
+    let people = [person("1", &mail)];
+    let world =
+        World::started(&[same.as_slice(), &people].concat(), &[there.as_slice(), &[person("a", &mail)]].concat()).await;
+    assert_eq!(world.stands(SOURCE, Side::Ivvy, "i1"), (MatchState::Matched, Some("c3".to_owned())));
+    for (side, id) in [(Side::Ivvy, "i2"), (Side::Crm, "c1"), (Side::Crm, "c2")] {
+        assert_eq!(world.stands(SOURCE, side, id), (MatchState::Unmatched, None), "{id} begins like others");
+        assert!(world.row(SOURCE, side, id).name.len() < 600);
+    }
+    assert_eq!(world.row(STAFF, Side::Ivvy, "1").email, None, "half an address is nobody's");
+    let actor = crate::model::Actor::engine();
+    let refused = world.engine.match_create(SOURCE, Side::Ivvy, "i2".into(), actor).await.unwrap().unwrap_err();
+    assert!(refused.to_string().contains("too long"), "{refused}");
+    assert_eq!(world.on(Side::Crm).calls, 0);
 }

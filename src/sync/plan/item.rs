@@ -50,7 +50,7 @@ pub(super) fn upsert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Re
     }
 }
 
-fn insert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), StoreError> {
+pub(super) fn insert(context: &Context<'_>, tx: &mut Tx<'_>, draft: Draft) -> Result<(), StoreError> {
     let id = tx.new_item_id()?;
     let mut item = Item::new(id, context.module, draft.pair.clone(), draft.kind, context.now);
     item.priority = guard::priority(tx, context.module)?;
@@ -170,7 +170,9 @@ pub(in crate::sync) fn put(
     };
     let note = Note { at, actor, module: Some(item.module), item: Some(item.id), link, what };
     tx.put_item(item, note)?;
-    if item.state == State::Skipped && matches!(item.pair, PairKey::Lone(..)) {
+    // Children wait for what comes by itself; now this does not.
+    let stuck = matches!(item.state, State::Held | State::Dead | State::Skipped | State::Superseded);
+    if stuck && matches!(item.pair, PairKey::Lone(..)) {
         wake_children(tx, item.module, std::slice::from_ref(&item.pair))?;
     }
     Ok(())

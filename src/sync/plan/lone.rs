@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::item::{Draft, supersede, upsert};
 use super::pair::link_records;
-use super::{Cause, Context, Counterparts, Parent, Planned, missing_parent, source_is_coming, wake_children};
+use super::{Cause, Context, Counterparts, Missing, Parent, Planned, match_is_coming, missing_parent, wake_children};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::plan::Candidate;
 use crate::model::{
@@ -14,10 +14,11 @@ use crate::model::{
 };
 use crate::store::{Reads, StoreError, Tx};
 use crate::sync::core::Core;
+use crate::sync::matching::create::why_waiting;
 use crate::sync::observe::survivor;
 
 /// How many records of one identity are looked at; more than a person can choose from is "many".
-const CANDIDATES: usize = 12;
+pub(super) const CANDIDATES: usize = 12;
 
 /// What the store says about a record's counterpart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,16 @@ pub(super) fn plan(
         return Ok(Planned::Settled);
     }
     let found = counterpart(core, tx, &seen)?;
+    if found != Counterpart::UnderWay
+        && open.is_none()
+        && cause == Cause::Seen
+        && super::converted::leads_unread(core, tx, &seen)?
+    {
+        if let Some(poll) = core.signals.poll.get(&(ModuleId::Leads, side)) {
+            poll.notify_one();
+        }
+        return Ok(Planned::Deferred);
+    }
     if !matches!(found, Counterpart::One(..) | Counterpart::UnderWay)
         && let Some(why) = kept_out(context.def, &seen)
     {
@@ -88,7 +99,6 @@ pub(super) fn plan(
             }
             Ok(Planned::Deferred)
         }
-        Counterpart::None if source_is_coming(&context, tx, &[(side, &seen.record)])? => Ok(Planned::Deferred),
         Counterpart::None => {
             let is_new = open.is_none();
             let drafts = open.map(|item| item.plan.fields).unwrap_or_default();
@@ -108,7 +118,10 @@ fn turned_up(tx: &mut Tx<'_>, module: ModuleId, pair: &PairKey, is_new: bool) ->
 
 /// Why a record is not carried over at all: it is on the wrong side of a one-way module, its values keep it
 /// out for now (V-45, V-47, V-52), or it is history of nobody we keep.
-fn kept_out(def: &ModuleDef, seen: &Observation) -> Option<&'static str> {
+pub(super) fn kept_out(def: &ModuleDef, seen: &Observation) -> Option<&'static str> {
+    if seen.record.converted {
+        return Some("it was converted before it had a counterpart");
+    }
     if !def.flow.may_write(seen.side.other()) {
         return Some("the module never writes to the other side");
     }
@@ -136,6 +149,10 @@ pub(in crate::sync) fn counterpart(core: &Core, tx: &Tx<'_>, seen: &Observation)
     let named = by_constant_id(core, tx, seen)?;
     if named != Counterpart::None {
         return Ok(named);
+    }
+    let converted = super::converted::counterpart(core, tx, seen)?;
+    if converted != Counterpart::None {
+        return Ok(converted);
     }
     by_identity(core, tx, seen)
 }
@@ -176,7 +193,7 @@ fn by_constant_id(core: &Core, tx: &Tx<'_>, seen: &Observation) -> Result<Counte
 /// Identity: exactly one on each side is a pair; anything else is for a person.
 fn by_identity(core: &Core, tx: &Tx<'_>, seen: &Observation) -> Result<Counterpart, StoreError> {
     let (module, side, other) = (seen.module, seen.side, seen.side.other());
-    let Some(identity) = seen.identity.as_deref() else {
+    let Some(identity) = seen.identity.as_deref().filter(|_| !seen.record.converted) else {
         return Ok(Counterpart::None);
     };
     let candidates = free(tx, module, other, tx.by_identity(module, other, identity, CANDIDATES)?)?;
@@ -208,9 +225,11 @@ fn by_identity(core: &Core, tx: &Tx<'_>, seen: &Observation) -> Result<Counterpa
 fn free(reads: &impl Reads, module: ModuleId, side: Side, ids: Vec<RecordId>) -> Result<Vec<RecordId>, StoreError> {
     let mut free = Vec::new();
     for id in ids {
-        let usable = reads
-            .observation(module, side, &id)?
-            .is_some_and(|known| !known.absent && !known.record.archived && !known.record.anonymised);
+        // A lead that was converted once is no counterpart of a new one about the same person.
+        let usable = reads.observation(module, side, &id)?.is_some_and(|known| {
+            let record = &known.record;
+            !known.absent && !record.archived && !record.anonymised && !record.converted
+        });
         if usable && reads.link_of(module, side, &id)?.is_none() {
             free.push(id);
         }
@@ -219,7 +238,7 @@ fn free(reads: &impl Reads, module: ModuleId, side: Side, ids: Vec<RecordId>) ->
 }
 
 /// Whether a write that starts from this record is under way.
-fn busy(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId) -> Result<bool, StoreError> {
+pub(super) fn busy(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId) -> Result<bool, StoreError> {
     match reads.open_item(module, &PairKey::Lone(side, id.clone()))? {
         Some(item) => Ok(reads.item(item)?.is_some_and(|item| item.state.has_intent())),
         None => Ok(false),
@@ -236,6 +255,7 @@ fn ask_which(
     drafts: &[FieldPlan],
 ) -> Result<(), StoreError> {
     let mut plan = create_plan(context, tx, seen, drafts)?;
+    merge_plan::set_aside_own(context.def, &mut plan);
     for id in candidates {
         if let Some(known) = tx.observation(context.module, seen.side.other(), id)? {
             let title = matching::title(context.module, &known.record.fields);
@@ -264,9 +284,22 @@ fn create(
     pair: PairKey,
     drafts: &[FieldPlan],
 ) -> Result<(), StoreError> {
-    let plan = create_plan(context, tx, seen, drafts)?;
-    let parent = missing_parent(tx, context.def, &plan.fields)?;
+    let mut plan = create_plan(context, tx, seen, drafts)?;
+    let mut missing_parent = missing_parent(tx, context.def, &plan.fields)?;
+    if let Some(Missing { parent, own: true }) = &missing_parent {
+        let waits = match parent {
+            Parent::Coming(_, key) => super::comes_by_itself(context, tx, key, &pair)?,
+            Parent::Unmatched(..) => false,
+        };
+        if !waits {
+            merge_plan::set_aside_own(context.def, &mut plan);
+            missing_parent = None;
+        }
+    }
+    let parent = missing_parent.map(|missing| missing.parent);
     let missing = missing_fields(context, seen.side.other(), &plan);
+    let coming = match_is_coming(context, tx, &[(seen.side, &seen.record)], |_, _, _| true)?;
+    let waiting = coming.map(|(kind, there)| why_waiting(context.core, kind, there, context.now)).transpose()?;
     let (state, reasons, error) = match (&parent, missing.is_empty()) {
         (_, false) => {
             let error = ItemError {
@@ -278,10 +311,11 @@ fn create(
         }
         (Some(Parent::Coming(..)), true) => (State::Blocked, Reasons::NONE, None),
         (Some(Parent::Unmatched(..)), true) => (State::Held, Reasons::one(Reason::UnmatchedRef), None),
+        (None, true) if waiting.is_some() => (State::Blocked, Reasons::NONE, waiting),
         (None, true) => (State::Ready, Reasons::NONE, None),
     };
     let waits_for = match parent {
-        Some(Parent::Coming(module, key) | Parent::Unmatched(module, key)) if missing.is_empty() => Some((module, key)),
+        Some(parent) if missing.is_empty() => Some(parent.awaited()),
         _ => None,
     };
     let draft = Draft {
@@ -307,7 +341,10 @@ fn create_plan(
     let source = context.core.view(context.module, seen.side, &seen.record);
     let (ivvy, crm) = if seen.side == Side::Ivvy { (Some(&source), None) } else { (None, Some(&source)) };
     let counterparts = Counterparts::of(tx, context.def, ivvy, crm)?;
-    let target_fields = context.core.remotes.declared(seen.side.other()).fields(context.module);
+    let target = context.core.remotes.declared(seen.side.other());
+    let later = target.fields_after_creation(context.module);
+    let mut target_fields = target.fields(context.module);
+    target_fields.retain(|field| !later.contains(&field.as_str()));
     Ok(merge_plan::of_create(context.def, seen.side, &source, &target_fields, &counterparts, drafts))
 }
 

@@ -136,7 +136,7 @@ fn what_happened(context: &Context<'_>, side: Side, merged: &RecordId, survivor:
 }
 
 /// The system's name as a person writes it.
-fn system_title(core: &Core, side: Side) -> String {
+pub(super) fn system_title(core: &Core, side: Side) -> String {
     let name = core.remotes.declared(side).system();
     match side {
         Side::Ivvy => side.title().to_owned(),
@@ -178,8 +178,8 @@ impl LinkedView {
     }
 }
 
-/// Both records of a pair are gone: nothing is left to decide.
-pub(super) fn close(context: &Context<'_>, tx: &mut Tx<'_>, link: LinkId) -> Result<Planned, StoreError> {
+/// Closes a pair about which nothing is left to decide, because both records are gone.
+pub(super) fn close(context: &Context<'_>, tx: &mut Tx<'_>, link: LinkId, why: &str) -> Result<Planned, StoreError> {
     if let Some(mut closed) = tx.link(link)? {
         closed.state = LinkState::Tombstone;
         let note = Note {
@@ -188,7 +188,7 @@ pub(super) fn close(context: &Context<'_>, tx: &mut Tx<'_>, link: LinkId) -> Res
             module: Some(context.module),
             item: None,
             link: Some(link),
-            what: AuditEvent::Unlinked { reason: "both records are gone".to_owned() },
+            what: AuditEvent::Unlinked { reason: why.to_owned() },
         };
         tx.put_link(&closed, note)?;
     }
@@ -198,7 +198,7 @@ pub(super) fn close(context: &Context<'_>, tx: &mut Tx<'_>, link: LinkId) -> Res
         && let Some(item) = tx.item(open)?
     {
         let survivor = item.waits_for.clone().filter(|_| item.kind == Kind::Merge);
-        supersede(tx, item, context.now, "both records are gone")?;
+        supersede(tx, item, context.now, why)?;
         release(context.core, tx, survivor)?;
     }
     wake_children(tx, context.module, &[pair])?;

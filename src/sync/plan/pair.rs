@@ -2,16 +2,19 @@
 
 use super::item::{Draft, standing, upsert};
 use super::{
-    Cause, Context, Counterparts, LinkedView, Parent, Planned, merged, missing_parent, source_is_coming, wake_children,
+    Cause, Context, Counterparts, LinkedView, Missing, Parent, Planned, converted, match_is_coming, merged,
+    missing_parent, wake_children,
 };
 use crate::merge::canonical::same;
 use crate::merge::{flap, matching, plan as merge_plan};
 use crate::model::{
-    Actor, AuditEvent, Base, Choice, FieldKind, Item, Kind, Link, LinkId, LinkState, MatchKind, ModuleDef, ModuleId,
+    Actor, AuditEvent, Base, Choice, FieldDef, FieldPlan, Item, Kind, Link, LinkId, LinkState, ModuleDef, ModuleId,
     PairKey, Plan, Reason, Reasons, Record, RecordId, Side, State, Timestamp, Value, Verdict, Why,
 };
 use crate::store::{Note, Reads, StoreError, Tx};
 use crate::sync::core::Core;
+use crate::sync::mapping;
+use crate::sync::matching::create::why_waiting;
 
 /// Plans a linked pair.
 pub(super) fn plan(
@@ -36,39 +39,61 @@ pub(super) fn plan(
     let Some(view) = view_of_link(core, tx, module, link)? else {
         return Ok(Planned::Settled);
     };
+    if let Some(link) = tx.link(link)?
+        && let Some(planned) = converted::plan(&context, tx, &view, &link)?
+    {
+        return Ok(planned);
+    }
     match view.gone.as_slice() {
         [] => {}
         [side] => return merged::plan(&context, tx, &view, *side),
-        _ => return merged::close(&context, tx, link),
+        _ => return merged::close(&context, tx, link, "both records are gone"),
     }
     let mut base = tx.base(link)?;
-    // Only a source that would travel now is created for: one that both sides have agreed on stays as it is.
-    let moved: Vec<_> = [(Side::Ivvy, &view.ivvy), (Side::Crm, &view.crm)]
-        .into_iter()
-        .filter(|(side, record)| moved_source(context.def, &base, *side, record))
-        .collect();
-    if source_is_coming(&context, tx, &moved)? {
-        return Ok(Planned::Deferred);
+    if mapping::adopt(context.def, &mut base, &view) {
+        tx.put_base(link, &base)?;
     }
+    // Only what would travel now is waited for: what both sides have agreed on stays as it is.
+    let both = [(Side::Ivvy, &view.ivvy), (Side::Crm, &view.crm)];
+    let coming = match_is_coming(&context, tx, &both, |field, side, record| moved(field, &base, side, record))?;
+    let waiting = coming.map(|(kind, there)| why_waiting(core, kind, there, context.now)).transpose()?;
     let counterparts = Counterparts::of(tx, context.def, Some(&view.ivvy), Some(&view.crm))?;
     let drafts = standing.as_ref().map(|item| item.plan.fields.clone()).unwrap_or_default();
     let mut plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
-    if merge_plan::settle_agreements(&mut base, &plan) {
+    // "Both keep what they have" is not agreed on while one of them is still being made.
+    if waiting.is_none() && merge_plan::settle_agreements(&mut base, &plan) {
         base.agreed_at = context.now;
         tx.put_base(link, &base)?;
         plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     }
-    let parent = missing_parent(tx, context.def, &plan.fields)?;
+    let missing = missing_parent(tx, context.def, &plan.fields)?;
     if let Some(undo) = standing.as_ref().filter(|item| item.kind == Kind::Undo && item.state.is_open()) {
         carry_undo(&mut plan, undo, context.def);
     }
     let undoing = plan.fields.iter().any(|row| matches!(row.choice, Some(Choice::Each { .. })));
     let writes =
         Side::BOTH.into_iter().any(|side| !merge_plan::patch(context.def, &plan, side, &counterparts).is_empty());
+    let parent = match missing {
+        Some(Missing { parent, own: true }) => {
+            // First whatever else there is to write or to ask; this alone waits, and is asked about last.
+            let asks = |row: &FieldPlan| row.unsolved() && row.why != Why::ReferenceUnlinked;
+            let others = writes || plan.fields.iter().any(asks);
+            if others || matches!(parent, Parent::Coming(..)) {
+                merge_plan::set_aside_own(context.def, &mut plan);
+            }
+            (!others).then_some(parent)
+        }
+        missing => missing.map(|missing| missing.parent),
+    };
     let (mut state, mut reasons) = judge(&plan, &view, parent.as_ref(), writes);
     // Our own writes are no exception: two remotes that each alter what they are given would go on for ever.
     if state == State::Ready && flap::flapping(&base, &plan, context.now).next().is_some() {
         (state, reasons) = (State::Held, Reasons::one(Reason::Flap));
+    }
+    // The whole plan waits with the field, so that it is one decision and one write.
+    let waiting = waiting.filter(|_| matches!(state, State::Ready | State::Done));
+    if waiting.is_some() {
+        state = State::Blocked;
     }
     let waits = matches!(state, State::Ready | State::Held) && !undoing;
     if waits && merged::in_question(tx, module, link)? {
@@ -84,8 +109,8 @@ pub(super) fn plan(
         seen: super::seen_of(view.ivvy_hash, view.crm_hash, &base, context.def.mapping_version),
         title: matching::title(module, &view.ivvy.fields),
         plan,
-        error: None,
-        waits_for: parent.map(|(Parent::Coming(module, key) | Parent::Unmatched(module, key))| (module, key)),
+        error: waiting,
+        waits_for: parent.map(Parent::awaited),
     };
     let drifted = draft.state == State::Done && draft.plan.fields.iter().any(|row| row.why == Why::Drift);
     if drifted {
@@ -111,14 +136,11 @@ fn note_drift(
     Ok(Planned::Settled)
 }
 
-/// Whether the record's lead source is another one than was agreed on.
-fn moved_source(def: &ModuleDef, base: &Base, side: Side, record: &Record) -> bool {
-    let mut sources = def.fields.iter().filter(|field| field.kind == FieldKind::Match(MatchKind::LeadSource));
-    sources.any(|field| {
-        let then = base.fields.get(field.name.as_ref()).and_then(|agreed| agreed.on(side));
-        let now = record.fields.get(field.name.as_ref());
-        now.is_some_and(|now| then.is_none_or(|then| !same(field.kind, then, now)))
-    })
+/// Whether the record's value is another one than was agreed on.
+fn moved(field: &FieldDef, base: &Base, side: Side, record: &Record) -> bool {
+    let then = base.fields.get(field.name.as_ref()).and_then(|agreed| agreed.on(side));
+    let now = record.fields.get(field.name.as_ref());
+    now.is_some_and(|now| then.is_none_or(|then| !same(field.kind, then, now)))
 }
 
 /// History is written once: whatever becomes of either record, nothing is left to do (V-31).
@@ -197,7 +219,7 @@ pub(in crate::sync) fn view_of_link(
     module: ModuleId,
     link: LinkId,
 ) -> Result<Option<LinkedView>, StoreError> {
-    let Some(link) = reads.link(link)?.filter(|link| link.state == LinkState::Linked) else {
+    let Some(link) = reads.link(link)?.filter(Link::stands) else {
         return Ok(None);
     };
     let ivvy = reads.observation(module, Side::Ivvy, &link.ivvy)?;

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::slice::Slice;
-use super::{CHUNK, PollError};
+use super::{CHUNK, Order, PollError};
 use crate::model::record::{Source, Sweep};
-use crate::model::{Cursor, ModuleId, Record, RecordId, Side, Timestamp};
+use crate::model::{Cursor, ModuleId, Record, RecordId, RunEnd, RunKind, RunRow, Side, Timestamp};
 use crate::remote::{Class, DeleteEvidence, Lane, Page, PageRequest, Read, RemoteError, Sent};
 use crate::store::{Reads as _, StoreError};
 use crate::sync::core::Core;
@@ -34,15 +34,6 @@ const LAST_RESTARTS: u32 = 16;
 /// How often a row may be read again because it could be stale, before the sweep is given up.
 const RECHECKS: u32 = 10;
 
-/// A complete sweep.
-#[derive(Debug)]
-pub(super) struct Swept {
-    /// Rows read.
-    pub rows: u64,
-    /// Every record there is, after a full sweep; empty otherwise.
-    pub present: BTreeSet<RecordId>,
-}
-
 /// A sweep under way.
 pub(super) struct Run<'a> {
     core: &'a Arc<Core>,
@@ -50,6 +41,8 @@ pub(super) struct Run<'a> {
     side: Side,
     lane: Lane,
     sweep: Sweep,
+    /// What is put on record of it, with every page.
+    record: RunRow,
     /// Ids of everything read whole so far. Only kept by a full sweep.
     present: BTreeSet<RecordId>,
     /// Ids of the walk under way; they count once it has held still.
@@ -76,10 +69,11 @@ impl<'a> Run<'a> {
         core: &'a Arc<Core>,
         module: ModuleId,
         side: Side,
-        lane: Lane,
+        order: Order,
         cursor: &Cursor,
         from: Option<Timestamp>,
     ) -> Self {
+        let kind = if order.full { RunKind::Full } else { RunKind::Changes };
         let sweep = Sweep {
             id: cursor.sweeps + 1,
             full: from.is_none(),
@@ -95,7 +89,8 @@ impl<'a> Run<'a> {
             core,
             module,
             side,
-            lane,
+            lane: order.lane,
+            record: RunRow::begin(module, side, kind, order.asked, sweep.started_at),
             sweep,
             present: BTreeSet::new(),
             attempt: BTreeSet::new(),
@@ -105,8 +100,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reads everything and closes the sweep.
-    pub(super) async fn read_all(mut self) -> Result<Swept, PollError> {
+    /// What there is to tell of it so far.
+    pub(super) fn record(&self) -> RunRow {
+        self.record.clone()
+    }
+
+    /// Reads everything and closes the sweep. Returns every record there is after a full sweep, and nothing
+    /// otherwise.
+    pub(super) async fn read_all(&mut self) -> Result<BTreeSet<RecordId>, PollError> {
         let whole = Slice::from(self.sweep.from);
         if let Walked::Shifted(_) = self.walk(whole, RESTARTS).await? {
             tracing::info!(module = %self.module, side = %self.side, "the listing does not hold still: reading slices");
@@ -117,7 +118,7 @@ impl<'a> Run<'a> {
             }
             self.commit(&[], &[], true).await?;
         }
-        Ok(Swept { rows: self.sweep.rows, present: self.present })
+        Ok(std::mem::take(&mut self.present))
     }
 
     /// Reads `whole` slice by slice, oldest first, cutting each that does not hold still. Returns the
@@ -251,6 +252,7 @@ impl<'a> Run<'a> {
         self.sweep.max_stamp = self.stamps.iter().copied().fold(self.sweep.max_stamp, Timestamp::max);
         let gone = self.look_at_gone(&mut page).await?;
         self.sweep.rows += page.records.len() as u64;
+        let total = page.total;
         self.sweep.position = if ends { None } else { page.next };
         if self.sweep.full {
             self.attempt.extend(page.records.iter().map(|record| record.id.clone()));
@@ -260,8 +262,9 @@ impl<'a> Run<'a> {
             }
         }
         let rows = page.records.into_iter().map(|record| Row { record, source: Source::Poll, asked_at }).collect();
+        self.record.total = total.or(self.record.total);
         self.store_rows(rows, &gone, closes).await?;
-        let progress = Some((self.sweep.rows, page.total));
+        let progress = Some((self.sweep.rows, total));
         self.core.set_polling(self.module, self.side, |polling| polling.progress = progress);
         Ok(())
     }
@@ -285,7 +288,7 @@ impl<'a> Run<'a> {
 
     /// Stores rows with the cursor in one transaction, after reading directly every row that could be
     /// older than what we know.
-    async fn store_rows(&self, mut rows: Vec<Row>, gone: &[Look], closes: bool) -> Result<(), PollError> {
+    async fn store_rows(&mut self, mut rows: Vec<Row>, gone: &[Look], closes: bool) -> Result<(), PollError> {
         for _ in 0..RECHECKS {
             let doubtful = self.commit(&rows, gone, closes).await?;
             if doubtful.is_empty() {
@@ -309,12 +312,15 @@ impl<'a> Run<'a> {
     }
 
     /// One transaction; writes nothing and names the doubtful rows if there are any.
-    async fn commit(&self, rows: &[Row], gone: &[Look], closes: bool) -> Result<Vec<RecordId>, StoreError> {
+    async fn commit(&mut self, rows: &[Row], gone: &[Look], closes: bool) -> Result<Vec<RecordId>, StoreError> {
+        let record = RunRow { rows: self.sweep.rows, ..self.record.clone() };
         let (core, module, side) = (Arc::clone(self.core), self.module, self.side);
         let (rows, gone, sweep) = (rows.to_vec(), gone.to_vec(), self.sweep.clone());
-        self.core
+        let (doubtful, record) = self
+            .core
             .store
             .write(move |tx| {
+                let mut record = record.clone();
                 let mut doubtful = Vec::new();
                 for row in &rows {
                     let known = tx.observation(module, side, &row.record.id)?;
@@ -328,7 +334,8 @@ impl<'a> Run<'a> {
                         look::note(&core, tx, module, look)?;
                     }
                     for row in &rows {
-                        observe(&core, tx, module, side, &row.record, row.source, row.asked_at)?;
+                        let seen = observe(&core, tx, module, side, &row.record, row.source, row.asked_at)?;
+                        record.changed += u64::from(seen == Seen::Changed);
                     }
                     let before = tx.cursor(module, side)?;
                     if closes && sweep.full && before.last_full.is_some() {
@@ -336,10 +343,14 @@ impl<'a> Run<'a> {
                     }
                     let cursor = advance(&core, before, &sweep, module, side, closes);
                     tx.put_cursor(module, side, &cursor)?;
+                    let now = core.now();
+                    record = tx.put_run(&if closes { record.ended(RunEnd::Done, now) } else { record })?;
                 }
-                Ok(doubtful)
+                Ok((doubtful, record))
             })
-            .await
+            .await?;
+        self.record = record;
+        Ok(doubtful)
     }
 
     /// Reads the doubtful rows directly, and drops those that are gone meanwhile.

@@ -8,7 +8,8 @@ use crate::merge::canonical::{canonical, same};
 use crate::merge::compare::equal_across;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
 use crate::model::{
-    AuditEvent, AuditRow, Fingerprint, LinkState, ModuleId, PairKey, RecordId, Side, State, Value, query::AuditQuery,
+    AuditEvent, AuditRow, Fingerprint, Flow, LinkState, ModuleId, PairKey, RecordId, Side, State, Value,
+    query::AuditQuery,
 };
 use crate::store::{Reads, Store, StoreError, doctor};
 use crate::sync::plan::Counterparts;
@@ -150,7 +151,7 @@ fn at_rest(
         drive.ivvy.records(module).into_iter().map(|record| (record.id.clone(), record)).collect();
     let crm: BTreeMap<_, _> = drive.crm.records(module).into_iter().map(|record| (record.id.clone(), record)).collect();
     let def = module.def();
-    for link in view.links(module, None, 10_000)?.into_iter().filter(|link| link.state == LinkState::Linked) {
+    for link in view.links(module, None, 10_000)?.into_iter().filter(crate::model::Link::stands) {
         let (Some(x), Some(y)) = (ivvy.get(&link.ivvy), crm.get(&link.crm)) else {
             if !accounted(view, module, &PairKey::Link(link.id))? {
                 found.push(format!("I2: link {} names a record that does not exist, and nobody is asked", link.id));
@@ -158,10 +159,14 @@ fn at_rest(
             continue;
         };
         let counterparts = Counterparts::of(view, &def, Some(x), Some(y))?;
+        let base = view.base(link.id)?;
         let differs =
             def.fields.iter().filter(|field| field.name != EXTERNAL_ID && field.name != IVVY_KEY).any(|field| {
                 let (x, y) = (x.fields.get(field.name.as_ref()), y.fields.get(field.name.as_ref()));
-                x.zip(y).is_some_and(|(x, y)| equal_across(field, x, y, &counterparts) != Some(true))
+                // What the CRM made of a field that iVvy owns stands while iVvy's own value does (V-43).
+                let then = base.fields.get(field.name.as_ref()).and_then(|agreed| agreed.ivvy.as_ref());
+                let drift = field.flow == Flow::ToCrm && x.zip(then).is_some_and(|(x, then)| same(field.kind, x, then));
+                !drift && x.zip(y).is_some_and(|(x, y)| equal_across(field, x, y, &counterparts) != Some(true))
             });
         let stamped = x.fields.get(EXTERNAL_ID).and_then(Value::as_text) == Some(link.crm.as_str());
         if (differs || !stamped) && !accounted(view, module, &PairKey::Link(link.id))? {

@@ -52,7 +52,7 @@ pub(super) struct Drive {
     pub crm: World,
     disk: Disk,
     ablation: Ablation,
-    /// Values users typed, each unique: (side, record, field, value).
+    /// Values users typed, each unique but for parents: (side, record, field, value).
     pub typed: Vec<(Side, RecordId, String, Value)>,
     pub decisions: u64,
     pub merges: u64,
@@ -166,6 +166,9 @@ impl Drive {
         let Some(record) = records.get(self.entropy.below(records.len() as u64) as usize) else {
             return;
         };
+        if module == ModuleId::Companies && self.entropy.chance(1, 3) {
+            return self.rearrange();
+        }
         let field = match (module, self.entropy.below(3)) {
             (ModuleId::Companies, 0) => "city",
             (ModuleId::Companies, _) => "phone",
@@ -180,6 +183,26 @@ impl Drive {
         };
         self.world(side).user_edits(module, &record.id, field, Value::text(&value));
         self.typed.push((side, record.id.clone(), field.to_owned(), Value::text(value)));
+    }
+
+    /// A user of iVvy puts a company, perhaps a new one, below any company: itself and what stands below it
+    /// are no exception.
+    fn rearrange(&mut self) {
+        let child = if self.entropy.chance(1, 3) {
+            let name = self.token("Firm");
+            self.create(Side::Ivvy, ModuleId::Companies, &[("name", &name)])
+        } else {
+            let firms = self.ivvy.records(ModuleId::Companies);
+            match firms.get(self.entropy.below(firms.len() as u64) as usize) {
+                Some(firm) => firm.id.clone(),
+                None => return,
+            }
+        };
+        let firms = self.ivvy.records(ModuleId::Companies);
+        let parent = firms.get(self.entropy.below(firms.len() as u64 + 1) as usize);
+        let parent = Value::text(parent.map_or("", |firm| firm.id.as_str()));
+        self.ivvy.user_edits(ModuleId::Companies, &child, "parent", parent.clone());
+        self.typed.push((Side::Ivvy, child, "parent".to_owned(), parent));
     }
 
     /// A user of the CRM merges one record into another.
@@ -217,7 +240,7 @@ impl Drive {
         };
         let mut core = Core::new(store.clone(), remotes, Arc::clone(&self.clock), self.entropy.clone(), settings);
         core.ablate = self.ablation;
-        (Engine(Arc::new(core)), store)
+        (Engine::of(core), store)
     }
 
     /// Boots, works for a while, and crashes at an arbitrary await point.
@@ -310,7 +333,9 @@ impl Drive {
                         _ if row.field == "email" => {
                             Choice::Custom(Value::text(format!("{}@Z.example", self.token("Op"))))
                         }
-                        _ if row.field == "company" || row.field.contains('_') && row.field != "first_name" => {
+                        _ if matches!(row.field.as_str(), "company" | "parent")
+                            || row.field.contains('_') && row.field != "first_name" =>
+                        {
                             Choice::Crm
                         }
                         _ => Choice::Custom(Value::text(self.token("0"))),

@@ -89,6 +89,10 @@ impl Remote for Gated {
         self.world.fields(module)
     }
 
+    fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
+        self.world.fields_after_creation(module)
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
         self.world.probe()
     }

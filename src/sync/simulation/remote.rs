@@ -146,6 +146,7 @@ impl World {
     /// Another user merges a record into another; whoever referred to it refers to the survivor.
     pub fn user_merges(&self, module: ModuleId, loser: &RecordId, survivor: &RecordId) {
         let people = self.records(ModuleId::Contacts);
+        let firms = self.records(ModuleId::Companies);
         let mut state = self.state();
         let now = self.clock.now();
         if module == ModuleId::Companies {
@@ -154,6 +155,13 @@ impl World {
             for person in people.iter().filter(employer) {
                 let moved = [("company".to_owned(), Value::text(survivor.as_str()))].into();
                 state.change(self, ModuleId::Contacts, &person.id, &moved, now);
+            }
+            let below = |record: &&Record| record.fields.get("parent").and_then(Value::as_text) == Some(loser.as_str());
+            for firm in firms.iter().filter(below) {
+                // What stood below the loser cannot stand below itself.
+                let above = if firm.id == *survivor { "" } else { survivor.as_str() };
+                let moved = [("parent".to_owned(), Value::text(above))].into();
+                state.change(self, ModuleId::Companies, &firm.id, &moved, now);
             }
         }
         state.change(self, module, survivor, &Fields::new(), now);

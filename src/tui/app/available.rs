@@ -13,7 +13,11 @@ impl App {
         if action.role > self.hello.role {
             return Some(format!("needs the role {}; you are {}", action.role, self.hello.role));
         }
-        let asks = action.tier > Tier::T0 || matches!(id, ActionId::Check | ActionId::VerifyAudit | ActionId::Doctor);
+        let asks = action.tier > Tier::T0
+            || matches!(
+                id,
+                ActionId::Check | ActionId::VerifyAudit | ActionId::Doctor | ActionId::FieldMap | ActionId::MapHistory
+            );
         if asks && let Link::Lost(_) = self.link {
             return Some("there is no connection to the daemon".to_owned());
         }
@@ -93,17 +97,20 @@ impl App {
             A::MatchPair | A::MatchUnpair | A::MatchIgnore | A::MatchCreate | A::MatchResend | A::MatchAgain => {
                 self.match_refusal(id)
             }
+            A::FieldMap | A::MapField | A::MapRemove | A::MapResync | A::MapHistory => self.map_refusal(id),
             A::PreviewText | A::PreviewSource | A::PreviewLinks | A::PreviewValue => self.preview_refusal(id),
             A::ClearMarks if self.queue.marks.is_empty() => no("nothing is marked"),
             A::Mark | A::Range | A::MarkAll if self.queue.rows().is_empty() => no("the queue is empty here"),
-            A::Sync | A::SyncFull | A::PauseModule if self.current_module().is_none() => no("no module is chosen"),
+            A::Sync | A::SyncFull | A::PauseModule | A::Plan if self.current_module().is_none() => {
+                no("no module is chosen")
+            }
             A::GuardRelease | A::GuardSample | A::GuardDiscard => match self.dialogs.last() {
                 Some(Dialog::Guard(guard)) => match &guard.plan {
                     None => no("the plan is not loaded yet"),
                     Some(plan) if plan.held == 0 => no("the guard holds nothing"),
                     Some(_) => None,
                 },
-                _ => no("open the guard of a module first (Enter on the dashboard)"),
+                _ => no("open the guard of a module first (dry run, on the dashboard)"),
             },
             _ => None,
         }

@@ -42,7 +42,13 @@ impl App {
                 let chosen = pairing.key(key);
                 self.chosen(chosen, effects);
             }
-            Some(Dialog::Guard(_) | Dialog::Report(_) | Dialog::Preview(_)) | None => self.command_key(key, effects),
+            Some(Dialog::Choosing(choosing)) => {
+                let chose = choosing.key(key);
+                self.chose(chose);
+            }
+            Some(Dialog::Guard(_) | Dialog::Report(_) | Dialog::Preview(_) | Dialog::Mapping(_)) | None => {
+                self.command_key(key, effects);
+            }
         }
     }
 
@@ -75,6 +81,7 @@ impl App {
                 let chosen = pairing.paste(text);
                 self.chosen(chosen, effects);
             }
+            Some(Dialog::Choosing(choosing)) => choosing.paste(text),
             _ => self.toast(Severity::Info, "pasted text was ignored: there is nothing to type into here"),
         }
     }

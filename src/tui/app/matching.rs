@@ -53,7 +53,10 @@ impl App {
                 self.dialogs.push(Dialog::Form(Box::new(form)));
             }
             A::MatchAgain => {
-                effects.push(Effect::Call(Tag::Done, Request::MatchRefresh { kind: Some(self.matching.kind) }));
+                effects.push(Effect::Call(
+                    Tag::Done,
+                    Request::MatchRefresh { kind: Some(self.matching.kind), accept: false },
+                ));
             }
             A::MatchPair => self.open_pairing(effects),
             A::MatchUnpair => self.match_decide(MatchVerb::Unpair, effects),
@@ -114,17 +117,27 @@ impl App {
     }
 
     /// What the daemon found for the pairing dialog, if it still asks that.
-    pub(super) fn match_options(&mut self, entry: &MatchEntry, options: Vec<crate::wire::MatchLine>, without: u64) {
+    pub(super) fn match_options(
+        &mut self,
+        (entry, text): (&MatchEntry, &str),
+        options: Vec<crate::wire::MatchLine>,
+        without: Option<u64>,
+    ) {
         if let Some(Dialog::Pairing(pairing)) = self.dialogs.last_mut()
             && pairing.entry == *entry
         {
+            pairing.without = without.or(pairing.without);
+            // Answers to what was typed before may come late.
+            if pairing.input.text() != text {
+                return;
+            }
             pairing.options = Some(options);
-            pairing.without = without;
             pairing.selected = None;
         }
     }
 }
 
 fn search(entry: MatchEntry, text: String, effects: &mut Vec<Effect>) {
-    effects.push(Effect::Call(Tag::MatchOptions(entry.clone()), Request::MatchOptions { entry, text }));
+    let tag = Tag::MatchOptions(entry.clone(), text.clone());
+    effects.push(Effect::Call(tag, Request::MatchOptions { entry, text }));
 }

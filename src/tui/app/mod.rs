@@ -6,7 +6,9 @@
 mod available;
 mod decide;
 mod input;
+pub(super) mod mapping;
 mod matching;
+mod module;
 mod operate;
 mod perform;
 mod preview;
@@ -25,12 +27,14 @@ use super::dialog::{Dialog, Guard};
 use super::keys::{Chord, Keymap};
 use super::log::Log;
 use super::matching::Matching;
+use super::module::Screen;
 use super::queue::{Load, Queue};
 use super::toast::{Severity, Toasts};
 use super::triage::Triage;
 use super::view::layout;
 use crate::error::Result;
 use crate::model::{Fingerprint, ItemId, ModuleId, Seq, Timestamp, Verb};
+use crate::seam::Zone;
 use crate::wire::{Answer, Hello, MatchEntry, PreviewQuery, Request, Status};
 
 pub use decide::Bulk;
@@ -168,8 +172,21 @@ pub enum Tag {
         /// Further rows, not the first.
         further: bool,
     },
-    /// What an entry could be paired with.
-    MatchOptions(MatchEntry),
+    /// A module looked at closely.
+    Module {
+        /// Which.
+        module: ModuleId,
+        /// Runs before this one; the newest when absent.
+        before: Option<u64>,
+    },
+    /// What an entry could be paired with, of what contains a text.
+    MatchOptions(MatchEntry, String),
+    /// The field map that is shown.
+    Map,
+    /// A change of it.
+    MapChanged,
+    /// Its versions.
+    MapHistory,
     /// A decision.
     Decide {
         /// What.
@@ -201,6 +218,8 @@ pub enum Link {
 pub struct Settings {
     /// Draw with ASCII only.
     pub ascii: bool,
+    /// The zone times are shown in.
+    pub zone: Zone,
     /// Keys that differ from the catalogue, by action name.
     pub keys: BTreeMap<String, Vec<String>>,
 }
@@ -218,6 +237,8 @@ pub struct App {
     pub(super) frozen: bool,
     pub(super) status: Option<Status>,
     pub(super) module: usize,
+    /// The module that is looked at closely, over the dashboard.
+    pub(super) screen: Option<Screen>,
     pub(super) queue: Queue,
     pub(super) triage: Triage,
     pub(super) log: Log,
@@ -255,6 +276,7 @@ impl App {
             frozen: false,
             status: None,
             module: 0,
+            screen: None,
             queue: Queue::default(),
             triage: Triage::default(),
             log: Log::default(),
@@ -286,6 +308,7 @@ impl App {
                 self.queue.scroll_into_view(height);
                 self.log.scroll_into_view(height);
                 self.matching.scroll_into_view(height);
+                self.scroll_module(0);
                 effects.push(Effect::Repaint);
             }
             Msg::Reply(tag, reply) => {
@@ -323,7 +346,9 @@ impl App {
         match self.dialogs.last() {
             Some(Dialog::Guard(_)) => vec![Scope::Guard, Scope::Global],
             Some(Dialog::Preview(_)) => vec![Scope::Preview, Scope::Global],
+            Some(Dialog::Mapping(_)) => vec![Scope::FieldMap, Scope::Global],
             Some(_) => vec![Scope::Global],
+            None if self.tab == Tab::Dashboard && self.screen.is_some() => vec![Scope::Module, Scope::Global],
             None => vec![self.tab.scope(), Scope::Global],
         }
     }
@@ -337,8 +362,11 @@ impl App {
         self.toasts.push(self.now, severity, text);
     }
 
-    /// The module under the cursor of the dashboard.
+    /// The module that is looked at, or else the one under the cursor of the dashboard.
     pub(super) fn current_module(&self) -> Option<ModuleId> {
+        if let Some(screen) = &self.screen {
+            return Some(screen.module);
+        }
         self.status.as_ref().and_then(|status| status.modules.get(self.module)).map(|module| module.name)
     }
 

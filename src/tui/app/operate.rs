@@ -28,8 +28,8 @@ impl App {
                 self.dialogs.push(Dialog::Form(Box::new(form)));
             }
             (ActionId::PauseModule, Some(module)) => {
-                let state = self.status.as_ref().and_then(|status| status.modules.get(self.module));
-                let paused = state.is_some_and(|module| module.state == "paused");
+                let mut all = self.status.iter().flat_map(|status| &status.modules);
+                let paused = all.any(|row| row.name == module && row.state == "paused");
                 let (word, line) = match paused {
                     true => ("resume", "Reading and writing go on."),
                     false => ("pause", "Nothing is read or written until someone resumes it."),
@@ -38,6 +38,7 @@ impl App {
                 let form = Form::new(&title, word, Tier::T2, Purpose::Pause { module, paused }).line(line);
                 self.dialogs.push(Dialog::Form(Box::new(form)));
             }
+            (ActionId::Plan, Some(module)) => self.open_guard(module, effects),
             (ActionId::GuardRelease | ActionId::GuardSample | ActionId::GuardDiscard, _) => self.ask_guard(id),
             _ => {}
         }
@@ -78,6 +79,9 @@ impl App {
             Purpose::Pause { module, paused: true } => Request::Resume { module: Some(module) },
             Purpose::Pause { module, paused: false } => Request::Pause { module: Some(module) },
             Purpose::SyncFull { module } => Request::Sync { module: Some(module), full: true },
+            Purpose::MapResync { module, ref field } => {
+                Request::MapResync { module, field: field.clone(), dry_run: false }
+            }
             Purpose::Match { ref entry, verb } => Request::MatchDecide { entry: entry.clone(), verb, other: None },
             _ => return,
         };

@@ -38,7 +38,10 @@ impl App {
             A::Help => self.open_picker(Use::Help),
             A::Palette => self.open_picker(Use::Palette),
             A::Menu => self.open_picker(Use::Menu),
-            A::Dashboard => self.go(Tab::Dashboard),
+            A::Dashboard => {
+                self.screen = None;
+                self.go(Tab::Dashboard);
+            }
             A::Queue => self.go(Tab::Queue),
             A::Diff => self.go_diff(),
             A::Log => self.go(Tab::Log),
@@ -118,9 +121,11 @@ impl App {
             | A::MatchCreate
             | A::MatchResend
             | A::MatchAgain => self.match_action(id, effects),
+            A::FieldMap | A::MapField | A::MapRemove | A::MapResync | A::MapHistory => self.map_action(id, effects),
             A::Sync
             | A::SyncFull
             | A::PauseModule
+            | A::Plan
             | A::Check
             | A::VerifyAudit
             | A::Doctor
@@ -150,6 +155,7 @@ impl App {
             return;
         }
         match self.tab {
+            Tab::Dashboard => self.screen = None,
             Tab::Diff if self.triage.pane != Pane::Fields => self.triage.focus(Pane::Fields),
             Tab::Diff => self.go(Tab::Queue),
             Tab::Log if self.log.item.is_some() => self.show_history(),
@@ -187,6 +193,10 @@ impl App {
             self.triage.cycle_pane(by);
             return;
         }
+        if self.tab == Tab::Dashboard && self.screen.is_some() {
+            self.other_half();
+            return;
+        }
         let tabs: Vec<Tab> = Tab::iter().collect();
         let at = tabs.iter().position(|tab| *tab == self.tab).unwrap_or(0);
         let next = (at as isize + by).rem_euclid(tabs.len() as isize);
@@ -207,7 +217,12 @@ impl App {
             .toasts
             .history()
             .map(|toast| {
-                format!("{}  {:5}  {}", toast.at.to_datetime().format("%H:%M:%S"), toast.severity.word(), toast.text)
+                format!(
+                    "{}  {:5}  {}",
+                    self.settings.zone.at(toast.at).format("%H:%M:%S"),
+                    toast.severity.word(),
+                    toast.text
+                )
             })
             .collect();
         self.dialogs.push(Dialog::Report(Report::new("Messages, newest first", lines)));
@@ -219,11 +234,13 @@ impl App {
                 report.scroll = report.scroll.saturating_add_signed(rows).min(report.lines.len().saturating_sub(1));
             }
             (Some(Dialog::Preview(preview)), _) => preview.scroll(rows),
+            (Some(Dialog::Mapping(mapping)), _) => mapping.step(rows),
             (Some(Dialog::Guard(guard)), _) => {
                 let samples = guard.plan.as_ref().map_or(0, |plan| plan.samples.len());
                 guard.scroll = guard.scroll.saturating_add_signed(rows).min(samples.saturating_sub(1));
             }
             (Some(_), _) => {}
+            (None, Tab::Dashboard) if self.screen.is_some() => self.scroll_module(rows),
             (None, Tab::Dashboard) => {
                 let count = self.status.as_ref().map_or(0, |status| status.modules.len());
                 self.module = self.module.saturating_add_signed(rows).min(count.saturating_sub(1));
@@ -277,13 +294,16 @@ impl App {
     }
 
     fn open(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(Dialog::Mapping(_)) = self.dialogs.last() {
+            self.try_perform(ActionId::MapField, effects);
+        }
         if !self.dialogs.is_empty() {
             return;
         }
         match self.tab {
             Tab::Dashboard => {
                 if let Some(module) = self.current_module() {
-                    self.open_guard(module, effects);
+                    self.open_module(module);
                 }
             }
             Tab::Queue => {
@@ -414,13 +434,18 @@ impl App {
         self.go(Tab::Log);
     }
 
-    fn open_guard(&mut self, module: crate::model::ModuleId, effects: &mut Vec<Effect>) {
+    pub(super) fn open_guard(&mut self, module: crate::model::ModuleId, effects: &mut Vec<Effect>) {
         self.dialogs.push(Dialog::Guard(crate::tui::dialog::Guard { module, plan: None, scroll: 0 }));
         effects.push(Effect::Call(Tag::Guard(module), Request::GuardPlan { module }));
     }
 
     /// The title of an action with its key, for the footer.
     pub(in crate::tui) fn labelled(&self, id: ActionId) -> Option<(String, &'static str)> {
-        self.keymap.key(id).map(|key| (key, Action::of(id).title))
+        let title = match (id, self.tab, &self.screen) {
+            (ActionId::Open, Tab::Dashboard, None) => "open",
+            (ActionId::Open, Tab::Dashboard, Some(_)) => "queue",
+            _ => Action::of(id).title,
+        };
+        self.keymap.key(id).map(|key| (key, title))
     }
 }

@@ -11,6 +11,9 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 const QUEUE_EVERY: Duration = Duration::from_millis(500);
 const ITEM_EVERY: Duration = Duration::from_millis(300);
 const LOG_EVERY: Duration = Duration::from_millis(500);
+const MODULE_EVERY: Duration = Duration::from_secs(1);
+/// It costs calls to both remotes, so nothing but a person or a change of ours asks for it again.
+const MAP_EVERY: Duration = Duration::from_millis(500);
 const MATCHES_EVERY: Duration = Duration::from_millis(500);
 
 /// Wait after a question that failed because something was not available.
@@ -25,11 +28,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    fn due(&self, now: Timestamp) -> bool {
+    pub(super) fn due(&self, now: Timestamp) -> bool {
         self.stale && !self.asked && now >= self.not_before
     }
 
-    fn ask(&mut self) {
+    pub(super) fn ask(&mut self) {
         self.stale = false;
         self.asked = true;
     }
@@ -70,6 +73,8 @@ pub struct Refresh {
     pub(super) item: Slot,
     pub(super) log: Slot,
     pub(super) matches: Slot,
+    pub(super) module: Slot,
+    pub(super) map: Slot,
     /// Further rows of queue and log: never stale, but not asked again at once after a failure.
     more_not_before: Timestamp,
 }
@@ -82,6 +87,8 @@ impl Refresh {
         self.item.forget();
         self.log.forget();
         self.matches.forget();
+        self.module.forget();
+        self.map.forget();
     }
 
     /// Ask for all of it at once, without asking twice.
@@ -91,6 +98,8 @@ impl Refresh {
         self.item.now();
         self.log.now();
         self.matches.now();
+        self.module.now();
+        self.map.now();
     }
 }
 
@@ -124,9 +133,13 @@ impl App {
                 None => {}
             }
         }
+        if self.tab == Tab::Dashboard {
+            self.pump_module(effects);
+        }
         if self.tab == Tab::Match {
             self.pump_matches(height, effects);
         }
+        self.pump_map(effects);
         if self.tab == Tab::Log {
             let due = self.refresh.log.due(now) && (self.live() || !self.log.loaded());
             let more = self.log.loaded() && now >= self.refresh.more_not_before;
@@ -144,11 +157,30 @@ impl App {
         }
     }
 
+    fn pump_module(&mut self, effects: &mut Vec<Effect>) {
+        let left = self.module_left();
+        let due = self.refresh.module.due(self.now) && (self.live() || left.is_none());
+        let more = self.now >= self.refresh.more_not_before;
+        let Some(screen) = &mut self.screen else { return };
+        let request = match left {
+            _ if due => screen.newest(),
+            Some(left) if more => screen.prefetch(left),
+            _ => None,
+        };
+        if let Some(request) = request {
+            if due {
+                self.refresh.module.ask();
+            }
+            let Request::Module { module, before, .. } = request else { return };
+            effects.push(Effect::Call(Tag::Module { module, before }, request));
+        }
+    }
+
     fn pump_matches(&mut self, height: usize, effects: &mut Vec<Effect>) {
         let due = self.refresh.matches.due(self.now) && (self.live() || !self.matching.loaded());
         let more = self.now >= self.refresh.more_not_before;
         let query = match due {
-            true => self.matching.first(),
+            true => self.matching.refresh(height),
             false if more => self.matching.prefetch(height),
             false => None,
         };
@@ -184,13 +216,15 @@ impl App {
         if !self.live() {
             return None;
         }
-        let Refresh { status, queue, item, log, matches, .. } = &self.refresh;
+        let Refresh { status, queue, item, log, matches, module, map, .. } = &self.refresh;
         let shown = [
             Some(status),
             (self.tab == Tab::Queue).then_some(queue),
             (self.tab == Tab::Diff && self.triage.wanted().is_some()).then_some(item),
             (self.tab == Tab::Log).then_some(log),
             (self.tab == Tab::Match).then_some(matches),
+            (self.tab == Tab::Dashboard && self.screen.is_some()).then_some(module),
+            self.mapping().is_some().then_some(map),
         ];
         shown.into_iter().flatten().filter(|slot| slot.stale && !slot.asked).map(|slot| slot.not_before).min()
     }
@@ -219,6 +253,14 @@ impl App {
 
     pub(super) fn matches_answered(&mut self) {
         self.refresh.matches.answered(self.settle(MATCHES_EVERY));
+    }
+
+    pub(super) fn module_answered(&mut self) {
+        self.refresh.module.answered(self.settle(MODULE_EVERY));
+    }
+
+    pub(super) fn map_answered(&mut self) {
+        self.refresh.map.answered(self.settle(MAP_EVERY));
     }
 
     pub(super) fn log_answered(&mut self) {

@@ -26,8 +26,7 @@ impl App {
             (Tag::Status, Answer::Status(status)) => {
                 self.status_answered();
                 self.trouble = false;
-                self.module = self.module.min(status.modules.len().saturating_sub(1));
-                self.status = Some(status);
+                self.take_status(status);
             }
             (Tag::Page { generation, load }, Answer::Rows(rows)) => {
                 let current = self.queue.receive(generation, load, rows, height);
@@ -68,9 +67,29 @@ impl App {
                 }
                 self.matching.receive(generation, further, page, height);
             }
-            (Tag::MatchOptions(entry), Answer::MatchOptions { options, without }) => {
-                self.match_options(&entry, options, without);
+            (Tag::Module { module, before }, Answer::Module(view)) => {
+                if before.is_none() {
+                    self.module_answered();
+                }
+                if let Some(screen) = self.screen.as_mut().filter(|screen| screen.module == module) {
+                    screen.receive(before, *view);
+                    self.scroll_module(0);
+                }
             }
+            (Tag::MatchOptions(entry, text), Answer::MatchOptions { options, without }) => {
+                self.match_options((&entry, &text), options, without);
+            }
+            (Tag::Map, Answer::Map(view)) => {
+                self.map_answered();
+                if let Some(mapping) = self.mapping_mut() {
+                    mapping.receive(*view);
+                }
+            }
+            (Tag::MapChanged, Answer::MapChanged(changed)) => {
+                self.refresh.map.now();
+                self.toast(Severity::Good, &format!("map version {}. {}", changed.version, changed.message));
+            }
+            (Tag::MapHistory, Answer::MapHistory { versions }) => self.show_versions(versions),
             (Tag::Decide { verb, target }, Answer::Decided(item)) => self.decided(verb, &target, &item),
             (Tag::Bulk, Answer::DecidedMany { results }) => self.bulk_answered(results, effects),
             (Tag::Guard(module), Answer::Guard(plan)) => {
@@ -127,8 +146,16 @@ impl App {
         // What is not available now is asked again later; what was refused is not.
         let again = error.kind == ErrorKind::Unavailable;
         let at = self.retry_at();
-        let asked_again =
-            matches!(tag, Tag::Status | Tag::Item(_) | Tag::Page { .. } | Tag::Audit { .. } | Tag::Matches { .. });
+        let asked_again = matches!(
+            tag,
+            Tag::Status
+                | Tag::Map
+                | Tag::Item(_)
+                | Tag::Page { .. }
+                | Tag::Audit { .. }
+                | Tag::Matches { .. }
+                | Tag::Module { .. }
+        );
         match tag {
             Tag::Status if again => self.refresh.status.retry(at),
             Tag::Status => self.status_answered(),
@@ -158,7 +185,29 @@ impl App {
                 }
                 self.matching.failed();
             }
-            Tag::MatchOptions(_) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Pairing(_))),
+            Tag::Module { module, before } => {
+                let screen = self.screen.as_mut().filter(|screen| screen.module == module);
+                if let Some(screen) = screen {
+                    screen.failed();
+                    // What is not kept in step any more has nothing to show.
+                    if error.kind == ErrorKind::Refused {
+                        self.screen = None;
+                    }
+                }
+                match before {
+                    Some(_) => self.more_failed(),
+                    None if again => self.refresh.module.retry(at),
+                    None => self.module_answered(),
+                }
+            }
+            Tag::Map if again => self.refresh.map.retry(at),
+            Tag::Map => {
+                self.map_answered();
+                self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Mapping(_)));
+            }
+            // Whoever was faster has made another version.
+            Tag::MapChanged => self.refresh.map.now(),
+            Tag::MatchOptions(..) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Pairing(_))),
             Tag::Bulk => return self.bulk_failed(error),
             Tag::Decide { verb, target } => {
                 let current = failed.current.as_deref();
@@ -170,7 +219,7 @@ impl App {
             Tag::Guard(_) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Guard(_))),
             Tag::Preview(query) => self.preview_failed(&query),
             Tag::Outcome(_) => return,
-            Tag::Watch | Tag::Done | Tag::Report(_) => {}
+            Tag::Watch | Tag::Done | Tag::Report(_) | Tag::MapHistory => {}
         }
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let severity = match (asked_again && again, self.trouble, &self.link) {
@@ -192,6 +241,7 @@ impl App {
                 self.refresh.queue.soon();
                 self.refresh.log.soon();
                 self.refresh.matches.soon();
+                self.refresh.module.soon();
                 let (awaited, others) = std::mem::take(&mut self.awaited)
                     .into_iter()
                     .partition::<BTreeSet<_>, _>(|id| overflow || items.contains(id));
@@ -217,6 +267,9 @@ impl App {
                 self.queue.connection_lost();
                 self.log.failed();
                 self.matching.failed();
+                if let Some(screen) = &mut self.screen {
+                    screen.failed();
+                }
                 self.toast(Severity::Info, "connected again");
                 effects.push(Effect::Call(Tag::Watch, Request::Watch));
             }

@@ -5,11 +5,11 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_textarea::{CursorMove, TextArea};
 
-use crate::model::{Choice, FieldKind, ItemId, ModuleId, RecordId, Side, Value, Verb};
+use crate::model::{Choice, CustomField, FieldKind, ItemId, ModuleId, RecordId, Side, Value, Verb};
 use crate::text::{Safe, strip_controls};
 use crate::tui::action::Tier;
 use crate::tui::app::Target;
-use crate::wire::{MatchEntry, MatchVerb};
+use crate::wire::{MapChange, MatchEntry, MatchVerb};
 
 /// Longest text an input takes, in bytes.
 const INPUT_MAX: usize = 64 * 1024;
@@ -54,7 +54,7 @@ impl Input {
     }
 
     /// One key.
-    pub(super) fn key_into(&mut self, key: KeyEvent) {
+    pub(in crate::tui) fn key_into(&mut self, key: KeyEvent) {
         let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         match key.code {
             KeyCode::Enter if !self.multiline => {}
@@ -182,6 +182,22 @@ pub enum Purpose {
     SyncFull {
         /// Which module.
         module: ModuleId,
+    },
+    /// How a field goes over; the next question is whether.
+    MapField {
+        /// The field as it is so far.
+        field: Box<CustomField>,
+        /// Whether it is mapped already.
+        change: bool,
+    },
+    /// Change a field map.
+    Map(Box<MapChange>),
+    /// Plan what differs in a mapped field.
+    MapResync {
+        /// Which module.
+        module: ModuleId,
+        /// Its short name.
+        field: String,
     },
     /// Leave, although choices would be lost.
     Quit,

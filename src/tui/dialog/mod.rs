@@ -5,6 +5,7 @@ pub mod pairing;
 pub mod picker;
 pub mod preview;
 
+use super::mapping::{Choosing, Mapping};
 use crate::model::ModuleId;
 use crate::text::Safe;
 use crate::wire::GuardPlan;
@@ -29,6 +30,10 @@ pub enum Dialog {
     Report(Report),
     /// A long value to read.
     Preview(Box<Preview>),
+    /// The field map of a module.
+    Mapping(Box<Mapping>),
+    /// What a field could be mapped to.
+    Choosing(Box<Choosing>),
 }
 
 /// What a guard holds.

@@ -18,8 +18,8 @@ pub struct Pairing {
     pub input: Input,
     /// What was found for `searched`; `None` before the first answer.
     pub options: Option<Vec<MatchLine>>,
-    /// Records that went without the entry.
-    pub without: u64,
+    /// Records that went without the entry, once they have been counted.
+    pub without: Option<u64>,
     /// The option under the cursor.
     pub selected: Option<usize>,
 }
@@ -40,7 +40,7 @@ pub enum Chosen {
 impl Pairing {
     /// A dialog that has asked nothing yet.
     pub fn new(entry: MatchEntry, name: String) -> Self {
-        Self { entry, name, input: Input::new("", false), options: None, without: 0, selected: None }
+        Self { entry, name, input: Input::new("", false), options: None, without: None, selected: None }
     }
 
     /// One key.

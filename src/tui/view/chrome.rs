@@ -136,11 +136,11 @@ pub(super) fn footer(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: R
         }
         Some(Dialog::Form(_)) => vec![("Tab".into(), "next"), ("Enter".into(), "go on"), ("Esc".into(), "cancel")],
         Some(Dialog::Picker(_)) => vec![("↑↓".into(), "choose"), ("Enter".into(), "do it"), ("Esc".into(), "close")],
-        Some(Dialog::Pairing(_)) => {
+        Some(Dialog::Pairing(_) | Dialog::Choosing(_)) => {
             vec![("↑↓".into(), "choose"), ("Enter".into(), "pair"), ("Esc".into(), "cancel")]
         }
         Some(Dialog::Report(_)) => vec![("j k".into(), "scroll"), ("Esc".into(), "close")],
-        Some(Dialog::Guard(_) | Dialog::Preview(_)) | None => scope_hints(app),
+        Some(Dialog::Guard(_) | Dialog::Preview(_) | Dialog::Mapping(_)) | None => scope_hints(app),
     };
     let mut spans: Vec<Span<'static>> = Vec::new();
     for (key, title) in hints {

@@ -9,11 +9,13 @@ use ratatui::text::{Line, Span};
 use super::layout::Room;
 use super::paint::{Brush, Signs, Spans, lines};
 use super::time;
-use crate::model::{Reason, State, Timestamp};
+use crate::model::{MatchKind, MatchState, ModuleId, Reason, State, Timestamp};
+use crate::seam::Zone;
 use crate::text::Safe;
+use crate::tui::action::ActionId;
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
-use crate::wire::{ModuleStatus, NotificationStatus, RemoteStatus, Status};
+use crate::wire::{MatchStatus, ModuleStatus, NotificationStatus, RemoteStatus, Status};
 
 pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect) {
     let Some(status) = &app.status else {
@@ -56,12 +58,12 @@ type Rows = Vec<(Option<usize>, Line<'static>)>;
 
 fn modules(app: &App, brush: Brush<'_>, status: &Status, room: Room, detail: Detail) -> Rows {
     let width = usize::from(app.size.width);
-    let mut rows = vec![(None, titles(brush, room))];
+    let mut rows = vec![(None, titles(brush, room, width))];
     for (at, module) in status.modules.iter().enumerate() {
         let here = at == app.module;
-        rows.push((Some(at), module_line(brush, room, module, here)));
+        rows.push((Some(at), module_line(brush, room, width, module, here)));
         if here || detail != Detail::Cursor {
-            let notes = module_notes(brush, module, width, detail != Detail::All);
+            let notes = module_notes(app, brush, module, width, detail != Detail::All);
             rows.extend(notes.into_iter().map(|line| (Some(at), line)));
         }
     }
@@ -91,7 +93,8 @@ fn remotes(app: &App, brush: Brush<'_>, status: &Status, width: usize, whole: bo
     }
     for remote in &status.remotes {
         rows.push(remote_line(brush, remote, width));
-        let note = remote_note(remote, status.daemon.now).filter(|_| whole || !remote.held.is_empty());
+        let note =
+            remote_note(remote, &app.settings.zone, status.daemon.now).filter(|_| whole || !remote.held.is_empty());
         if let Some(note) = note {
             let mut spans = vec![Span::raw("    ")];
             let tone = if remote.held.is_empty() { Tone::Dim } else { Tone::Warn };
@@ -104,7 +107,15 @@ fn remotes(app: &App, brush: Brush<'_>, status: &Status, width: usize, whole: bo
         let tone = if seen.refused > 0 { Tone::Warn } else { Tone::Dim };
         rows.push(Line::from(brush.fit(tone, &Safe::limited(&text, 200), width)));
     }
+    for (tone, text) in matches(status).into_iter().filter(|(tone, _)| whole || *tone == Tone::Warn) {
+        rows.push(Line::from(brush.fit(tone, &Safe::limited(&format!("  {text}"), 400), width)));
+    }
     if whole {
+        let on: Vec<ModuleId> = status.modules.iter().map(|module| module.name).collect();
+        if let Some(off) = super::module::off(&on) {
+            let parts = crate::text::wrap(&off, width.saturating_sub(2)).into_iter();
+            rows.extend(parts.map(|part| Line::from(brush.say(Tone::Dim, format!("  {part}")))));
+        }
         rows.extend([Line::default(), daemon_line(app, brush, width)]);
     }
     rows.into_iter().map(|line| (None, line)).collect()
@@ -130,9 +141,25 @@ fn figures(room: Room) -> &'static [(&'static str, usize)] {
 
 const NAME: usize = 18;
 const STATE: usize = 9;
+/// Columns of the group, where there is room for it (V-02).
+const GROUP: usize = 8;
 
-fn titles(brush: Brush<'_>, room: Room) -> Line<'static> {
+fn group_columns(width: usize) -> usize {
+    if width >= 76 { GROUP } else { 0 }
+}
+
+/// What a state word is drawn in.
+pub(super) fn state_tone(state: &str) -> Tone {
+    match state {
+        "running" | "syncing" => Tone::Good,
+        "failing" | "stopped" => Tone::Error,
+        _ => Tone::Warn,
+    }
+}
+
+fn titles(brush: Brush<'_>, room: Room, width: usize) -> Line<'static> {
     let mut spans: Spans = vec![Span::raw("  ")];
+    spans.extend(brush.word(Tone::Dim, "Group", group_columns(width)));
     spans.extend(brush.word(Tone::Dim, "Module", NAME));
     spans.extend(brush.word(Tone::Dim, "State", STATE));
     for (title, columns) in figures(room) {
@@ -141,13 +168,10 @@ fn titles(brush: Brush<'_>, room: Room) -> Line<'static> {
     Line::from(spans)
 }
 
-fn module_line(brush: Brush<'_>, room: Room, module: &ModuleStatus, here: bool) -> Line<'static> {
-    let tone = match module.state.as_str() {
-        "running" | "syncing" => Tone::Good,
-        "failing" | "stopped" => Tone::Error,
-        _ => Tone::Warn,
-    };
+fn module_line(brush: Brush<'_>, room: Room, width: usize, module: &ModuleStatus, here: bool) -> Line<'static> {
+    let tone = state_tone(&module.state);
     let mut spans: Spans = vec![brush.marker(here), Span::raw(" ")];
+    spans.extend(brush.word(Tone::Dim, &module.name.group().to_string(), group_columns(width)));
     spans.extend(brush.word(Tone::Title, module.name.title(), NAME));
     spans.extend(brush.fit(tone, &Safe::limited(&module.state, 20), STATE));
     let seconds = |value: Option<u64>| value.map_or_else(|| "never".to_owned(), |s| time::span(Duration::from_secs(s)));
@@ -213,7 +237,13 @@ fn sparkline(signs: &Signs, rates: &[u32]) -> String {
 }
 
 /// Progress, guard and error of a module, each on a line of its own.
-fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, speaking: bool) -> Vec<Line<'static>> {
+fn module_notes(
+    app: &App,
+    brush: Brush<'_>,
+    module: &ModuleStatus,
+    width: usize,
+    speaking: bool,
+) -> Vec<Line<'static>> {
     let mut notes: Vec<(Tone, String)> = Vec::new();
     let reasons: Vec<String> =
         module.reasons.iter().map(|(reason, count)| format!("{} {}", time::count(*count), words(*reason))).collect();
@@ -224,8 +254,7 @@ fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, speaking:
         false => format!("waits for you: {}", reasons.join(", ")),
     };
     if let Some((read, total)) = module.progress.filter(|(read, _)| *read > 0) {
-        let of = total.map(|total| format!(" of {}", time::count(total))).unwrap_or_default();
-        text += &format!("; reading {}{of} rows", time::count(read));
+        text += &format!("; {}", super::module::reading(&brush.signs, read, total));
     }
     if !speaking || held > 0 {
         notes.push((Tone::Dim, text));
@@ -235,7 +264,8 @@ fn module_notes(brush: Brush<'_>, module: &ModuleStatus, width: usize, speaking:
         notes.push((Tone::Dim, format!("drift: {count} changed in the CRM, where iVvy's word is not enforced")));
     }
     if let Some(guard) = &module.guard {
-        notes.push((Tone::Warn, format!("guard holds: {guard} (Enter to look)")));
+        let (key, _) = app.labelled(ActionId::Plan).unwrap_or_default();
+        notes.push((Tone::Warn, format!("guard holds: {guard} ({key} to look)")));
     }
     if let Some(waits) = &module.waits {
         notes.push((Tone::Warn, format!("waits: {waits}")));
@@ -273,12 +303,12 @@ fn remote_line(brush: Brush<'_>, remote: &RemoteStatus, width: usize) -> Line<'s
 }
 
 /// What limits calls to a remote, if anything does: a rate that gave way, the day's calls, lanes that wait.
-fn remote_note(remote: &RemoteStatus, now: Timestamp) -> Option<String> {
+fn remote_note(remote: &RemoteStatus, zone: &Zone, now: Timestamp) -> Option<String> {
     let mut parts = Vec::new();
     if let Some(last) = remote.held.last() {
         let lanes: Vec<&str> = remote.held.iter().map(|held| held.lane.as_str()).collect();
         let verb = if lanes.len() == 1 { "waits" } else { "wait" };
-        parts.push(format!("{} {verb} until {}", lanes.join(", "), time::stamp(last.until, now)));
+        parts.push(format!("{} {verb} until {}", lanes.join(", "), time::stamp(zone, last.until, now)));
     }
     if let Some(rate) = remote.rate.filter(|rate| rate.now_per_min < rate.configured_per_min) {
         parts.push(format!("rate {}/{}", rate.now_per_min, rate.configured_per_min));
@@ -287,6 +317,46 @@ fn remote_note(remote: &RemoteStatus, now: Timestamp) -> Option<String> {
         parts.push(format!("{}/{} today", time::count(quota.used), time::count(quota.limit)));
     }
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// Entries of the match tables that nobody has a counterpart for, of both systems together: leads travel
+/// without them (C-12, C-22). A table that is not in use says why (C-09).
+fn matches(status: &Status) -> Vec<(Tone, String)> {
+    let mut lines = Vec::new();
+    let mut counted: Vec<String> = Vec::new();
+    let mut open = false;
+    for kind in MatchKind::ALL {
+        let rows: Vec<&MatchStatus> = status.matches.iter().filter(|row| row.kind == kind).collect();
+        let what = kind.title();
+        if let Some(off) = rows.iter().find_map(|row| row.off.as_deref()) {
+            let sync = match kind {
+                MatchKind::Staff => "owner sync",
+                MatchKind::LeadSource => "lead source sync",
+            };
+            let why = off.strip_prefix(what).and_then(|rest| rest.strip_prefix(" not matched: ")).unwrap_or(off);
+            lines.push((Tone::Warn, format!("{sync} off: {why}")));
+            continue;
+        }
+        let count = |state| rows.iter().filter_map(|row| row.counts.get(&state)).sum::<u64>();
+        let (unmatched, ambiguous) = (count(MatchState::Unmatched), count(MatchState::Ambiguous));
+        open |= unmatched + ambiguous > 0;
+        match (rows.is_empty(), unmatched, ambiguous) {
+            (true, ..) => {}
+            (_, 0, 0) if rows.iter().all(|row| row.counts.is_empty()) => counted.push(format!("{what} not listed yet")),
+            (_, 0, 0) => counted.push(format!("{what} all matched")),
+            (_, _, 0) => counted.push(format!("{what} {} unmatched", time::count(unmatched))),
+            (_, 0, _) => counted.push(format!("{what} {} ambiguous", time::count(ambiguous))),
+            _ => counted.push(format!(
+                "{what} {} unmatched, {} ambiguous",
+                time::count(unmatched),
+                time::count(ambiguous)
+            )),
+        }
+    }
+    if !counted.is_empty() {
+        lines.insert(0, (if open { Tone::Warn } else { Tone::Dim }, counted.join("; ")));
+    }
+    lines
 }
 
 /// What came by itself, beside what polling finds.
@@ -302,11 +372,12 @@ fn daemon_line(app: &App, brush: Brush<'_>, width: usize) -> Line<'static> {
     let Some(status) = &app.status else { return Line::default() };
     let daemon = &status.daemon;
     let text = format!(
-        "  daemon {}, up {}, {}; CRM: {}",
+        "  daemon {}, up {}, {}; CRM: {}; times in {}",
         daemon.version,
         time::span(daemon.now.since(daemon.started_at)),
         if daemon.clients == 1 { "1 client".to_owned() } else { format!("{} clients", daemon.clients) },
         app.hello.crm,
+        app.settings.zone.label(daemon.now),
     );
     Line::from(brush.fit(Tone::Dim, &Safe::limited(&text, 300), width))
 }
@@ -314,6 +385,7 @@ fn daemon_line(app: &App, brush: Brush<'_>, width: usize) -> Line<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Side;
     use crate::wire::{HeldLane, Quota, Rate};
 
     #[test]
@@ -321,14 +393,15 @@ mod tests {
         let now = Timestamp::from_secs(1_795_000_000);
         let rate = |now_per_min| Some(Rate { now_per_min, configured_per_min: 240 });
         let free = RemoteStatus { rate: rate(240), calls_today: 70, ..RemoteStatus::default() };
-        assert_eq!(remote_note(&free, now), None);
+        assert_eq!(remote_note(&free, &Zone::Utc, now), None);
         let slowed =
             RemoteStatus { rate: rate(120), quota: Some(Quota { used: 1_204, limit: 50_000 }), ..free.clone() };
-        assert_eq!(remote_note(&slowed, now).unwrap(), "rate 120/240; 1,204/50,000 today");
+        assert_eq!(remote_note(&slowed, &Zone::Utc, now).unwrap(), "rate 120/240; 1,204/50,000 today");
         let until = Timestamp::from_secs(1_795_046_400);
         let lane = |lane: &str| HeldLane { lane: lane.to_owned(), until };
         let quota = Some(Quota { used: 30_000, limit: 50_000 });
-        let held = |held: Vec<HeldLane>| remote_note(&RemoteStatus { held, quota, ..free.clone() }, now).unwrap();
+        let held =
+            |held: Vec<HeldLane>| remote_note(&RemoteStatus { held, quota, ..free.clone() }, &Zone::Utc, now).unwrap();
         let backfill = held(vec![lane("backfill")]);
         assert_eq!(backfill, "backfill waits until 11-19 00:00; 30,000/50,000 today");
         assert!(held(vec![lane("live"), lane("backfill")]).starts_with("live, backfill wait until"));
@@ -345,6 +418,40 @@ mod tests {
             notifications(&some, now),
             "notifications: 1,204 received, 300 duplicate, 2 refused, last 2 min ago"
         );
+    }
+
+    #[test]
+    fn unmatched_entries_are_counted_and_a_table_that_is_off_says_why_c09_c12() {
+        let side = |kind, side, counts: &[(MatchState, u64)], off: Option<&str>| MatchStatus {
+            kind,
+            side,
+            counts: counts.iter().copied().collect(),
+            off: off.map(str::to_owned),
+        };
+        let say = |rows: Vec<MatchStatus>| matches(&Status { matches: rows, ..Status::default() });
+        assert_eq!(say(Vec::new()), []);
+        let staff = |ivvy: &[(MatchState, u64)], crm: &[(MatchState, u64)]| {
+            [(Side::Ivvy, ivvy), (Side::Crm, crm)].map(|(of, counts)| side(MatchKind::Staff, of, counts, None))
+        };
+        let source = side(MatchKind::LeadSource, Side::Ivvy, &[(MatchState::Unmatched, 1_204)], None);
+        let all = [
+            staff(
+                &[(MatchState::Unmatched, 1), (MatchState::Matched, 9)],
+                &[(MatchState::Unmatched, 2), (MatchState::Ambiguous, 1)],
+            )
+            .to_vec(),
+            vec![source],
+        ]
+        .concat();
+        assert_eq!(say(all), [(Tone::Warn, "Staff 3 unmatched, 1 ambiguous; Lead sources 1,204 unmatched".to_owned())]);
+        assert_eq!(
+            say(staff(&[(MatchState::Matched, 4)], &[]).to_vec()),
+            [(Tone::Dim, "Staff all matched".to_owned())]
+        );
+        assert_eq!(say(staff(&[], &[]).to_vec()), [(Tone::Dim, "Staff not listed yet".to_owned())]);
+        let off = "Staff not matched: no list of them in CRM; records travel without";
+        let off = say(Side::BOTH.map(|of| side(MatchKind::Staff, of, &[], Some(off))).to_vec());
+        assert_eq!(off, [(Tone::Warn, "owner sync off: no list of them in CRM; records travel without".to_owned())]);
     }
 
     #[test]

@@ -24,6 +24,19 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rec
             Dialog::Guard(guard) => draw_guard(app, brush, frame, body, guard),
             Dialog::Pairing(pairing) => draw_pairing(app, brush, frame, body, pairing),
             Dialog::Report(report) => draw_report(app, brush, frame, body, report),
+            Dialog::Mapping(mapping) => {
+                let title = Safe::new(&format!("Field map of {}", mapping.module.title()));
+                let area = boxed(app, brush, frame, body, &title, Tone::DialogBorder);
+                super::mapping::draw(brush, frame, area, mapping, &app.hello.crm);
+            }
+            Dialog::Choosing(choosing) => {
+                let title = Safe::new(&format!("Counterpart in {}", choosing.side.other().title()));
+                let area = boxed(app, brush, frame, centred(body, 90, 16), &title, Tone::DialogBorder);
+                let above = Rect { height: area.height.saturating_sub(1), ..area };
+                super::mapping::choosing(brush, frame, above, choosing);
+                let below = Rect { y: area.bottom().saturating_sub(1), height: 1, ..area };
+                labelled_input(brush, frame, below, &[brush.say(Tone::Key, "search: ")], &choosing.input, true);
+            }
             Dialog::Preview(preview) => {
                 let area = boxed(app, brush, frame, body, &preview.title, Tone::DialogBorder);
                 super::preview::draw(brush, frame, area, preview);
@@ -207,22 +220,32 @@ fn draw_report(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect, r
 }
 
 fn draw_guard(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect, guard: &Guard) {
-    let title = Safe::new(&format!("Guard of {}", guard.module.title()));
-    let area = boxed(app, brush, frame, centred(body, 90, 24), &title, Tone::DialogDanger);
+    let tripped = guard.plan.as_ref().is_none_or(|plan| plan.tripped.is_some());
+    let title = if tripped { "Guard of" } else { "Dry run of" };
+    let title = Safe::new(&format!("{title} {}", guard.module.title()));
+    let border = if tripped { Tone::DialogDanger } else { Tone::DialogBorder };
+    let area = boxed(app, brush, frame, centred(body, 90, 24), &title, border);
     let Some(plan) = &guard.plan else {
         lines(frame, area, [Line::from(brush.say(Tone::Dim, format!("loading{}", brush.signs.more)))]);
         return;
     };
     let columns = usize::from(area.width);
     let mut rows: Vec<Line<'static>> = Vec::new();
-    let why = plan.tripped.clone().unwrap_or_else(|| "The guard is open; nothing is held.".to_owned());
+    let why = plan.tripped.clone().unwrap_or_else(|| "The guard is open: what is planned goes by itself.".to_owned());
     let why = Safe::limited(&why, 400);
     rows.extend(wrap(why.as_str(), columns).into_iter().map(|row| Line::from(brush.say(Tone::Warn, row))));
     let number = |map: &std::collections::BTreeMap<Side, u64>, side| time::count(map.get(&side).copied().unwrap_or(0));
-    rows.push(Line::from(brush.say(
-        Tone::Text,
-        format!("{} items held, {} need a person anyway", time::count(plan.held), time::count(plan.conflicts)),
-    )));
+    let waiting = match plan.tripped {
+        Some(_) => format!("{} items held", time::count(plan.held)),
+        None => format!("{} items about to go", time::count(plan.ready + plan.held)),
+    };
+    let conflicts = time::count(plan.conflicts);
+    rows.push(Line::from(brush.say(Tone::Text, format!("{waiting}, {conflicts} need a person anyway"))));
+    if let Some(at) = plan.as_of {
+        let at = time::stamp(&app.settings.zone, at, app.now);
+        let text = format!("as of the sweep of {at}; looking reads no remote and writes nothing");
+        rows.extend(wrap(&text, columns).into_iter().map(|row| Line::from(brush.say(Tone::Dim, row))));
+    }
     for side in Side::BOTH {
         let text = format!(
             "{:5} creates {}, updates {}",

@@ -118,7 +118,7 @@ fn records(app: &App, brush: Brush<'_>, view: &ItemView, columns: usize) -> Line
     let plan = &view.item.plan;
     let side = |side: Side, id: &Option<crate::model::RecordId>, at: Option<crate::model::Timestamp>| {
         let id = id.as_ref().map_or_else(|| "no record yet".to_owned(), |id| id.to_string());
-        let at = at.map(|at| format!(", changed {}", time::stamp(at, app.now))).unwrap_or_default();
+        let at = at.map(|at| format!(", changed {}", time::stamp(&app.settings.zone, at, app.now))).unwrap_or_default();
         let by = view.authors.get(&side).map(|author| format!(" by {author}")).unwrap_or_default();
         format!("{} {id}{at}{by}", side.title())
     };

@@ -14,9 +14,10 @@ use crate::tui::log::sentence;
 use crate::tui::theme::Tone;
 
 pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect) {
+    let zone = app.settings.zone.label(app.now);
     let title = match app.log.item {
-        Some(id) => format!("  Log of item #{id}, newest first (Esc: everything)"),
-        None => "  Everything that happened, newest first".to_owned(),
+        Some(id) => format!("  Log of item #{id}, newest first, {zone} (Esc: everything)"),
+        None => format!("  Everything that happened, newest first; times in {zone}"),
     };
     lines(frame, area, [Line::from(brush.say(Tone::Dim, title))]);
     let above = lines_above_list(Tab::Log);
@@ -41,7 +42,7 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
 
 /// One row of the log in `columns`; also used by the history of an item.
 pub(super) fn row(app: &App, brush: Brush<'_>, entry: &AuditRow, room: Room, columns: usize) -> Spans {
-    let mut spans = brush.word(Tone::Dim, &time::stamp(entry.at, app.now), 12);
+    let mut spans = brush.word(Tone::Dim, &time::stamp(&app.settings.zone, entry.at, app.now), 12);
     if room > Room::Narrow {
         spans.extend(brush.fit(Tone::Text, &Safe::limited(&entry.actor.name, 40), 11));
         spans.push(Span::raw(" "));

@@ -26,7 +26,7 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
     let titles = match &app.matching.error {
         None => titles,
         Some(error) => {
-            let text = Safe::limited(&format!(" last listing failed: {error}"), 300);
+            let text = Safe::limited(&format!(" {error}"), 300);
             brush.fit(Tone::Error, &text, usize::from(area.width))
         }
     };
@@ -161,8 +161,8 @@ fn row(brush: Brush<'_>, columns: &Columns, line: &MatchLine, here: bool) -> Lin
 pub(super) fn pairing(brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect, pairing: &Pairing) {
     let columns = usize::from(area.width);
     let mut rows = vec![Line::from(brush.fit(Tone::Title, &Safe::limited(&pairing.name, NAME_LIMIT), columns))];
-    if pairing.without > 0 {
-        let text = format!("{} records were sent without it", time::count(pairing.without));
+    if let Some(without) = pairing.without.filter(|without| *without > 0) {
+        let text = format!("{} records were sent without it", time::count(without));
         rows.push(Line::from(brush.word(Tone::Dim, &text, columns)));
     }
     let height = usize::from(area.height).saturating_sub(rows.len() + 1);

@@ -6,7 +6,9 @@ mod dialogs;
 mod diff;
 pub(super) mod layout;
 mod log;
+mod mapping;
 mod matching;
+pub(super) mod module;
 mod paint;
 mod preview;
 mod queue;
@@ -33,7 +35,10 @@ pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     let regions = Regions::of(area);
     chrome::header(app, brush, frame, regions);
     match app.tab {
-        Tab::Dashboard => dashboard::draw(app, brush, frame, regions.body),
+        Tab::Dashboard => match &app.screen {
+            Some(screen) => module::draw(app, screen, brush, frame, regions.body),
+            None => dashboard::draw(app, brush, frame, regions.body),
+        },
         Tab::Queue => queue::draw(app, brush, frame, regions.body),
         Tab::Diff => diff::draw(app, brush, frame, regions.body),
         Tab::Log => log::draw(app, brush, frame, regions.body),

@@ -17,6 +17,8 @@ pub(super) struct Signs {
     pub(super) to_crm: &'static str,
     pub(super) to_ivvy: &'static str,
     pub(super) bar: &'static str,
+    pub(super) full: &'static str,
+    pub(super) rest: &'static str,
     pub(super) bars: [&'static str; 8],
 }
 
@@ -27,6 +29,8 @@ const UNICODE: Signs = Signs {
     to_crm: "→",
     to_ivvy: "←",
     bar: "│",
+    full: "█",
+    rest: "░",
     bars: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
 };
 
@@ -37,8 +41,17 @@ const ASCII: Signs = Signs {
     to_crm: ">",
     to_ivvy: "<",
     bar: "|",
+    full: "#",
+    rest: ".",
     bars: ["_", ".", "-", "=", "+", "*", "%", "#"],
 };
+
+impl Signs {
+    /// With or without anything beyond ASCII.
+    pub(super) fn of(ascii: bool) -> Self {
+        if ascii { ASCII } else { UNICODE }
+    }
+}
 
 /// Theme and signs.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +65,7 @@ pub(super) type Spans = Vec<Span<'static>>;
 
 impl<'a> Brush<'a> {
     pub(super) fn new(theme: &'a Theme, ascii: bool) -> Self {
-        Self { theme, signs: if ascii { ASCII } else { UNICODE } }
+        Self { theme, signs: Signs::of(ascii) }
     }
 
     pub(super) fn style(&self, tone: Tone) -> Style {
@@ -204,7 +217,32 @@ pub(super) fn lines<'l>(frame: &mut Frame<'_>, area: Rect, lines: impl IntoItera
     }
 }
 
+/// A bar of so many columns, and its percentage: a hundred only when nothing is left.
+pub(super) fn gauge(signs: &Signs, done: u64, total: u64, columns: u64) -> (String, u64) {
+    let part =
+        |of: u64| u64::try_from(u128::from(done.min(total)) * u128::from(of) / u128::from(total.max(1))).unwrap_or(of);
+    let full = part(columns);
+    let bar = (0..columns).map(|at| if at < full { signs.full } else { signs.rest }).collect();
+    (bar, part(100))
+}
+
 /// Columns a run of spans takes.
 pub(super) fn width(spans: &[Span<'_>]) -> usize {
     spans.iter().map(Span::width).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_full_only_at_the_end_v15() {
+        let bar = |done, total| gauge(&ASCII, done, total, 10);
+        assert_eq!(bar(0, 2_000), ("..........".to_owned(), 0));
+        assert_eq!(bar(1_999, 2_000), ("#########.".to_owned(), 99));
+        assert_eq!(bar(2_000, 2_000), ("##########".to_owned(), 100));
+        assert_eq!(bar(2_100, 2_000), ("##########".to_owned(), 100), "a listing may have grown");
+        assert_eq!(bar(3, 0), ("..........".to_owned(), 0));
+        assert_eq!(bar(u64::MAX, u64::MAX).1, 100);
+    }
 }

@@ -199,7 +199,7 @@ fn row(
     cell(columns.module, brush.word(Tone::Dim, row.module.title(), columns.module));
     cell(columns.title, brush.fit(tone, &Safe::limited(&row.title, TITLE_LIMIT), columns.title));
     cell(columns.summary, brush.fit(Tone::Dim, &Safe::limited(&what(app, entry), TITLE_LIMIT), columns.summary));
-    cell(columns.since, brush.word(Tone::Dim, &time::stamp(row.since, app.now), columns.since));
+    cell(columns.since, brush.word(Tone::Dim, &time::stamp(&app.settings.zone, row.since, app.now), columns.since));
     Line::from(spans)
 }
 
@@ -210,7 +210,7 @@ fn what(app: &App, entry: &Entry) -> String {
         return "has left this list meanwhile".to_owned();
     }
     if row.reasons.contains(Reason::Parked) && row.ready_at > app.now {
-        return format!("snoozed until {}; {}", time::stamp(row.ready_at, app.now), row.summary);
+        return format!("snoozed until {}; {}", time::stamp(&app.settings.zone, row.ready_at, app.now), row.summary);
     }
     // A validation says what is wrong itself, and "differ: …" what there is to choose.
     let spoken = |reason: &Reason| *reason != Reason::Validation || row.summary.is_empty();

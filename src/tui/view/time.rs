@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::Timestamp;
+use crate::seam::Zone;
 
 /// `12 s`, `4 min`, `3 h`, `9 d`.
 pub(super) fn span(duration: Duration) -> String {
@@ -15,9 +16,9 @@ pub(super) fn span(duration: Duration) -> String {
     }
 }
 
-/// Clock time on the day of `now`, date and time otherwise; UTC like everything.
-pub(super) fn stamp(at: Timestamp, now: Timestamp) -> String {
-    let (at, now) = (at.to_datetime(), now.to_datetime());
+/// Clock time on the day of `now`, date and time otherwise, as clocks in `zone` show it.
+pub(super) fn stamp(zone: &Zone, at: Timestamp, now: Timestamp) -> String {
+    let (at, now) = (zone.at(at), zone.at(now));
     if at.date_naive() == now.date_naive() {
         at.format("%H:%M:%S").to_string()
     } else {
@@ -49,7 +50,18 @@ mod tests {
         assert_eq!(span(Duration::from_secs(86_400 * 9)), "9 d");
         assert_eq!([count(7), count(1_234), count(1_234_567)], ["7", "1,234", "1,234,567"]);
         let noon = Timestamp::from_secs(1_795_000_000);
-        assert_eq!(stamp(noon, noon), "11:06:40");
-        assert_eq!(stamp(noon, noon.plus(Duration::from_secs(86_400))), "11-18 11:06");
+        let utc = |now| stamp(&Zone::Utc, noon, now);
+        assert_eq!(utc(noon), "11:06:40");
+        assert_eq!(utc(noon.plus(Duration::from_secs(86_400))), "11-18 11:06");
+    }
+
+    #[test]
+    fn a_day_begins_where_the_operator_is_n08() {
+        let noon = Timestamp::from_secs(1_795_000_000);
+        let evening = noon.plus(Duration::from_secs(2 * 3_600));
+        let sydney = Zone::fixed("Sydney", 11 * 3_600);
+        assert_eq!(stamp(&sydney, noon, noon), "22:06:40");
+        assert_eq!(stamp(&sydney, noon, evening), "11-18 22:06", "past midnight there, the same day in UTC");
+        assert_eq!(stamp(&Zone::Utc, noon, evening), "11:06:40");
     }
 }

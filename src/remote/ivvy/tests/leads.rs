@@ -149,3 +149,19 @@ async fn a_change_names_only_what_changed_and_never_the_person() {
     let error = account.ivvy.update(ModuleId::Leads, &"4711".into(), &patch, None).await.unwrap_err();
     assert_eq!(error.class, Class::Missing);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lead_that_became_an_opportunity_is_converted_not_gone_p05() {
+    let account = office();
+    let contact = account.add("contact", json!({"firstName": "Zoë", "lastName": "Łukasz", "email": "z@b.co"}));
+    let lead =
+        account.add("lead", json!({"name": "x", "typeId": 2, "stageId": 1, "sourceId": 2, "contactId": contact}));
+    let record = account.found(ModuleId::Leads, lead).await;
+    assert_eq!((record.person, record.converted), (Some(contact.to_string().as_str().into()), false));
+    let convert = super::super::Action::write("venue", "convertLeadToOpportunity");
+    let venue = json!({"leadId": lead, "venueId": 1, "stageId": 2});
+    account.ivvy.client.call(&convert, &venue).await.unwrap();
+    let record = account.found(ModuleId::Leads, lead).await;
+    assert_eq!((record.person, record.converted), (Some(contact.to_string().as_str().into()), true));
+    assert!(account.all(ModuleId::Leads).await.is_empty());
+}

@@ -6,7 +6,10 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn staff_are_listed_with_their_email_and_never_created_c10_p06_p07() {
     let account = Account::new();
-    assert_eq!(account.ivvy.match_support(MatchKind::Staff), MatchSupport { list: true, create: false });
+    assert_eq!(
+        account.ivvy.match_support(MatchKind::Staff),
+        MatchSupport { list: true, create: false, staff_by_email: false }
+    );
     for number in 0..120 {
         account.add(
             "user",
@@ -30,7 +33,10 @@ async fn staff_are_listed_with_their_email_and_never_created_c10_p06_p07() {
 #[tokio::test(start_paused = true)]
 async fn lead_sources_are_listed_and_created_in_one_call_c20_c23() {
     let account = Account::new();
-    assert_eq!(account.ivvy.match_support(MatchKind::LeadSource), MatchSupport { list: true, create: true });
+    assert_eq!(
+        account.ivvy.match_support(MatchKind::LeadSource),
+        MatchSupport { list: true, create: true, staff_by_email: false }
+    );
     let sources = account.ivvy.entries(MatchKind::LeadSource).await.unwrap();
     let told: Vec<(&str, bool)> = sources.iter().map(|source| (source.name.as_str(), source.active)).collect();
     let expected = [

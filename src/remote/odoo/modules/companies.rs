@@ -1,4 +1,8 @@
 //! Companies: partners that are companies.
+//!
+//! Odoo lets a partner below another share that one's address, in both directions, unless its `type` says
+//! that the address is its own; and it gives a parent without an address that of the first partner created
+//! below it. So a parent is written to a record that stands, together with the type.
 
 use serde_json::json;
 
@@ -18,6 +22,7 @@ pub(super) fn place() -> Place {
             Mapped::new("city", "city", Shape::Text),
             Mapped::new("postal_code", "zip", Shape::Text),
             Mapped::new("country", "country_id", Shape::Country),
+            Mapped::new("parent", "parent_id", Shape::Parent),
         ],
         at_creation: vec![("is_company", "1")],
         ..Place::new(ModuleId::Companies, "res.partner")

@@ -5,12 +5,14 @@
 
 use serde_json::json;
 
+use super::super::Settings;
 use super::super::place::{Mapped, Place};
 use super::super::values::Shape;
 use crate::model::ModuleId;
+use crate::model::module::GROUPS;
 
-pub(super) fn place() -> Place {
-    Place {
+pub(super) fn place(settings: &Settings) -> Place {
+    let mut place = Place {
         domain: vec![
             json!(["is_company", "=", false]),
             json!(["type", "=", "contact"]),
@@ -26,5 +28,9 @@ pub(super) fn place() -> Place {
         optional: vec![("email_opt_out", Shape::Boolean)],
         at_creation: vec![("is_company", "0")],
         ..Place::new(ModuleId::Contacts, "res.partner")
+    };
+    if !settings.groups.is_empty() {
+        place.mapped.push(Mapped::new(GROUPS, "category_id", Shape::Tags));
     }
+    place
 }

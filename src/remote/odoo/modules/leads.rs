@@ -1,5 +1,6 @@
-//! Leads: `crm.lead` of type `lead`. One that a salesperson turns into an opportunity leaves the listing;
-//! a direct read still finds it, so nobody takes it for deleted.
+//! Leads: `crm.lead` of type `lead`, and what a salesperson made an opportunity of: the same row, of another
+//! type and with the day of its conversion, which an opportunity that never was a lead does not have. Its
+//! partner is the contact it became.
 //!
 //! Measured: a lead created without saying who owns it is given to the integration user, hence the empty
 //! `user_id`. The person's name is one field, `contact_name`, with the same rules as a contact's.
@@ -12,7 +13,7 @@ use crate::model::ModuleId;
 
 pub(super) fn place() -> Place {
     Place {
-        domain: vec![json!(["type", "=", "lead"])],
+        domain: vec![json!("|"), json!(["type", "=", "lead"]), json!(["date_conversion", "!=", false])],
         person: Some("contact_name"),
         mapped: vec![
             Mapped::new("name", "name", Shape::Text),

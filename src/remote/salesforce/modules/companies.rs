@@ -12,6 +12,7 @@ pub(super) fn place(settings: &Settings) -> Place {
         Mapped::text("city", "BillingCity"),
         Mapped::text("postal_code", "BillingPostalCode"),
         Mapped::text("country", &settings.country_field),
+        Mapped::text("parent", "ParentId"),
     ];
     fields.extend(settings.email_field.as_ref().map(|field| Mapped::text("email", field)));
     Place { mergeable: true, ..Place::new("Account", fields) }

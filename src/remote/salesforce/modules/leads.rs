@@ -1,7 +1,8 @@
 //! Leads are leads. Salesforce wants a company and an owner for each, and has no name apart from the
 //! person's: the name of an iVvy lead is kept only in a custom field.
 //!
-//! A lead that somebody converted can still be read; Salesforce refuses to change it.
+//! A lead that somebody converted can still be read, and names the contact it became; Salesforce refuses to
+//! change it.
 
 use serde_json::json;
 
@@ -26,6 +27,7 @@ pub(super) fn place() -> Place {
         mergeable: true,
         optional: vec![("name", Shape::Text)],
         initial: vec![("Company", json!(NO_COMPANY))],
+        also_read: &["IsConverted", "ConvertedContactId"],
         ..Place::new("Lead", fields)
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Place {
     pub(super) days: Vec<(&'static str, &'static str)>,
     /// What new records get where the catalogue has nothing to say.
     pub(super) initial: Vec<(&'static str, Json)>,
+    /// Fields read with every record that say what became of it.
+    pub(super) also_read: &'static [&'static str],
     /// Catalogue fields of which no two records share the values.
     pub(super) unique: &'static [&'static str],
 }
@@ -45,6 +47,7 @@ impl Place {
             optional: Vec::new(),
             days: Vec::new(),
             initial: Vec::new(),
+            also_read: &[],
             unique: &[],
         }
     }
@@ -83,7 +86,7 @@ impl Mapped {
 pub(super) fn place(module: ModuleId, settings: &Settings) -> Place {
     match module {
         ModuleId::Companies => companies::place(settings),
-        ModuleId::Contacts => contacts::place(),
+        ModuleId::Contacts => contacts::place(settings),
         ModuleId::Leads => leads::place(),
         ModuleId::Events => events::place(settings),
         ModuleId::Attendees => attendees::place(settings),

@@ -40,7 +40,8 @@ pub(in super::super) static COMPANY: Object = Object {
             world.linked("contact", row, "primaryContactId").map_or(Value::Null, Row::person)
         }),
         Field::of("isAgent", Kind::Flag).look(Look::Bit).single(Look::Plain),
-        Field::shown("parentCompanyId", |_, _| Value::Null),
+        // No documented write takes it; people arrange companies in iVvy's own screens.
+        Field::of("parentCompanyId", Kind::Link("company")).fixed(),
         Field::shown("leftValue", |row, world| json!(place_in_tree(row, world))),
         Field::shown("rightValue", |row, world| json!(place_in_tree(row, world) + 1)),
         Field::shown("depth", |_, _| json!("0")),
@@ -156,6 +157,8 @@ pub struct Company {
     pub email: String,
     /// `address`.
     pub address: Address,
+    /// `parentCompanyId`, which no call of the API can set.
+    pub parent: Option<u64>,
     /// `createdDate`, whole seconds.
     pub created: Timestamp,
     /// `modifiedDate`, whole seconds.
@@ -186,6 +189,7 @@ impl From<Company> for Row {
             .with("website", company.website)
             .with("email", company.email)
             .with("address", Value::from(company.address))
+            .with("parentCompanyId", json!(company.parent))
     }
 }
 
@@ -200,6 +204,7 @@ impl From<&Row> for Company {
             website: text("website"),
             email: text("email"),
             address: Address::from(row.get("address")),
+            parent: row.whole("parentCompanyId"),
             created: row.created,
             modified: row.modified,
         }

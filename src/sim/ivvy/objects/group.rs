@@ -1,5 +1,7 @@
 //! Subscription groups (contract 9). Who belongs to one is kept with the contact.
 
+use std::sync::PoisonError;
+
 use serde_json::{Value, json};
 
 use super::super::actions::{Action, Context};
@@ -49,7 +51,10 @@ fn change(params: &Params<'_>, context: Context<'_>, join: bool) -> Result<Value
     let key = group.to_string();
     let mut answers = Vec::with_capacity(contacts.len());
     for id in contacts {
-        let there = context.world.get("contact", id).filter(|contact| !contact.flag("isAnonymised")).cloned();
+        let refused = context.settings.refused_by_group.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = !(join && refused.contains(&(group, id)));
+        drop(refused);
+        let there = context.world.get("contact", id).filter(|contact| taken && !contact.flag("isAnonymised")).cloned();
         answers.push(json!({"contactId": id, "status": there.is_some()}));
         let Some(mut contact) = there else { continue };
         let mut groups = contact.get("groups").as_object().cloned().unwrap_or_default();

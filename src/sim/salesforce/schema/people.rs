@@ -7,6 +7,7 @@ pub(super) fn account() -> Object {
         Field::system("Id", Kind::Id),
         Field::system("MasterRecordId", Kind::Reference { to: "Account", relationship: "MasterRecord" }),
         Field::new("Name", Kind::Text(255)).required(),
+        Field::new("ParentId", Kind::Reference { to: "Account", relationship: "Parent" }),
         Field::new("Phone", Kind::Phone),
         Field::new("Website", Kind::Url),
         Field::new("Description", Kind::TextArea(32_000)),

@@ -114,8 +114,7 @@ pub struct Order {
 
 /// A refusal that points into the query, as Salesforce words it.
 fn refuse_at(code: &'static str, soql: &str, at: usize, message: &str) -> Refusal {
-    let at = (0..=at.min(soql.len())).rev().find(|place| soql.is_char_boundary(*place)).unwrap_or(0);
-    let before = &soql[..at];
+    let before = &soql[..soql.floor_char_boundary(at)];
     let row = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
     let excerpt: String = soql.lines().nth(row - 1).unwrap_or_default().chars().take(120).collect();

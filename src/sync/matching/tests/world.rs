@@ -45,7 +45,9 @@ pub(super) struct State {
     pub(super) source_support: MatchSupport,
     pub(super) manner: Manner,
     pub(super) lists_fail: bool,
+    pub(super) finds_fail: bool,
     pub(super) listings: u32,
+    pub(super) finds: u32,
     pub(super) calls: u32,
 }
 
@@ -156,6 +158,18 @@ impl Remote for Fake {
         })
     }
 
+    fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
+        Box::pin(async move {
+            let mut state = self.state();
+            state.finds += 1;
+            if state.finds_fail {
+                return Err(self.error(Class::Server, Sent::No));
+            }
+            let is = |entry: &&Entry| entry.email.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(email));
+            Ok(state.staff.iter().filter(is).cloned().collect())
+        })
+    }
+
     fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {
         Box::pin(async move {
             self.state().calls += 1;
@@ -200,10 +214,10 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(ivvy: &[Entry], crm: &[Entry]) -> Self {
         let clock = TokioClock::starting_at("2026-11-21T09:20:00Z".parse().unwrap());
-        let full = MatchSupport { list: true, create: true };
+        let full = MatchSupport { list: true, create: true, staff_by_email: false };
         let sides = [ivvy, crm].map(|entries| {
             let (staff, sources) = entries.iter().cloned().partition(|entry| entry.email.is_some());
-            let staff_support = MatchSupport { list: true, create: false };
+            let staff_support = MatchSupport { list: true, create: false, staff_by_email: false };
             let state = State { staff, sources, staff_support, source_support: full, ..State::default() };
             Fake { clock: clock.clone(), state: Arc::new(Mutex::new(state)) }
         });
@@ -280,10 +294,27 @@ impl World {
         (row.state, row.other.map(|other| other.0))
     }
 
+    pub(super) async fn accept(&self, kind: MatchKind) {
+        self.list_again(kind, true).await;
+    }
+
     pub(super) async fn refresh(&self, kind: MatchKind) {
+        self.list_again(kind, false).await;
+    }
+
+    /// What the planner asks about the owner of a lead in iVvy.
+    pub(super) async fn wants_person(&self, id: &str) -> bool {
+        let (core, id) = (Arc::clone(&self.engine.0), RecordId::from(id));
+        let shared = Arc::clone(&core);
+        let wants = core.store.write(move |tx| super::super::lookup::need(&shared, tx, Side::Ivvy, &id)).await.unwrap();
+        core.matching.wake.notify_one();
+        wants
+    }
+
+    async fn list_again(&self, kind: MatchKind, accept: bool) {
         let before = self.clock.now();
         self.pass(Duration::from_millis(1)).await;
-        self.engine.match_refresh(kind).unwrap();
+        self.engine.match_refresh(kind, accept).unwrap();
         self.until(|world| world.engine.match_status(kind).refreshed_at.is_some_and(|at| at > before)).await;
     }
 

@@ -1,0 +1,410 @@
+//! What consoles ask of field maps: reading both sides' definitions, checking, storing a new version, and
+//! having the engine go on with it (V-19, `docs/decisions/0014`).
+//!
+//! Nothing is mapped unchecked: when a side does not tell its fields, a change is refused, not guessed.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
+use super::ServiceError;
+use super::account::Account;
+use crate::error::{Error, ErrorKind, Result};
+use crate::merge::mapping as rules;
+use crate::model::mapping::{flow_for, kind_for};
+use crate::model::{
+    Actor, AuditEvent, CustomField, FieldDefinition, FieldMap, FieldMaps, Finding, Flow, MappedField, ModuleId, Side,
+};
+use crate::remote::Lane;
+use crate::store::{Note, Reads as _, Store, StoreError};
+use crate::sync::Remotes;
+use crate::wire::{Answer, CheckRow, MapChange, MapChanged, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
+
+/// Fields per side, options per field and characters per label in an answer: a frame is bounded.
+const MOST_FIELDS: usize = 600;
+const MOST_OPTIONS: usize = 40;
+const MOST_LABEL: usize = 120;
+
+/// Versions in an answer.
+const MOST_VERSIONS: usize = 50;
+
+/// The newest maps of all modules.
+pub(super) fn stored_maps(store: &Store) -> Result<FieldMaps, StoreError> {
+    store.read(|view| {
+        let mut maps = FieldMaps::new();
+        for module in ModuleId::ALL {
+            maps.extend(view.newest_field_map(module)?.map(|map| (module, map)));
+        }
+        Ok(maps)
+    })
+}
+
+/// The fields of both sides that could be mapped, or why they are not known.
+#[derive(Default)]
+struct Definitions {
+    found: [Vec<FieldDefinition>; 2],
+    errors: BTreeMap<Side, String>,
+}
+
+impl Definitions {
+    async fn read(remotes: &Remotes, module: ModuleId) -> Self {
+        let asked = Side::BOTH.map(|side| remotes.on(side, Lane::Operator).definitions(module));
+        let mut read = Self::default();
+        for (side, answer) in Side::BOTH.into_iter().zip(join_all(asked).await) {
+            match answer {
+                Ok(found) => read.found[side as usize] = found,
+                Err(error) => drop(read.errors.insert(side, error.to_string())),
+            }
+        }
+        read
+    }
+
+    fn on(&self, side: Side) -> &[FieldDefinition] {
+        &self.found[side as usize]
+    }
+
+    /// What the type check finds; nothing when a side does not answer.
+    fn check(&self, field: &CustomField, flow: Flow, crm: &str) -> Vec<Finding> {
+        let names = [field.ivvy.to_string(), field.crm.clone()];
+        let find = |side: Side| self.on(side).iter().find(|found| found.name == names[side as usize]);
+        match self.errors.is_empty() {
+            true => rules::check(field, flow, Side::BOTH.map(find), crm),
+            false => Vec::new(),
+        }
+    }
+}
+
+/// The CRM's name as people write it.
+fn crm_name(remotes: &Remotes) -> String {
+    let name = remotes.declared(Side::Crm).system();
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
+}
+
+fn flow_of(account: &Account, module: ModuleId) -> Result<Flow, ServiceError> {
+    let found = account.engine.modules().into_iter().find(|def| def.id == module);
+    found.map(|def| def.flow).ok_or_else(|| {
+        Error::new(ErrorKind::Refused, format!("{module} is not switched on"))
+            .hint("fields are mapped for modules that are on; see `tandem status`")
+            .into()
+    })
+}
+
+/// A module's map with the definitions of both sides.
+pub(super) async fn show(account: &Account, module: ModuleId) -> Result<Answer, ServiceError> {
+    let flow = flow_of(account, module)?;
+    let remotes = account.engine.remotes();
+    let definitions = Definitions::read(&remotes, module).await;
+    let crm = crm_name(&remotes);
+    let map = account.engine.store().read(|view| view.newest_field_map(module))?;
+    let configured = account.blueprint.configured(module).iter().map(|field| (field, MapOrigin::Configuration));
+    let stored = map.iter().flat_map(|map| &map.fields).map(|mapped| (&mapped.field, MapOrigin::Store));
+    let mapped: Vec<MapLine> = configured
+        .chain(stored)
+        .map(|(field, origin)| MapLine { field: field.clone(), origin, findings: definitions.check(field, flow, &crm) })
+        .collect();
+    let suggestions = suggestions(&definitions, &mapped, flow, &crm);
+    Ok(Answer::Map(Box::new(MapView {
+        module,
+        version: map.as_ref().map_or(0, |map| map.version),
+        in_force: account.engine.map_in_force(module),
+        last: map.map(|map| FieldMap { fields: Vec::new(), ..map }),
+        mapped,
+        definitions: Side::BOTH.into_iter().map(|side| (side, shortened(definitions.on(side)))).collect(),
+        errors: definitions.errors,
+        suggestions,
+    })))
+}
+
+fn suggestions(definitions: &Definitions, mapped: &[MapLine], flow: Flow, crm: &str) -> Vec<MapSuggestion> {
+    let free = |side: Side| -> Vec<&FieldDefinition> {
+        let name =
+            |line: &MapLine| if side == Side::Ivvy { line.field.ivvy.to_string() } else { line.field.crm.clone() };
+        let free = |definition: &&FieldDefinition| !mapped.iter().any(|line| name(line) == definition.name);
+        // What is no plain name no adapter takes, and whoever copies it into a shell shall not be surprised.
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let named = |definition: &&FieldDefinition| definition.name.chars().all(plain);
+        definitions.on(side).iter().take(MOST_FIELDS).filter(free).filter(named).collect()
+    };
+    let (ivvy, there) = (free(Side::Ivvy), free(Side::Crm));
+    let suggested = rules::suggest(flow, &ivvy, &there).into_iter().take(MOST_FIELDS);
+    suggested
+        .filter_map(|suggested| {
+            let left = ivvy.iter().find(|found| found.name == suggested.ivvy)?;
+            let right = there.iter().find(|found| found.name == suggested.crm)?;
+            let (kind, flow) = (kind_for(left, right)?, flow_for(flow, left, right)?);
+            let field = CustomField {
+                name: String::new(),
+                title: None,
+                kind,
+                ivvy: left.name.parse().ok()?,
+                crm: right.name.clone(),
+                flow,
+                transform: Default::default(),
+                default: None,
+            };
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 100")]
+            let alike = (suggested.alike.clamp(0.0, 1.0) * 100.0).round() as u8;
+            let findings = definitions.check(&field, flow, crm);
+            Some(MapSuggestion { ivvy: field.ivvy, crm: field.crm, alike, kind, flow, findings })
+        })
+        .collect()
+}
+
+/// What has room in an answer.
+fn shortened(definitions: &[FieldDefinition]) -> Vec<FieldDefinition> {
+    let cut = |text: &str| text.chars().take(MOST_LABEL).collect::<String>();
+    let short = |definition: &FieldDefinition| FieldDefinition {
+        title: cut(&definition.title),
+        options: definition.options.iter().take(MOST_OPTIONS).map(|(value, label)| (cut(value), cut(label))).collect(),
+        ..definition.clone()
+    };
+    definitions.iter().take(MOST_FIELDS).map(short).collect()
+}
+
+/// Every version, newest first.
+pub(super) fn history(account: &Account, module: ModuleId) -> Result<Answer, StoreError> {
+    let mut versions = account.engine.store().read(|view| view.field_maps(module))?;
+    versions.reverse();
+    versions.truncate(MOST_VERSIONS);
+    Ok(Answer::MapHistory { versions })
+}
+
+/// Checks a change and, unless it is a dry run, stores it and has the engine go on with it.
+pub(super) async fn change(account: &Account, actor: &Actor, change: MapChange) -> Result<Answer, ServiceError> {
+    let flow = flow_of(account, change.module)?;
+    let findings = match &change.verb {
+        MapVerb::Add(field) | MapVerb::Change(field) => type_check(account, change.module, flow, field).await?,
+        MapVerb::Remove(_) => Vec::new(),
+    };
+    let message = meaning(&change);
+    let (account, actor, dry_run) = (account.clone(), actor.clone(), change.dry_run);
+    // Not in the caller's hands: a version that is stored is also taken up, whether or not they wait for it.
+    let version = tokio::spawn(async move { store(&account, actor, change).await });
+    let version = version.await.map_err(|_| Error::internal("a change of the map was broken off"))??;
+    let message = if dry_run { format!("checked only; nothing was changed. {message}") } else { message };
+    Ok(Answer::MapChanged(MapChanged { version, findings, message }))
+}
+
+/// The findings, if none of them is a fault.
+async fn type_check(
+    account: &Account,
+    module: ModuleId,
+    flow: Flow,
+    field: &CustomField,
+) -> Result<Vec<Finding>, ServiceError> {
+    if let Some((wrong, hint)) = field.fault(module) {
+        return Err(Error::new(ErrorKind::Refused, wrong).hint(hint).into());
+    }
+    let remotes = account.engine.remotes();
+    let definitions = Definitions::read(&remotes, module).await;
+    if let Some((side, error)) = definitions.errors.first_key_value() {
+        return Err(Error::unavailable(format!(
+            "{}'s fields are not known, so nothing is mapped: {error}",
+            side.title()
+        ))
+        .hint("try again when it answers; see `tandem check`")
+        .into());
+    }
+    let findings = definitions.check(field, flow, &crm_name(&remotes));
+    let faults: Vec<&str> =
+        findings.iter().filter(|finding| finding.fault).map(|finding| finding.text.as_str()).collect();
+    if faults.is_empty() {
+        return Ok(findings);
+    }
+    Err(Error::new(ErrorKind::Refused, faults.join("; "))
+        .hint(format!("`tandem map show {module}` lists the fields and types of both sides"))
+        .into())
+}
+
+/// What a change means, in sentences.
+fn meaning(change: &MapChange) -> String {
+    let module = change.module;
+    match &change.verb {
+        MapVerb::Add(field) | MapVerb::Change(field) => format!(
+            "Values that are there already are not touched: both sides are read once, and what is edited after that \
+             goes over. `tandem map resync {module} {}` plans what differs now.",
+            field.name
+        ),
+        MapVerb::Remove(_) => {
+            "Both sides keep the values they have; nothing of the field goes over any more.".to_owned()
+        }
+    }
+}
+
+/// The map after a change, and the change in a sentence.
+fn changed(
+    before: Option<&FieldMap>,
+    configured: &[CustomField],
+    change: &MapChange,
+) -> Result<(Vec<MappedField>, String)> {
+    let mut fields = before.map(|map| map.fields.clone()).unwrap_or_default();
+    let since = before.map_or(0, |map| map.version) + 1;
+    let refused = |message: String, hint: &str| Error::new(ErrorKind::Refused, message).hint(hint);
+    let named = |fields: &[MappedField], name: &str| -> Result<usize> {
+        fields.iter().position(|mapped| mapped.field.name == name).ok_or_else(|| {
+            match configured.iter().any(|field| field.name == name) {
+                true => refused(
+                    format!("`{name}` comes from the configuration"),
+                    "change it there: [[modules.NAME.fields]], then restart the daemon",
+                ),
+                false => refused(format!("no field `{name}` is mapped"), "see `tandem map show`"),
+            }
+        })
+    };
+    let what = match &change.verb {
+        MapVerb::Remove(name) => {
+            let gone = fields.remove(named(&fields, name)?).field;
+            format!("`{name}` is no longer mapped (iVvy's {} and `{}`)", gone.ivvy, gone.crm)
+        }
+        MapVerb::Add(field) => {
+            fields.push(MappedField { field: field.clone(), since });
+            format!("`{}` maps iVvy's {} to `{}`", field.name, field.ivvy, field.crm)
+        }
+        MapVerb::Change(field) => {
+            let at = named(&fields, &field.name)?;
+            if fields[at].field == *field {
+                return Err(refused(format!("`{}` is mapped like that already", field.name), "nothing to do"));
+            }
+            fields[at] = MappedField { field: field.clone(), since };
+            format!("`{}` maps iVvy's {} to `{}`, otherwise than before", field.name, field.ivvy, field.crm)
+        }
+    };
+    let mut all: Vec<&CustomField> = configured.iter().collect();
+    for mapped in &fields {
+        if let Some(twice) = all.iter().find_map(|field| mapped.field.clashes_with(field)) {
+            return Err(refused(
+                format!("{twice} is mapped already"),
+                "every field is mapped once; see `tandem map show`",
+            ));
+        }
+        all.push(&mapped.field);
+    }
+    Ok((fields, what))
+}
+
+/// Stores the next version and asks the engine to go on with it; the version now.
+async fn store(account: &Account, actor: Actor, change: MapChange) -> Result<u32, ServiceError> {
+    let Account { engine, blueprint, gates, .. } = account;
+    // One at a time: maps are taken up in the order in which they are stored.
+    let _turn = blueprint.turn().await;
+    let mut maps = stored_maps(engine.store())?;
+    let before = maps.get(&change.module);
+    let version = before.map_or(0, |map| map.version);
+    if version != change.expect {
+        let who = before.map_or_else(String::new, |map| format!(": {} made version {version}", map.by.name));
+        return Err(Error::new(
+            ErrorKind::Stale,
+            format!("the map of {} moved on since you looked{who}", change.module),
+        )
+        .hint("look at it again, then change it")
+        .into());
+    }
+    let (fields, what) = changed(before, blueprint.configured(change.module), &change)?;
+    let map = FieldMap {
+        version: version + 1,
+        fields,
+        what: what.clone(),
+        reason: change.reason.clone(),
+        by: actor.clone(),
+        at: engine.now(),
+    };
+    maps.insert(change.module, map.clone());
+    // What an adapter cannot hold is refused before it is stored.
+    let remotes = blueprint.remotes(&maps, gates).map_err(|error| {
+        Error::new(ErrorKind::Refused, error.to_string()).hint("choose another field, or another type")
+    })?;
+    if change.dry_run {
+        return Ok(version);
+    }
+    let module = change.module;
+    let what = AuditEvent::Mapped { version: map.version, what, reason: change.reason };
+    let note = Note { at: map.at, actor, module: Some(module), item: None, link: None, what };
+    let stored = map.version;
+    engine.store().write(move |tx| tx.append_field_map(module, &map, note.clone()).map(drop)).await?;
+    engine.renew(remotes, blueprint.modules(&maps), maps);
+    Ok(stored)
+}
+
+/// Plans what differs in one field anew, or counts it.
+pub(super) async fn resync(
+    account: &Account,
+    actor: &Actor,
+    module: ModuleId,
+    name: &str,
+    dry_run: bool,
+) -> Result<Answer, ServiceError> {
+    flow_of(account, module)?;
+    let engine = &account.engine;
+    let maps = stored_maps(engine.store())?;
+    let fields = account.blueprint.custom_fields(module, &maps);
+    let Some(field) = fields.iter().find(|field| field.name == name) else {
+        return Err(Error::new(ErrorKind::Refused, format!("no field `{name}` is mapped"))
+            .hint(format!("see `tandem map show {module}`"))
+            .into());
+    };
+    let (walker, catalogued) = (engine.clone(), field.field());
+    let counted = tokio::task::spawn_blocking(move || walker.resync_of(module, &catalogued)).await;
+    let found = counted.map_err(|_| Error::internal("a walk through the store was broken off"))??;
+    let unread = match found.unread {
+        0 => String::new(),
+        pairs => format!(" In {pairs} pairs it has not been read on both sides since it was mapped."),
+    };
+    let message = if found.differ == 0 && found.unread == 0 {
+        "both sides hold the same everywhere: there is nothing to plan".to_owned()
+    } else if dry_run {
+        format!("the two sides differ in {} pairs; nothing was changed.{unread}", found.differ)
+    } else {
+        let (worker, actor, catalogued) = (engine.clone(), actor.clone(), field.field());
+        let marked = tokio::spawn(async move { worker.resync(module, &catalogued, actor).await });
+        let marked = marked.await.map_err(|_| Error::internal("a resync was broken off"))??;
+        format!(
+            "{marked} pairs are planned anew and held by the guard of {module}, with everything else it plans. Look with \
+             `tandem sync {module} --plan`, let it go with `tandem sync {module} --approve HASH`.{unread}"
+        )
+    };
+    Ok(Answer::Done { message })
+}
+
+/// A row of `tandem check` for every mapped field that no longer fits, and one when all do.
+pub(crate) async fn check(
+    remotes: &Remotes,
+    flows: &[(ModuleId, Flow)],
+    fields: impl Fn(ModuleId) -> Vec<CustomField>,
+) -> Vec<CheckRow> {
+    let crm = crm_name(remotes);
+    let mut rows = Vec::new();
+    for (module, flow) in flows {
+        let fields = fields(*module);
+        if fields.is_empty() {
+            continue;
+        }
+        let definitions = Definitions::read(remotes, *module).await;
+        let what = |name: &str| format!("map of {module}{name}");
+        let row = |what: String, ok: bool, found: String, hint: Option<&str>| CheckRow {
+            what,
+            ok,
+            found,
+            hint: hint.map(str::to_owned),
+        };
+        if let Some((side, error)) = definitions.errors.first_key_value() {
+            let found = format!("{}'s fields are not known: {error}", side.title());
+            rows.push(row(what(""), false, found, Some("give the key permission to read field definitions")));
+            continue;
+        }
+        let before = rows.len();
+        for field in &fields {
+            let findings = definitions.check(field, *flow, &crm);
+            let texts: Vec<&str> = findings.iter().map(|finding| finding.text.as_str()).collect();
+            let faulty = findings.iter().any(|finding| finding.fault);
+            if !findings.is_empty() {
+                let hint = faulty.then_some("`tandem map` shows both sides; correct the field there, or map it anew");
+                rows.push(row(what(&format!(": {}", field.name)), !faulty, texts.join("; "), hint));
+            }
+        }
+        if rows.len() == before {
+            rows.push(row(what(""), true, format!("{} custom fields fit on both sides", fields.len()), None));
+        }
+    }
+    rows
+}
