@@ -263,7 +263,13 @@ impl Gate {
         Ok(())
     }
 
-    fn settle(&self, admission: Admission, epoch: u32, result: &Result<http::Response<Bytes>, TransportError>) {
+    fn settle(
+        &self,
+        admission: Admission,
+        errand: &str,
+        epoch: u32,
+        result: &Result<http::Response<Bytes>, TransportError>,
+    ) {
         let now = self.steady.elapsed();
         let healthy = match result {
             Ok(response) => !response.status().is_server_error() || response.status() == StatusCode::NOT_IMPLEMENTED,
@@ -280,7 +286,7 @@ impl Gate {
         };
         let mut state = self.lock();
         let jitter = self.entropy.duration_up_to(state.breaker.rest() / 10);
-        state.breaker.settle(admission, Some(healthy), now, jitter);
+        state.breaker.settle(admission, errand, Some(healthy), now, jitter);
         if let Some(failure) = failure {
             state.ledger.failed(now, failure);
         }
@@ -378,9 +384,9 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn settle(mut self, result: &Result<http::Response<Bytes>, TransportError>) {
+    fn settle(mut self, errand: &str, result: &Result<http::Response<Bytes>, TransportError>) {
         if let Some(admission) = self.admission.take() {
-            self.gate.settle(admission, self.epoch, result);
+            self.gate.settle(admission, errand, self.epoch, result);
         }
     }
 }
@@ -391,11 +397,32 @@ impl Drop for Pass<'_> {
         let mut state = self.gate.lock();
         state.places.leave(self.lane);
         if let Some(admission) = self.admission.take() {
-            state.breaker.settle(admission, None, now, Duration::ZERO);
+            state.breaker.settle(admission, "", None, now, Duration::ZERO);
         }
         drop(state);
         self.gate.look_again();
     }
+}
+
+/// What a call is about, as far as its address tells: the words of its path without anything that could name
+/// a record, iVvy's action, the object of a query. The same for every record of one kind.
+fn errand(method: &http::Method, uri: &http::Uri) -> String {
+    let mut errand = method.to_string();
+    let names_no_record = |part: &&str| !part.is_empty() && !part.bytes().any(|byte| byte.is_ascii_digit());
+    for part in uri.path().split('/').filter(names_no_record) {
+        errand.push('/');
+        errand.push_str(part);
+    }
+    let query = uri.query().unwrap_or_default();
+    let word = |text: &str| text.chars().take_while(|c| c.is_ascii_alphabetic() || *c == '_').collect::<String>();
+    let action = query.split_once("action=").map(|(_, action)| word(action));
+    // After FROM comes a space in one of its spellings: `+`, `%20`.
+    let object = query.split_once("FROM").map(|(_, from)| word(from.trim_start_matches(|c: char| !c.is_alphabetic())));
+    for word in action.into_iter().chain(object) {
+        errand.push(' ');
+        errand.push_str(&word);
+    }
+    errand
 }
 
 /// A transport behind a [`Gate`], in one of its lanes.
@@ -419,8 +446,9 @@ impl GatedTransport {
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let pass = self.gate.admit(self.lane).await?;
+        let errand = errand(request.method(), request.uri());
         let result = self.inner.send(request, limits).await;
-        pass.settle(&result);
+        pass.settle(&errand, &result);
         result
     }
 }

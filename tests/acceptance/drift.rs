@@ -2,14 +2,16 @@
 //! privacy (V-21).
 
 use serde_json::json;
-use tandem::model::{Item, ModuleId, PairKey, Reason, State, Verb};
+use tandem::daemon::Service as _;
+use tandem::daemon::service::AccountService;
+use tandem::model::{Item, ModuleId, PairKey, Reason, Side, State, Verb};
 use tandem::store::Reads as _;
+use tandem::wire::{Answer, Request};
 
 use super::first_sync::two_idle_sweeps_write_nothing;
 use super::hand::CrmHand;
 use super::population::Shape;
-use super::world::{Pair, Setup, World};
-use tandem::model::Side;
+use super::world::{Pair, Setup, World, operator};
 
 /// Every drift that is shown of a module.
 fn drifts(world: &World, module: ModuleId) -> Vec<Item> {
@@ -34,6 +36,11 @@ async fn a_crm_edit_that_stays_is_shown_once_asks_nobody_and_goes_with_its_cause
         (0..3).map(|n| world.enter("event", json!({"title": format!("Event {n}"), "currentStatus": 3}))).collect();
     world.drain().await;
     assert_eq!(drifts(&world, module), []);
+    let service = AccountService::new(world.account.clone(), "acceptance", "test");
+    let status = async || match service.answer(&operator("ada"), Request::Status).await.unwrap() {
+        Answer::Status(status) => status.modules.into_iter().find(|row| row.name == module).unwrap(),
+        other => panic!("{other:?}"),
+    };
     let campaign = |n: usize| world.keyed("Campaign", &format!("event-{}", ids[n])).unwrap();
     let rename = |n: usize, name: &str| {
         sim(&world).edit("Campaign", campaign(n)["Id"].as_str().unwrap(), json!({"Name": name})).unwrap();
@@ -45,7 +52,7 @@ async fn a_crm_edit_that_stays_is_shown_once_asks_nobody_and_goes_with_its_cause
     }
     world.settle().await;
     let shown = drifts(&world, module);
-    assert_eq!(shown.len(), 3);
+    assert_eq!((shown.len(), status().await.drifted), (3, 3));
     assert!(shown[0].plan.summary.contains("changed in the CRM"), "{}", shown[0].plan.summary);
     assert_eq!(world.items(module, State::Held), [], "nobody is asked");
     assert!(world.engine.guard_held(module).unwrap().tripped.is_none(), "and no guard counts it");

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use tandem::daemon::Service as _;
 use tandem::daemon::service::AccountService;
 use tandem::model::{ModuleId, Side};
+use tandem::remote::gate::BreakerState;
 use tandem::sim::fault::{FaultKind, FaultSpec};
 use tandem::wire::{Answer, ModuleStatus, Request};
 
@@ -103,14 +104,19 @@ async fn one_fails_one_is_refused_one_paused_one_off_and_the_others_go_on_v01() 
         })
         .await;
     world.engine.set_paused(Some(PAUSED), true, operator("ada")).await.unwrap();
-    world.ivvy.0.permit("getBookingListForAccount", false);
     let fault = FaultSpec::times(FaultKind::ErrorBefore, "getEmailLogList", u32::MAX);
     world.ivvy.0.faults().arm(fault).unwrap();
+    world.engine.sync_now(Some(FAILS), false);
+    // More failures in a row than it takes to stop calling a remote that is down.
+    world.until("many failures", async || world.engine.polling(FAILS, Side::Ivvy).failures > 7).await;
+    assert_eq!(world.account.gates[&Side::Ivvy].status().breaker, BreakerState::Closed, "iVvy is not down");
+    world.ivvy.0.permit("getBookingListForAccount", false);
     let second = business(&world, 2);
     let sick = [FAILS, REFUSED, PAUSED, OFF];
     arrive(&world, &second, |module| !sick.contains(&module)).await;
     world.until("a refusal", async || world.engine.stopped(REFUSED).is_some()).await;
-    world.until("a failure", async || world.engine.last_error(FAILS).is_some()).await;
+    let third = business(&world, 3);
+    arrive(&world, &third, |module| !sick.contains(&module)).await;
 
     let state = async |module| status(&world, module).await.map(|row| row.state);
     assert_eq!(state(FAILS).await.as_deref(), Some("failing"));
@@ -126,7 +132,8 @@ async fn one_fails_one_is_refused_one_paused_one_off_and_the_others_go_on_v01() 
         assert!(["running", "syncing"].contains(&row.state.as_str()), "{module} is {}", row.state);
         assert_eq!(row.last_error, None, "{module}");
     }
-    for (module, object, key) in second.iter().filter(|(module, ..)| sick.contains(module)) {
+    let waiting: Vec<_> = second.into_iter().chain(third).collect();
+    for (module, object, key) in waiting.iter().filter(|(module, ..)| sick.contains(module)) {
         assert_eq!(world.keyed(object, key), None::<Json>, "{module}");
     }
 
@@ -137,7 +144,7 @@ async fn one_fails_one_is_refused_one_paused_one_off_and_the_others_go_on_v01() 
         world.engine.set_paused(Some(module), false, operator("ada")).await.unwrap();
     }
     let world = world.reconfigured(|setup| setup.also(&[OFF])).await;
-    arrive(&world, &second, |_| true).await;
+    arrive(&world, &waiting, |_| true).await;
     world.idle().await;
     for module in ModuleId::ALL {
         let row = status(&world, module).await.unwrap();

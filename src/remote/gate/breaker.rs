@@ -1,6 +1,11 @@
 //! The circuit breaker: a state machine over outcomes, fed with the time. Pure.
+//!
+//! It is one for a whole remote, so it must not open because of one thing that the remote cannot do just now:
+//! a module that fails never holds up another (V-01). As long as everything that fails was on one errand and
+//! another errand was well when last tried, it is the errand that is ill, and whoever runs it waits longer by
+//! themselves.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use strum::Display;
@@ -59,10 +64,15 @@ pub(super) struct Breaker {
     epoch: u64,
     rests_until: Duration,
     rest: Duration,
-    in_a_row: u32,
-    /// Whether each of the last outcomes was a failure.
-    recent: VecDeque<bool>,
+    in_a_row: usize,
+    /// The last outcomes: on which errand, and whether it failed.
+    recent: VecDeque<(String, bool)>,
+    /// Errands whose last outcome was none.
+    well: BTreeSet<String>,
 }
+
+/// Errands remembered as well. An API has a few dozen; addresses that a remote makes up are no more than a hint.
+const MOST_ERRANDS: usize = 256;
 
 impl Breaker {
     pub(super) fn new(settings: BreakerSettings) -> Self {
@@ -74,6 +84,7 @@ impl Breaker {
             rest: settings.first_rest,
             in_a_row: 0,
             recent: VecDeque::new(),
+            well: BTreeSet::new(),
         }
     }
 
@@ -111,8 +122,15 @@ impl Breaker {
         Some(Admission(self.epoch))
     }
 
-    /// Takes in the outcome of an admitted call; `None` if the caller gave it up.
-    pub(super) fn settle(&mut self, admission: Admission, healthy: Option<bool>, now: Duration, jitter: Duration) {
+    /// Takes in the outcome of an admitted call on `errand`; `None` if the caller gave it up.
+    pub(super) fn settle(
+        &mut self,
+        admission: Admission,
+        errand: &str,
+        healthy: Option<bool>,
+        now: Duration,
+        jitter: Duration,
+    ) {
         if admission.0 != self.epoch {
             return;
         }
@@ -128,7 +146,7 @@ impl Breaker {
                 self.become_state(BreakerState::Open);
             }
             (BreakerState::Closed, Some(healthy)) => {
-                self.note(healthy);
+                self.note(errand, healthy);
                 if self.has_failed_enough() {
                     self.open(now, jitter);
                 }
@@ -137,18 +155,37 @@ impl Breaker {
         }
     }
 
-    fn note(&mut self, healthy: bool) {
+    fn note(&mut self, errand: &str, healthy: bool) {
         self.in_a_row = if healthy { 0 } else { self.in_a_row.saturating_add(1) };
-        self.recent.push_back(!healthy);
-        while self.recent.len() > self.settings.window {
+        self.recent.push_back((errand.to_owned(), !healthy));
+        let kept = self.settings.window.max(self.settings.consecutive as usize);
+        while self.recent.len() > kept {
             self.recent.pop_front();
+        }
+        if !healthy {
+            self.well.remove(errand);
+        } else if !self.well.contains(errand) {
+            if self.well.len() >= MOST_ERRANDS {
+                self.well.clear();
+            }
+            self.well.insert(errand.to_owned());
         }
     }
 
     fn has_failed_enough(&self) -> bool {
-        let failures = self.recent.iter().filter(|&&failed| failed).count();
-        self.in_a_row >= self.settings.consecutive
-            || (self.recent.len() >= self.settings.window && failures >= self.settings.failures_in_window)
+        let row = self.in_a_row >= self.settings.consecutive as usize;
+        let window = self.recent.iter().rev().take(self.settings.window);
+        let failures = window.filter(|(_, failed)| *failed).count();
+        let half = self.recent.len() >= self.settings.window && failures >= self.settings.failures_in_window;
+        row && !self.is_one_errand(self.in_a_row) || half && !self.is_one_errand(self.settings.window)
+    }
+
+    /// Whether all that failed among the last `outcomes` was on one errand, while another one is well.
+    fn is_one_errand(&self, outcomes: usize) -> bool {
+        let recent = self.recent.iter().rev().take(outcomes);
+        let mut failed = recent.filter(|(_, failed)| *failed).map(|(errand, _)| errand);
+        let Some(first) = failed.next() else { return false };
+        failed.all(|errand| errand == first) && self.well.iter().any(|errand| errand != first)
     }
 
     fn open(&mut self, now: Duration, jitter: Duration) {
@@ -174,8 +211,43 @@ mod tests {
     }
 
     fn outcome(breaker: &mut Breaker, healthy: bool, now: Duration) {
+        on(breaker, "list", healthy, now);
+    }
+
+    fn on(breaker: &mut Breaker, errand: &str, healthy: bool, now: Duration) {
         let admission = breaker.admit(now).expect("admitted");
-        breaker.settle(admission, Some(healthy), now, Duration::ZERO);
+        breaker.settle(admission, errand, Some(healthy), now, Duration::ZERO);
+    }
+
+    #[test]
+    fn one_errand_that_fails_opens_nothing_while_another_is_well_v01() {
+        let mut breaker = Breaker::new(BreakerSettings::default());
+        on(&mut breaker, "contacts", true, secs(0));
+        for _ in 0..100 {
+            on(&mut breaker, "emails", false, secs(0));
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed, "however often it is tried");
+        for _ in 0..30 {
+            on(&mut breaker, "emails", false, secs(0));
+            on(&mut breaker, "events", true, secs(0));
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed, "and however many of the last twenty");
+        // As soon as a second one fails it is the remote.
+        on(&mut breaker, "contacts", false, secs(0));
+        assert_eq!(breaker.state(), BreakerState::Open);
+    }
+
+    #[test]
+    fn a_remote_that_fails_altogether_opens_it_whatever_was_well_before() {
+        let mut breaker = Breaker::new(BreakerSettings::default());
+        for errand in ["contacts", "events", "emails"] {
+            on(&mut breaker, errand, true, secs(0));
+        }
+        for errand in ["contacts", "contacts", "contacts", "contacts", "events"] {
+            assert_eq!(breaker.state(), BreakerState::Closed);
+            on(&mut breaker, errand, false, secs(0));
+        }
+        assert_eq!(breaker.state(), BreakerState::Open);
     }
 
     #[test]
@@ -226,9 +298,9 @@ mod tests {
         assert!(breaker.admit(secs(4)).is_none(), "resting");
         let probe = breaker.admit(secs(5)).expect("the probe");
         assert!(breaker.admit(secs(5)).is_none(), "a second probe");
-        breaker.settle(late, Some(true), secs(5), Duration::ZERO);
+        breaker.settle(late, "list", Some(true), secs(5), Duration::ZERO);
         assert_eq!(breaker.state(), BreakerState::HalfOpen, "a call from before proves nothing");
-        breaker.settle(probe, None, secs(6), Duration::ZERO);
+        breaker.settle(probe, "list", None, secs(6), Duration::ZERO);
         assert!(breaker.admit(secs(6)).is_some(), "an abandoned probe frees its place");
     }
 }

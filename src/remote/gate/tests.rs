@@ -267,3 +267,15 @@ async fn the_counts_are_exact_over_a_sliding_minute() {
     let status = bench.gate.status();
     assert_eq!((status.calls_per_min, status.errors_per_min), (1, 1));
 }
+
+#[test]
+fn an_errand_is_the_same_for_every_record_of_one_kind_v01() {
+    let of = |method: &str, uri: &str| errand(&method.parse().unwrap(), &uri.parse().unwrap());
+    assert_eq!(of("POST", "/api/1.0/account?action=getEmailLogList"), "POST/api/account getEmailLogList");
+    let contact = of("PATCH", "/services/data/v60.0/sobjects/Contact/Ivvy_Id__c/contact-1");
+    assert_eq!(contact, of("PATCH", "/services/data/v61.0/sobjects/Contact/Ivvy_Id__c/contact-23"));
+    assert_ne!(contact, of("PATCH", "/services/data/v60.0/sobjects/Task/Ivvy_Id__c/email-1"));
+    assert_eq!(of("GET", "/query?q=SELECT+Id+FROM+Task+WHERE+x"), "GET/query Task");
+    assert_eq!(of("GET", "/query?q=SELECT%20Id%20FROM%20Contact"), "GET/query Contact");
+    assert_eq!(of("POST", "/json/2/res.partner/write"), "POST/json/res.partner/write");
+}
