@@ -20,20 +20,25 @@ const FOREIGN: u64 = 12;
 /// Two systems in step, with all groups of [`GROUPS`] and a foreign one.
 async fn club(mirror: bool) -> World {
     let world = World::in_step(Setup { groups: Some(mirror), ..Setup::salesforce(Shape::pairs(4)) }).await;
-    for (name, number) in [("Alumni", GROUPS[3].0), ("Members of the board", FOREIGN)] {
-        let id = world.ivvy.0.edit(&Edit::create("group", json!({"groupName": name}))).unwrap();
-        assert_eq!(id, number.to_string());
-    }
+    world.found_groups();
     world
 }
 
 impl World {
-    fn join_in_ivvy(&self, contact: &str, groups: &[u64]) {
+    /// The groups that a simulated account does not begin with: the last of [`GROUPS`] and a foreign one.
+    pub fn found_groups(&self) {
+        for (name, number) in [("Alumni", GROUPS[3].0), ("Members of the board", FOREIGN)] {
+            let id = self.ivvy.0.edit(&Edit::create("group", json!({"groupName": name}))).unwrap();
+            assert_eq!(id, number.to_string());
+        }
+    }
+
+    pub fn join_in_ivvy(&self, contact: &str, groups: &[u64]) {
         let groups: Vec<_> = groups.iter().map(|group| json!({"groupId": group})).collect();
         self.ivvy.0.edit(&Edit::update("contact", contact, json!({"groups": groups}))).unwrap();
     }
 
-    fn groups_in_ivvy(&self, contact: &str) -> BTreeSet<u64> {
+    pub fn groups_in_ivvy(&self, contact: &str) -> BTreeSet<u64> {
         self.ivvy.0.contact(contact.parse().unwrap()).unwrap().groups.into_keys().collect()
     }
 
@@ -65,7 +70,7 @@ impl World {
     }
 
     /// Groups need not move iVvy's stamps: only a full sweep is sure to see them (`contracts/ivvy.md` 17.7).
-    async fn settle_whole(&self) {
+    pub async fn settle_whole(&self) {
         self.sweep(true).await;
         self.idle().await;
     }
