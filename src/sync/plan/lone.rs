@@ -266,18 +266,18 @@ fn create(
     drafts: &[FieldPlan],
 ) -> Result<(), StoreError> {
     let mut plan = create_plan(context, tx, seen, drafts)?;
-    let mut missing_parent = missing_parent(tx, context.def, &plan.fields)?;
-    if let Some(Missing { parent, own: true }) = &missing_parent {
+    let mut absent = missing_parent(tx, context.def, &plan.fields)?;
+    if let Some(Missing { parent, own: true }) = &absent {
         let waits = match parent {
             Parent::Coming(_, key) => super::comes_by_itself(context, tx, key, &pair)?,
             Parent::Unmatched(..) => false,
         };
         if !waits {
             merge_plan::set_aside_own(context.def, &mut plan);
-            missing_parent = None;
+            absent = None;
         }
     }
-    let parent = missing_parent.map(|missing| missing.parent);
+    let parent = absent.map(|missing| missing.parent);
     let missing = missing_fields(context, seen.side.other(), &plan);
     let (state, reasons, error) = match (&parent, missing.is_empty()) {
         (_, false) => {
