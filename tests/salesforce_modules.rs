@@ -83,6 +83,7 @@ impl Org {
                 ("city", "Łódź"),
                 ("postal_code", "0200"),
                 ("country", "AU"),
+                ("parent", company),
             ],
             ModuleId::Contacts => &[
                 ("first_name", "Ada"),

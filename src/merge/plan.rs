@@ -137,7 +137,7 @@ pub fn set_aside_own(def: &ModuleDef, plan: &mut Plan) -> bool {
     for row in &mut plan.fields {
         if row.why == Why::ReferenceUnlinked
             && row.choice.is_none()
-            && def.field(&row.field).is_some_and(|f| own(def, f))
+            && def.field(&row.field).is_some_and(|field| own(def, field))
         {
             row.verdict = Verdict::Same;
             any = true;

@@ -289,8 +289,8 @@ impl Parent {
     }
 }
 
-/// Judges the first unlinked reference among the rows that must wait for it. What was set aside is looked at
-/// last: it stands in the way of nothing else.
+/// Judges the first unlinked reference of the rows. What can be set aside is looked at last: it stands in the
+/// way of nothing else.
 fn missing_parent(tx: &mut Tx<'_>, def: &ModuleDef, rows: &[FieldPlan]) -> Result<Option<Missing>, StoreError> {
     let unlinked = |row: &&FieldPlan| row.why == Why::ReferenceUnlinked && row.choice.is_none();
     let (own, others): (Vec<&FieldPlan>, Vec<&FieldPlan>) =

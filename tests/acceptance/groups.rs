@@ -1,8 +1,8 @@
 //! Subscription groups: joined one by one in iVvy, a set in the CRM, and refused one by one (V-18).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tandem::model::{ModuleId, Reason, Side, State, Verb};
 use tandem::sim::control::Edit;
 use tandem::sim::fault::{FaultKind, FaultSpec};
@@ -11,29 +11,47 @@ use tandem::sim::ledger::Effect;
 use super::first_sync::{nothing_was_created_twice, two_idle_sweeps_write_nothing};
 use super::hand::CrmHand;
 use super::population::Shape;
-use super::world::{GROUPS, Setup, World};
+use super::world::{Setup, World};
 
 const PEOPLE: ModuleId = ModuleId::Contacts;
+/// The groups that are kept in step: iVvy's number and the CRM's name. The first three every simulated account
+/// has.
+const GROUPS: [(u64, &str); 4] = [(1, "Newsletter"), (2, "VIP"), (3, "Press"), (11, "Alumni")];
 /// A group of iVvy's that nobody configured.
 const FOREIGN: u64 = 12;
+
+/// Switches them on in the section of contacts.
+pub fn configure(contacts: &mut Json, mirror: bool, odoo: bool) {
+    let names: BTreeMap<String, &str> = GROUPS.map(|(number, name)| (number.to_string(), name)).into();
+    contacts["groups"] = json!(names);
+    contacts["mirror_group_removals"] = json!(mirror);
+    if !odoo {
+        contacts["crm_fields"] = json!({"groups": "Tags__c"});
+    }
+}
 
 /// Two systems in step, with all groups of [`GROUPS`] and a foreign one.
 async fn club(mirror: bool) -> World {
     let world = World::in_step(Setup { groups: Some(mirror), ..Setup::salesforce(Shape::pairs(4)) }).await;
-    for (name, number) in [("Alumni", GROUPS[3].0), ("Members of the board", FOREIGN)] {
-        let id = world.ivvy.0.edit(&Edit::create("group", json!({"groupName": name}))).unwrap();
-        assert_eq!(id, number.to_string());
-    }
+    world.found_groups();
     world
 }
 
 impl World {
-    fn join_in_ivvy(&self, contact: &str, groups: &[u64]) {
+    /// The groups that a simulated account does not begin with: the last of [`GROUPS`] and a foreign one.
+    pub fn found_groups(&self) {
+        for (name, number) in [("Alumni", GROUPS[3].0), ("Members of the board", FOREIGN)] {
+            let id = self.ivvy.0.edit(&Edit::create("group", json!({"groupName": name}))).unwrap();
+            assert_eq!(id, number.to_string());
+        }
+    }
+
+    pub fn join_in_ivvy(&self, contact: &str, groups: &[u64]) {
         let groups: Vec<_> = groups.iter().map(|group| json!({"groupId": group})).collect();
         self.ivvy.0.edit(&Edit::update("contact", contact, json!({"groups": groups}))).unwrap();
     }
 
-    fn groups_in_ivvy(&self, contact: &str) -> BTreeSet<u64> {
+    pub fn groups_in_ivvy(&self, contact: &str) -> BTreeSet<u64> {
         self.ivvy.0.contact(contact.parse().unwrap()).unwrap().groups.into_keys().collect()
     }
 
@@ -65,7 +83,7 @@ impl World {
     }
 
     /// Groups need not move iVvy's stamps: only a full sweep is sure to see them (`contracts/ivvy.md` 17.7).
-    async fn settle_whole(&self) {
+    pub async fn settle_whole(&self) {
         self.sweep(true).await;
         self.idle().await;
     }

@@ -12,7 +12,7 @@ const FIRMS: ModuleId = ModuleId::Companies;
 
 impl World {
     /// A new company in iVvy, below another one or on its own.
-    fn firm(&self, name: &str, parent: &str) -> String {
+    pub fn firm(&self, name: &str, parent: &str) -> String {
         self.ivvy.insert(FIRMS, &[("name", name), ("parent", parent)])
     }
 
@@ -20,12 +20,12 @@ impl World {
         self.ivvy.edit(FIRMS, firm, &[("parent", parent)]);
     }
 
-    fn firm_pair(&self, ivvy: &str) -> Pair {
+    pub fn firm_pair(&self, ivvy: &str) -> Pair {
         self.pair_of(FIRMS, Side::Ivvy, ivvy).unwrap_or_else(|| panic!("company {ivvy} has a counterpart"))
     }
 
     /// The company in the CRM, and the iVvy company that is above it there.
-    async fn parent_there(&self, ivvy: &str) -> Option<String> {
+    pub async fn parent_there(&self, ivvy: &str) -> Option<String> {
         let parent = self.crm.read(FIRMS, &self.firm_pair(ivvy).crm).await.remove("parent").unwrap_or_default();
         (!parent.is_empty()).then(|| self.pair_of(FIRMS, Side::Crm, &parent).expect("a parent with a pair").ivvy)
     }

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use serde_json::json;
 use tandem::model::{ModuleId, Side};
 use tokio::sync::Mutex;
 
@@ -41,7 +42,7 @@ async fn a_real_odoo_and_ivvy_meet_and_stay_in_step_v10_v20_i1_i10() {
     world.end().await;
 
     let shape = Shape::pairs(40);
-    let setup = Setup { crm: CrmKind::RealOdoo(hand), conflicts: 1000, ..Setup::salesforce(shape) };
+    let setup = Setup { crm: CrmKind::RealOdoo(hand.clone()), conflicts: 1000, ..Setup::salesforce(shape) };
     let world = World::in_step(setup).await;
     report(&world, "forty people in step");
     merging::all(&world).await;
@@ -56,6 +57,49 @@ async fn a_real_odoo_and_ivvy_meet_and_stay_in_step_v10_v20_i1_i10() {
     report(&world, "verbs");
     two_idle_sweeps_write_nothing(&world).await;
     nothing_was_created_twice(&world);
+    world.end().await;
+
+    parents_and_groups(hand).await;
+    println!("{:5.1} s  parents and groups", started.elapsed().as_secs_f64());
+}
+
+/// A company below another keeps its own address, and tags are groups (V-18, V-72).
+async fn parents_and_groups(hand: OdooHand) {
+    let setup =
+        Setup { crm: CrmKind::RealOdoo(hand.clone()), groups: Some(true), ..Setup::salesforce(Shape::pairs(4)) };
+    let world = World::in_step(setup).await;
+    let group = world.firm("Group", "");
+    let branch = world.ivvy.insert(ModuleId::Companies, &[("name", "Branch"), ("parent", &group), ("city", "Hobart")]);
+    world.found_groups();
+    let pair = world.take();
+    world.join_in_ivvy(&pair.ivvy, &[1, 12]);
+    world.settle_whole().await;
+    assert_eq!(world.parent_there(&branch).await.as_ref(), Some(&group));
+    world.ivvy.edit(ModuleId::Companies, &group, &[("city", "Perth")]);
+    world.settle().await;
+    for (firm, city) in [(&group, "Perth"), (&branch, "Hobart")] {
+        let there = world.firm_pair(firm).crm;
+        assert_eq!(world.crm.read(ModuleId::Companies, &there).await["city"], city);
+        assert_eq!(world.ivvy.read(ModuleId::Companies, firm)["city"], city);
+    }
+
+    let partner: i64 = pair.crm.parse().unwrap();
+    let tags = async || {
+        let question = json!({"domain": [["partner_ids", "in", [partner]]], "fields": ["name"], "order": "name"});
+        let rows = hand.call("res.partner.category", "search_read", question).await;
+        rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(tags().await, ["Newsletter"]);
+    let vip = json!([[0, 0, {"name": "VIP"}], [0, 0, {"name": "Anything else"}]]);
+    hand.call("res.partner", "write", json!({"ids": [partner], "vals": {"category_id": vip}})).await;
+    world.settle().await;
+    assert_eq!(world.groups_in_ivvy(&pair.ivvy), [1, 2, 12].into());
+    hand.call("res.partner", "write", json!({"ids": [partner], "vals": {"category_id": [[5, 0, 0]]}})).await;
+    world.settle().await;
+    assert_eq!(world.groups_in_ivvy(&pair.ivvy), [12].into(), "removals are mirrored here");
+    assert_eq!(tags().await, [""; 0]);
+    nothing_was_created_twice(&world);
+    two_idle_sweeps_write_nothing(&world).await;
     world.end().await;
 }
 

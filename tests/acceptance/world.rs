@@ -69,10 +69,6 @@ pub struct Setup {
     pub unmapped: Vec<&'static str>,
 }
 
-/// Subscription groups that are kept in step where a test wants them: iVvy's number and the CRM's name. The
-/// first three every simulated account has.
-pub const GROUPS: [(u64, &str); 4] = [(1, "Newsletter"), (2, "VIP"), (3, "Press"), (11, "Alumni")];
-
 impl Setup {
     pub fn salesforce(shape: Shape) -> Self {
         Self {
@@ -723,12 +719,7 @@ fn config(place: &Path, setup: &Setup, ivvy: &str, url: &str, crm: &CrmHand) -> 
         modules[module.to_string()]["only"] = json!({field: [value]});
     }
     if let Some(mirror) = setup.groups {
-        let names: BTreeMap<String, &str> = GROUPS.map(|(number, name)| (number.to_string(), name)).into();
-        modules["contacts"]["groups"] = json!(names);
-        modules["contacts"]["mirror_group_removals"] = json!(mirror);
-        if !odoo {
-            modules["contacts"]["crm_fields"] = json!({"groups": "Tags__c"});
-        }
+        super::groups::configure(&mut modules["contacts"], mirror, odoo);
     }
     let mut text = json!({
         "version": tandem::config::VERSION,

@@ -285,18 +285,18 @@ fn create(
     drafts: &[FieldPlan],
 ) -> Result<(), StoreError> {
     let mut plan = create_plan(context, tx, seen, drafts)?;
-    let mut missing_parent = missing_parent(tx, context.def, &plan.fields)?;
-    if let Some(Missing { parent, own: true }) = &missing_parent {
+    let mut absent = missing_parent(tx, context.def, &plan.fields)?;
+    if let Some(Missing { parent, own: true }) = &absent {
         let waits = match parent {
             Parent::Coming(_, key) => super::comes_by_itself(context, tx, key, &pair)?,
             Parent::Unmatched(..) => false,
         };
         if !waits {
             merge_plan::set_aside_own(context.def, &mut plan);
-            missing_parent = None;
+            absent = None;
         }
     }
-    let parent = missing_parent.map(|missing| missing.parent);
+    let parent = absent.map(|missing| missing.parent);
     let missing = missing_fields(context, seen.side.other(), &plan);
     let coming = match_is_coming(context, tx, &[(seen.side, &seen.record)], |_, _, _| true)?;
     let waiting = coming.map(|(kind, there)| why_waiting(context.core, kind, there, context.now)).transpose()?;

@@ -55,6 +55,33 @@ async fn groups_are_joined_and_left_contact_by_contact_9() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_may_refuse_one_contact_until_it_no_longer_does_9() {
+    let settings = Settings::default();
+    let refused = settings.refused_by_group.clone();
+    let bench = Bench::new(settings);
+    let [ana, bo] = ["Ana", "Bo"].map(|name| bench.add("contact", json!({"firstName": name})));
+    refused.lock().unwrap().insert((1, ana.to_string().parse().unwrap()));
+    let body = json!({"contacts": [ana, bo], "group": 1});
+    let answer = bench.ok("addContactsToSubscriptionGroup", body.clone()).await;
+    assert_eq!(answer, json!([{"contactId": ana, "status": false}, {"contactId": bo, "status": true}]));
+    let elsewhere = json!({"contacts": [ana], "group": 2});
+    assert_eq!(bench.ok("addContactsToSubscriptionGroup", elsewhere).await[0]["status"], true);
+    refused.lock().unwrap().clear();
+    assert_eq!(bench.ok("addContactsToSubscriptionGroup", body).await[0]["status"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_company_is_shown_and_no_call_sets_it_9() {
+    let bench = Bench::new(Settings::default());
+    let group = bench.add("company", json!({"businessName": "Group"}));
+    let office = bench.add("company", json!({"businessName": "Office", "parentCompanyId": group}));
+    assert_eq!(bench.ok("getCompany", json!({"id": office})).await["parentCompanyId"], json!(group));
+    assert_eq!(bench.ok("getCompany", json!({"id": group})).await["parentCompanyId"], Value::Null);
+    let moved = json!({"id": office, "parentCompanyId": null});
+    assert_eq!(bench.refused("addOrUpdateCompany", moved).await, (400, 23016));
+}
+
+#[tokio::test(start_paused = true)]
 async fn lead_sources_are_added_and_changed_but_not_the_systems_own_13() {
     let bench = Bench::new(Settings::default());
     let added = bench.ok("crm/addOrUpdateLeadSource", json!({"name": "Messe Köln", "cost": "120.50"})).await;

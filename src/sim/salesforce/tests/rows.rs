@@ -233,3 +233,28 @@ async fn accounts_are_reached_by_key_and_take_their_contacts_with_them() {
     assert_eq!(gone.refused(), (404, "ENTITY_IS_DELETED".into()));
     assert_eq!(desk.sim.ledger().count("Contact", Op::Delete), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn accounts_stand_below_each_other_and_never_in_a_circle() {
+    let desk = Desk::standard().await;
+    let account = |name: &str, parent: Value| desk.sim.insert("Account", json!({"Name": name, "ParentId": parent}));
+    let group = account("Group", Value::Null).unwrap();
+    let region = account("Region", json!(group)).unwrap();
+    let office = account("Office", json!(region)).unwrap();
+    let below = async |child: &str, parent: &str| {
+        desk.patch(&format!("/sobjects/Account/{child}"), json!({"ParentId": parent})).await
+    };
+    for (child, parent) in [(&group, &office), (&group, &group)] {
+        assert_eq!(below(child, parent).await.refused(), (400, "CIRCULAR_DEPENDENCY".into()));
+    }
+    let parent = |id: &str| {
+        let rows = desk.sim.records("Account").unwrap();
+        rows.into_iter().find(|row| row["Id"] == id).map(|row| row["ParentId"].clone())
+    };
+    // What stood below the loser of a merge stands below the survivor, but not the survivor itself.
+    let twin = account("Region again", json!(region)).unwrap();
+    desk.sim.merge("Account", &twin, &region).unwrap();
+    assert_eq!((parent(&office), parent(&twin)), (Some(json!(twin)), Some(Value::Null)));
+    desk.sim.delete("Account", &twin).unwrap();
+    assert_eq!(parent(&office), Some(Value::Null), "left to itself, not deleted along");
+}
