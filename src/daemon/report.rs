@@ -8,7 +8,7 @@ use super::account::Account;
 use super::roles::least_role_for;
 use super::service::applies;
 use crate::inbound::Seen;
-use crate::model::{Actor, Item, Kind, ModuleDef, ModuleId, Reason, Side, State, Timestamp, Verb};
+use crate::model::{Actor, Item, Kind, ModuleDef, ModuleId, Reason, RecordId, Side, State, Timestamp, Verb};
 use crate::remote::{Class, Lane, PageRequest};
 use crate::store::{Reads as _, StoreError, View};
 use crate::sync::{Engine, Remotes};
@@ -197,8 +197,26 @@ pub(crate) async fn check(remotes: &Remotes, modules: &[ModuleId], engine: Optio
             found: broken.clone().unwrap_or_else(|| "opens and commits".to_owned()),
             hint: broken.map(|_| "free the disk, then restart the daemon".to_owned()),
         });
+        rows.extend(check_lead_owners(engine));
     }
     rows
+}
+
+/// Whoever is configured to own leads without an owner must be there (C-14).
+fn check_lead_owners(engine: &Engine) -> Option<CheckRow> {
+    let (named, gone) = engine.lead_owners().ok()?;
+    (named > 0).then(|| CheckRow {
+        what: "ivvy: configured owners of leads".to_owned(),
+        ok: gone.is_empty(),
+        found: match gone.as_slice() {
+            [] => format!("{named}, none known to be inactive"),
+            gone => {
+                let gone: Vec<&str> = gone.iter().map(RecordId::as_str).collect();
+                format!("not active: {}; leads go without an owner instead", gone.join(", "))
+            }
+        },
+        hint: (!gone.is_empty()).then(|| "correct owner and owner_by_source in [ivvy.leads]".to_owned()),
+    })
 }
 
 async fn check_remote(remotes: &Remotes, modules: &[ModuleId], side: Side) -> Vec<CheckRow> {

@@ -22,6 +22,7 @@ mod resend;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -144,6 +145,8 @@ pub(super) fn has_been_listed(core: &Core, reads: &impl Reads, kind: MatchKind) 
 pub(super) struct Matching {
     pub wake: Notify,
     progress: Mutex<BTreeMap<MatchKind, Progress>>,
+    /// The planner wants something created or looked up, and has yet to commit that.
+    asked: AtomicBool,
     lookups: Mutex<lookup::Lookups>,
     /// Creations take turns: two of one name would be a double.
     creating: tokio::sync::Mutex<()>,
@@ -184,6 +187,18 @@ impl Matching {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<MatchKind, Progress>> {
         // A poisoned lock only means a panic elsewhere; what it guards is valid at every step.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the planner wants is to be looked at once it has been committed, see [`Matching::committed`].
+    pub fn wants(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+    }
+
+    /// The planner has committed.
+    pub fn committed(&self) {
+        if self.asked.swap(false, Ordering::SeqCst) {
+            self.wake.notify_one();
+        }
     }
 
     fn lookups(&self) -> MutexGuard<'_, lookup::Lookups> {

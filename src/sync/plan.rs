@@ -170,6 +170,7 @@ async fn batch(core: &Arc<Core>, module: ModuleId) -> Result<bool, StoreError> {
             Ok(settled)
         })
         .await?;
+    core.matching.committed();
     Ok(settled > 0)
 }
 
@@ -386,7 +387,7 @@ pub(super) fn match_is_coming(
         }
     }
     if coming.is_some() {
-        context.core.matching.wake.notify_one();
+        context.core.matching.wants();
     }
     Ok(coming)
 }

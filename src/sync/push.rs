@@ -74,6 +74,7 @@ async fn next(core: &Arc<Core>, places: &Places) -> Result<Option<Claimed>, Stor
 async fn push(core: &Arc<Core>, claimed: Claimed) -> Result<Lane, StoreError> {
     let outcome = attempt(core, &claimed).await?;
     record(core, &claimed, outcome).await?;
+    core.matching.committed();
     core.signals.plan.notify_one();
     core.signals.push.notify_one();
     core.signals.due.notify_one();

@@ -261,10 +261,10 @@ async fn leads_without_an_owner_get_the_configured_one_unless_that_one_has_left_
     // The configured owner has a counterpart, who must not be made the owner in Salesforce.
     edit("user", 301, json!({"email": users[0].1, "currentStatus": 1, "userType": 1}));
     edit("user", 302, json!({"currentStatus": 2}));
-    edit("leadSource", 3, json!({"name": "Trade Show"}));
+    edit("leadSource", 3, json!({"name": "Partner Referral"}));
     office.start().await;
     office.world.release().await;
-    let [plain, fair] = [("Mia", "Phone Inquiry"), ("Noa", "Trade Show")].map(|(name, source)| {
+    let [plain, fair] = [("Mia", "Phone Inquiry"), ("Noa", "Partner Referral")].map(|(name, source)| {
         let lead = office.crm_lead(name, source);
         office.sim().edit("Lead", &lead, json!({"OwnerId": users[1].0})).unwrap();
         lead
@@ -276,6 +276,7 @@ async fn leads_without_an_owner_get_the_configured_one_unless_that_one_has_left_
         row["ownerUser"]["id"].to_string().trim_matches('"').to_owned()
     };
     assert_eq!(owner("Mia"), "301");
+    assert_eq!(office.world.engine.lead_owners().unwrap(), (2, vec![RecordId::from("302")]), "`check` says so");
     assert_eq!(owner("Noa"), "null", "302 has left: nobody rather than somebody else");
     for lead in [plain, fair] {
         let rows = office.sim().records("Lead").unwrap();

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tandem::model::{MatchKind, ModuleId, Value};
 use tandem::remote::odoo::NameFields;
-use tandem::remote::{Class, Remote as _, Sent};
+use tandem::remote::{Class, Conversion, Remote as _, Sent};
 
 use super::{archive, create_twice, found, sweep, text, update_each};
 use crate::Server;
@@ -65,7 +65,36 @@ async fn an_owner_is_never_invented() {
 }
 
 #[tokio::test]
-async fn an_opportunity_made_of_a_lead_leaves_the_listing_but_is_not_gone() {
+async fn a_lead_that_was_converted_is_listed_as_such_with_its_partner_p05() {
+    let Some(server) = Server::from_env("conversion") else { return };
+    let odoo = server.adapter();
+    assert_eq!(odoo.conversion(), Conversion::InPlace);
+    let create = async |number: u32| {
+        let lead = text([("name", "Soon a customer"), ("last_name", "Vert")]);
+        odoo.create(ModuleId::Leads, &server.key(ModuleId::Leads, number), &lead).await.unwrap().id
+    };
+    let (converted, plain) = (create(1).await, create(2).await);
+    let opportunity = json!({"vals_list": [{"name": "Never a lead", "type": "opportunity"}]});
+    let opportunity = server.behind_the_back("crm.lead", "create", opportunity).await;
+    let partner = json!({"vals_list": [{"name": "Con Vert"}]});
+    let partner = server.behind_the_back("res.partner", "create", partner).await[0].as_i64().unwrap();
+    let number: i64 = converted.as_str().parse().unwrap();
+    server.behind_the_back("crm.lead", "convert_opportunity", json!({"ids": [number], "partner": partner})).await;
+    server.write_to("crm.lead", &converted, json!({"partner_id": partner})).await;
+    let (listed, _) = sweep(&odoo, ModuleId::Leads, None).await;
+    let of = |id: &str| listed.iter().find(|record| record.id.as_str() == id);
+    let record = of(converted.as_str()).expect("it stays in the listing");
+    assert!(record.converted && !record.archived);
+    assert_eq!(record.person.as_ref().map(|id| id.as_str()), Some(partner.to_string().as_str()));
+    let record = of(plain.as_str()).unwrap();
+    assert_eq!((record.converted, &record.person), (false, &None));
+    assert!(of(&opportunity[0].to_string()).is_none(), "an opportunity that never was a lead is none of ours");
+    let admin = odoo.find_staff("ADMIN").await.unwrap();
+    assert!(admin.is_empty(), "a login that is no address is nobody's e-mail");
+}
+
+#[tokio::test]
+async fn a_row_whose_type_was_changed_by_hand_leaves_the_listing_but_is_not_gone() {
     let Some(server) = Server::from_env("converted") else { return };
     let odoo = server.adapter();
     let lead = text([("name", "Soon more"), ("description", "x")]);

@@ -1,6 +1,6 @@
 //! What operators can ask of the match tables, as methods of the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::create::SourceNeed;
 use super::{MatchMode, create, decide, is_hopeless, mode, unused, users};
@@ -67,6 +67,20 @@ impl Engine {
             warning,
             errors: progress.errors,
         }
+    }
+
+    /// How many iVvy users are configured to own leads without an owner, and which of them are not active
+    /// as far as is known (C-14).
+    pub fn lead_owners(&self) -> Result<(usize, Vec<RecordId>), StoreError> {
+        let core = &self.0;
+        let named: BTreeSet<&RecordId> = core.settings.lead_owner.users().collect();
+        let mut gone = Vec::new();
+        for user in &named {
+            if !core.store.read(|view| super::may_own(core, view, user))? {
+                gone.push((*user).clone());
+            }
+        }
+        Ok((named.len(), gone))
     }
 
     /// Rows of one side by name, from the one after `after`; fewer than `limit` at the end.
