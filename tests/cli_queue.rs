@@ -380,7 +380,7 @@ async fn a_map_that_no_longer_fits_is_one_and_hostile_names_stay_text_v19() {
         Some(Request::MapChange(change)) => {
             assert_eq!((change.expect, change.module), (3, ModuleId::Contacts), "the version that was looked at");
             assert!(
-                matches!(change.verb, tandem::wire::MapVerb::Add(field) if field.ivvy == 13 && field.name == "f13")
+                matches!(change.verb, tandem::wire::MapVerb::Add(field) if field.ivvy == 13 && field.name == "di_0_owned_et")
             );
         }
         other => panic!("{other:?}"),

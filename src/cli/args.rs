@@ -105,7 +105,7 @@ pub enum Command {
     /// Who decided what, when, on which values
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Print live events as lines until the daemon stops
+    /// Print live events as lines until the daemon stops, or goes on with another field map
     Watch {
         /// Only this module
         #[arg(long, value_name = "MODULE", value_parser = one_of::<ModuleId>())]

@@ -244,15 +244,23 @@ async fn a_field_taken_out_and_mapped_again_begins_anew_v19() {
     world.ivvy.edit(CONTACTS, &pair.ivvy, &[(DIET, "Vegan")]);
     world.settle().await;
     assert_eq!(mapping.diets(&pair).await, ["Vegan", "Vegan"]);
-    mapping.take_up(1, MapVerb::Remove("diet".to_owned())).await;
-    // Nobody is watching: this edit belongs to nobody.
+    // Nothing is read meanwhile: what was read before must not pass for what stands.
+    let in_force = async |version: u32| {
+        world.until("in force", async || world.engine.map_in_force(CONTACTS) == version).await;
+    };
+    world.engine.set_paused(Some(CONTACTS), true, operator("ada")).await.unwrap();
+    mapping.change(1, MapVerb::Remove("diet".to_owned())).await.unwrap();
+    in_force(2).await;
     world.ivvy.edit(CONTACTS, &pair.ivvy, &[(DIET, "Halal")]);
-    world.settle().await;
-    assert_eq!(mapping.diets(&pair).await, ["Halal", "Vegan"]);
-    let back = mapping.take_up(2, MapVerb::Add(diet())).await;
+    let back = mapping.change(2, MapVerb::Add(diet())).await.unwrap();
     assert_eq!(back.version, 3);
-    world.settle().await;
-    assert_eq!(mapping.diets(&pair).await, ["Halal", "Vegan"], "what was read before does not pass for what stands");
+    in_force(3).await;
+    let all = world.pairs(CONTACTS).len() as u64;
+    world.until("forgotten", async || world.engine.resync_of(CONTACTS, DIET).unwrap().unread == all).await;
+    world.engine.set_paused(Some(CONTACTS), false, operator("ada")).await.unwrap();
+    world.sweep(true).await;
+    world.idle().await;
+    assert_eq!(mapping.diets(&pair).await, ["Halal", "Vegan"], "the edit that nobody watched is an old value");
     world.crm.edit(CONTACTS, &pair.crm, &[(DIET, "Kosher")]).await;
     world.settle().await;
     assert_eq!(mapping.diets(&pair).await, ["Kosher", "Kosher"]);

@@ -72,7 +72,7 @@ impl Engine {
     /// How many iVvy users are configured to own leads without an owner, and which of them are not active
     /// as far as is known (C-14).
     pub fn lead_owners(&self) -> Result<(usize, Vec<RecordId>), StoreError> {
-        let core = &self.0;
+        let core = &self.core();
         let named: BTreeSet<&RecordId> = core.settings.lead_owner.users().collect();
         let mut gone = Vec::new();
         for user in &named {
