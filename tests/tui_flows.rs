@@ -595,7 +595,7 @@ async fn a_custom_field_is_mapped_by_key_after_a_question_v19() {
             })
             .collect::<Vec<_>>()
     };
-    console.press("j M").await;
+    console.press("M").await;
     assert!(
         console.shows("Field map of Contacts") && console.shows("1 mapped field(s) no longer fit"),
         "{}",
@@ -629,7 +629,7 @@ async fn a_custom_field_is_mapped_by_key_after_a_question_v19() {
 async fn whoever_changed_the_map_first_is_named_and_the_map_is_read_again_v19() {
     let world = tui_support::World { map: Some(fixture::field_map()), faster: Some("bob".into()), ..conflicts(3) };
     let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
-    console.press("j M j - y").await;
+    console.press("M j - y").await;
     assert!(console.shows("bob was faster"), "{}", console.text());
     let shown = |console: &Console| {
         console.fake.asked().iter().filter(|request| matches!(request, Request::MapShow { .. })).count()
@@ -648,10 +648,10 @@ async fn a_viewer_learns_why_the_map_is_not_shown_and_a_default_of_another_type_
     let viewer = wire::Hello { role: Role::Viewer, ..fixture::hello() };
     let world = || tui_support::World { map: Some(fixture::field_map()), ..conflicts(3) };
     let mut console = Console::start(Fake::new(viewer, world()), SIZE).await;
-    console.press("j M").await;
+    console.press("M").await;
     assert!(console.shows("needs the role triage"), "{}", console.text());
     let mut console = Console::start(Fake::new(fixture::hello(), world()), SIZE).await;
-    console.press("j M j j j j Enter Down Enter Tab m a n y C-d").await;
+    console.press("M j j j j Enter Down Enter Tab m a n y C-d").await;
     assert!(console.shows("the default is a whole number"), "{}", console.text());
     assert!(!console.fake.asked().iter().any(|request| matches!(request, Request::MapChange(_))));
 }

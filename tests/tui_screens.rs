@@ -208,18 +208,18 @@ fn mapped(map: wire::MapView) -> Arc<Fake> {
 async fn field_map_v19() {
     let mut all = String::new();
     for presses in
-        ["j M", "j M j j", "j M j j j", "j M j j j Enter Down", "j M j j j Enter Down Enter", "j M j -", "j M v"]
+        ["M", "M j j", "M j j j", "M j j j Enter Down", "M j j j Enter Down Enter", "M j -", "M v"]
     {
         all += &format!("##### {presses}\n{}", at_all_sizes(|| mapped(fixture::field_map()), presses).await);
     }
-    let sure = [keys("j M j j j Enter Down Enter"), typed("\t\tg"), keys("C-d")].concat();
+    let sure = [keys("M j j j Enter Down Enter"), typed("\t\tg"), keys("C-d")].concat();
     let terminal = play(&mapped(fixture::field_map()), (40, 10), sure).await;
     all += &format!("##### the question at 40x10\n{}", picture(&terminal));
     let mut unknown = fixture::field_map();
     unknown.errors = BTreeMap::from([(Side::Crm, "odoo fields_get: 403 Forbidden".to_owned())]);
     unknown.definitions.remove(&Side::Crm);
     all +=
-        &format!("##### one side does not answer\n{}", picture(&play(&mapped(unknown), (80, 24), keys("j M")).await));
+        &format!("##### one side does not answer\n{}", picture(&play(&mapped(unknown), (80, 24), keys("M")).await));
     insta::assert_snapshot!(all);
 }
 
@@ -247,14 +247,14 @@ async fn a_field_map_of_hostile_names_is_harmless_at_any_size_v19() {
         mapped(map)
     };
     let mut all = String::new();
-    for presses in ["j M", "j M j j", "j M j j j", "j M j j j Enter Down", "j M j e", "j M v"] {
+    for presses in ["M", "M j j", "M j j j", "M j j j Enter Down", "M j e", "M v"] {
         all += &format!("##### {presses}\n{}", at_all_sizes(hostile, presses).await);
     }
     for hidden in ["\x1b", "\u{9b}", "\u{9d}", "\u{202e}", "\u{200b}", "\x07", "\0"] {
         assert!(!all.contains(hidden), "{hidden:?}");
     }
     for size in [(40, 10), (41, 11), (57, 13), (200, 60)] {
-        play(&hostile(), size, keys("j M G k e Esc Esc")).await;
+        play(&hostile(), size, keys("M G k e Esc Esc")).await;
     }
 }
 
