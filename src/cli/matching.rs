@@ -141,7 +141,7 @@ async fn list(context: &mut Context, client: &Client, args: ListArgs) -> Result<
     } else {
         table(context, &page.rows)?;
         if let Some(error) = &page.error {
-            context.out.line(plain(error).to_string())?;
+            context.out.line(&plain(error))?;
         }
         if let Some(token) = &page.more {
             context.out.line(format!("more: --after {}", plain(token)))?;
