@@ -79,7 +79,7 @@ async fn a_lead_that_was_converted_is_listed_as_such_with_its_partner_p05() {
     let partner = json!({"vals_list": [{"name": "Con Vert"}]});
     let partner = server.behind_the_back("res.partner", "create", partner).await[0].as_i64().unwrap();
     let number: i64 = converted.as_str().parse().unwrap();
-    server.behind_the_back("crm.lead", "convert_opportunity", json!({"ids": [number], "partner": partner})).await;
+    server.behind_the_back("crm.lead", "convert_opportunity", json!({"ids": [number], "partner": false})).await;
     server.write_to("crm.lead", &converted, json!({"partner_id": partner})).await;
     let (listed, _) = sweep(&odoo, ModuleId::Leads, None).await;
     let of = |id: &str| listed.iter().find(|record| record.id.as_str() == id);
