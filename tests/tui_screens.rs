@@ -207,9 +207,7 @@ fn mapped(map: wire::MapView) -> Arc<Fake> {
 #[tokio::test]
 async fn field_map_v19() {
     let mut all = String::new();
-    for presses in
-        ["M", "M j j", "M j j j", "M j j j Enter Down", "M j j j Enter Down Enter", "M j -", "M v"]
-    {
+    for presses in ["M", "M j j", "M j j j", "M j j j Enter Down", "M j j j Enter Down Enter", "M j -", "M v"] {
         all += &format!("##### {presses}\n{}", at_all_sizes(|| mapped(fixture::field_map()), presses).await);
     }
     let sure = [keys("M j j j Enter Down Enter"), typed("\t\tg"), keys("C-d")].concat();
@@ -218,8 +216,7 @@ async fn field_map_v19() {
     let mut unknown = fixture::field_map();
     unknown.errors = BTreeMap::from([(Side::Crm, "odoo fields_get: 403 Forbidden".to_owned())]);
     unknown.definitions.remove(&Side::Crm);
-    all +=
-        &format!("##### one side does not answer\n{}", picture(&play(&mapped(unknown), (80, 24), keys("M")).await));
+    all += &format!("##### one side does not answer\n{}", picture(&play(&mapped(unknown), (80, 24), keys("M")).await));
     insta::assert_snapshot!(all);
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::core::Core;
-use super::plan::{self, Cause, link_records, put, supersede};
+use super::plan::{self, Cause, Planned, link_records, put, supersede};
 use crate::model::{
     Actor, AuditEvent, Choice, Decision, FieldKind, FieldPlan, Fingerprint, Item, Kind, LinkState, ModuleDef, PairKey,
     Reason, Reasons, Side, State, Timestamp, Value, Verb, Verdict, item::Assignment,
@@ -415,13 +415,9 @@ impl Step<'_, '_> {
             Ok(item) => item,
             refused @ Err(_) => return Ok(refused),
         };
-        plan::by_key(self.core, self.tx, item.module, &item.pair, Cause::Reopened)?;
+        let planned = plan::by_key(self.core, self.tx, item.module, &item.pair, Cause::Reopened)?;
         let mut after = self.tx.item(item.id)?.unwrap_or(item);
-        let waits = match &after.pair {
-            PairKey::Lone(side, record) => self.tx.is_dirty(after.module, *side, record)?,
-            PairKey::Link(_) => false,
-        };
-        if after.state == State::New && !waits {
+        if after.state == State::New && planned == Planned::Settled {
             supersede(self.tx, after.clone(), self.now, "its records no longer stand")?;
             after.state = State::Superseded;
         }
@@ -512,7 +508,7 @@ fn check_value(field: &crate::model::FieldDef, value: &Value) -> Result<(), Stri
     }
 }
 
-/// Names the engine itself as the actor of an audit row.
-pub(super) fn engine_note(what: AuditEvent, at: Timestamp, actor: Actor) -> Note {
+/// A note in the audit log about the account as a whole.
+pub(super) fn account_note(what: AuditEvent, at: Timestamp, actor: Actor) -> Note {
     Note { at, actor, module: None, item: None, link: None, what }
 }

@@ -301,7 +301,7 @@ impl Engine {
         core.store
             .write(move |tx| {
                 let event = AuditEvent::Operated { what: what.clone() };
-                let note = decide::engine_note(event, at, actor.clone());
+                let note = decide::account_note(event, at, actor.clone());
                 tx.audit(crate::store::Note { module: Some(module), ..note }).map(drop)
             })
             .await?;

@@ -30,7 +30,7 @@ use futures::future::join_all;
 use tokio::sync::Notify;
 
 use super::core::Core;
-use super::decide::engine_note;
+use super::decide::account_note;
 use super::wait::{self, Outcome, Shutdown};
 use crate::merge::people;
 use crate::model::matching::{Entry, MatchRow, MatchState};
@@ -398,9 +398,6 @@ async fn list(
         if refused.is_some() || outcome.is_ok() {
             progress.refused[side as usize] = refused;
         }
-        if outcome.is_ok() {
-            progress.listed_at[side as usize] = Some(asked_at);
-        }
     });
     Ok(outcome.ok())
 }
@@ -413,6 +410,7 @@ async fn record(
     settled: Option<(Side, String)>,
 ) -> Result<(), StoreError> {
     let (shared, mode) = (Arc::clone(core), mode(core, kind));
+    let read: Vec<_> = listed.iter().map(|listed| (listed.side, listed.asked_at)).collect();
     let paired = core
         .store
         .write(move |tx| {
@@ -437,6 +435,12 @@ async fn record(
             store_changes(tx, kind, &before, &after, &Actor::engine(), "listed")
         })
         .await?;
+    // Only what is in the table counts as read: a creation looks there before it is sent.
+    core.matching.change(kind, |progress| {
+        for (side, asked_at) in read {
+            progress.listed_at[side as usize] = Some(asked_at);
+        }
+    });
     if paired {
         core.signals.plan.notify_one();
     }
@@ -471,7 +475,7 @@ fn store_changes(
         named.push(format!("and {} more", changes.len() - NAMED));
     }
     let what = format!("{} {cause}: {}", kind.title(), named.join(", "));
-    tx.audit(engine_note(AuditEvent::Operated { what }, at, actor.clone()))?;
+    tx.audit(account_note(AuditEvent::Operated { what }, at, actor.clone()))?;
     create::wake_waiting(tx)?;
     Ok(changes.iter().any(|(old, row)| row.state.is_paired() && !old.is_some_and(MatchState::is_paired)))
 }

@@ -109,7 +109,7 @@ impl Engine {
                 let epoch = tx.bump_epoch()?;
                 tx.interrupt_runs()?;
                 let what = AuditEvent::Started { version: env!("CARGO_PKG_VERSION").to_owned(), epoch };
-                tx.audit(decide::engine_note(what, at, Actor::engine())).map(|_| ())
+                tx.audit(decide::account_note(what, at, Actor::engine())).map(|_| ())
             })
             .await?;
         loop {
@@ -166,7 +166,7 @@ impl Engine {
             .write(move |tx| {
                 tx.put_meta(key, &stored)?;
                 let event = AuditEvent::Operated { what: what.clone() };
-                tx.audit(decide::engine_note(event, at, actor.clone())).map(|_| ())
+                tx.audit(decide::account_note(event, at, actor.clone())).map(|_| ())
             })
             .await?;
         if !paused {

@@ -84,19 +84,19 @@ fn restored(reads: &impl Reads, module: ModuleId, side: Side, id: &RecordId, lin
     Ok(!own && reads.observation(module, side, id)?.is_some_and(living))
 }
 
-/// Plans a pair by its key, outside the planner's own round. What must wait for a write under way is left
-/// to that round: an item must never be left behind without anybody who comes back to it.
+/// Plans a pair by its key, outside the planner's own round. What must wait is left to that round: an item
+/// must never be left behind without anybody who comes back to it.
 pub(super) fn by_key(
     core: &Core,
     tx: &mut Tx<'_>,
     module: ModuleId,
     key: &PairKey,
     cause: Cause,
-) -> Result<(), StoreError> {
+) -> Result<Planned, StoreError> {
     let (planned, side, id) = match key {
         PairKey::Link(link) => {
             let planned = pair::plan(core, tx, module, *link, cause)?;
-            let Some(link) = tx.link(*link)? else { return Ok(()) };
+            let Some(link) = tx.link(*link)? else { return Ok(planned) };
             (planned, Side::Ivvy, link.ivvy)
         }
         PairKey::Lone(side, id) => (record(core, tx, module, *side, id, cause)?, *side, id.clone()),
@@ -105,7 +105,7 @@ pub(super) fn by_key(
         tx.mark_dirty(module, side, &id)?;
         core.signals.plan.notify_one();
     }
-    Ok(())
+    Ok(planned)
 }
 
 /// What became of one record.
@@ -113,7 +113,8 @@ pub(super) fn by_key(
 pub(super) enum Planned {
     /// Its item, if it needs one, is up to date.
     Settled,
-    /// A write that concerns it is under way; it must be looked at again afterwards.
+    /// It must be looked at again: a write that concerns it is under way, or the other side has not been read
+    /// since it was seen.
     Deferred,
 }
 
@@ -145,33 +146,46 @@ async fn batch(core: &Arc<Core>, module: ModuleId) -> Result<bool, StoreError> {
     if core.store.read(|view| view.dirty(module, 1))?.is_empty() {
         return Ok(false);
     }
+    let mut left = None;
+    loop {
+        let (settled, looked_at) = head_of_line(core, module).await?;
+        if settled > 0 {
+            return Ok(true);
+        }
+        // Those that must wait have gone to the end of the line: once round it, and no further.
+        let all = match left {
+            None => core.store.read(|view| view.dirty(module, usize::MAX))?.len(),
+            Some(left) => left,
+        };
+        let rest = all.saturating_sub(looked_at);
+        if looked_at == 0 || rest == 0 {
+            return Ok(false);
+        }
+        left = Some(rest);
+    }
+}
+
+/// Plans the first of the line. Returns how many are settled, and how many were looked at; the others are at
+/// the end of the line now.
+async fn head_of_line(core: &Arc<Core>, module: ModuleId) -> Result<(usize, usize), StoreError> {
     let shared = Arc::clone(core);
-    let settled = core
+    let done = core
         .store
         .write(move |tx| {
-            let (mut settled, mut looked_at) = (0, 0);
-            // Those that must wait stay in the line, so a batch of nothing else looks further on.
-            while settled == 0 {
-                let batch = tx.dirty(module, looked_at + BATCH)?;
-                let fresh = batch.get(looked_at..).unwrap_or_default();
-                if fresh.is_empty() {
-                    break;
-                }
-                looked_at = batch.len();
-                for (side, id) in fresh {
-                    tx.clear_dirty(module, *side, id)?;
-                    match record(&shared, tx, module, *side, id, Cause::Seen)? {
-                        Planned::Settled => settled += 1,
-                        // Back into the line; the push that is under way will wake us.
-                        Planned::Deferred => tx.mark_dirty(module, *side, id)?,
-                    }
+            let head = tx.dirty(module, BATCH)?;
+            let mut settled = 0;
+            for (side, id) in &head {
+                tx.clear_dirty(module, *side, id)?;
+                match record(&shared, tx, module, *side, id, Cause::Seen)? {
+                    Planned::Settled => settled += 1,
+                    Planned::Deferred => tx.mark_dirty(module, *side, id)?,
                 }
             }
-            Ok(settled)
+            Ok((settled, head.len()))
         })
         .await?;
     core.matching.committed();
-    Ok(settled > 0)
+    Ok(done)
 }
 
 /// Whether this module and every module it refers to have been read whole on both sides.

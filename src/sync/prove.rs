@@ -214,7 +214,7 @@ async fn other(core: &Arc<Core>, intent: &Intent, looks: Vec<Look>) -> Result<()
             item.updated_at = now;
             let cause = "the record moved on; planned again on what it shows".to_owned();
             put(tx, &item, Actor::engine(), now, AuditEvent::Moved { state: State::New, cause })?;
-            plan::by_key(&shared, tx, module, &item.pair, Cause::Reopened)
+            plan::by_key(&shared, tx, module, &item.pair, Cause::Reopened).map(drop)
         })
         .await
 }

@@ -283,7 +283,7 @@ async fn moved(core: &Arc<Core>, id: ItemId, intent: &Intent, looks: Vec<Look>) 
             item.updated_at = now;
             let cause = "a record moved since the plan; nothing was sent".to_owned();
             put(tx, &item, Actor::engine(), now, AuditEvent::Moved { state: State::New, cause })?;
-            plan::by_key(&shared, tx, module, &item.pair, Cause::Seen)
+            plan::by_key(&shared, tx, module, &item.pair, Cause::Seen).map(drop)
         })
         .await
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
-use super::decide::engine_note;
+use super::decide::account_note;
 use super::wait::Shutdown;
 use crate::model::{Actor, AuditEvent, ModuleId, State};
 use crate::store::{Reads as _, StoreError};
@@ -58,7 +58,7 @@ async fn forget(core: &Arc<Core>, module: ModuleId, state: State) -> Result<usiz
             }
             if !ended.is_empty() {
                 let what = format!("forget {} {state} {module} that ended before {until}", ended.len());
-                tx.audit(engine_note(AuditEvent::Operated { what }, now, Actor::engine()))?;
+                tx.audit(account_note(AuditEvent::Operated { what }, now, Actor::engine()))?;
             }
             Ok(ended.len())
         })

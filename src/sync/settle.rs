@@ -64,7 +64,7 @@ pub(super) fn confirm_in(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied:
     if tx.open_item(intent.module, &pair)?.is_some_and(|open| open != item.id) {
         // The pair was made while the write was under way and has its own item: that one goes on.
         plan::supersede(tx, item, now, "the pair was made while the write was under way")?;
-        return plan::by_key(core, tx, intent.module, &pair, Cause::Reopened);
+        return plan::by_key(core, tx, intent.module, &pair, Cause::Reopened).map(drop);
     }
     remember(&mut item, intent, &before);
     item.pair = pair;
@@ -79,7 +79,7 @@ pub(super) fn confirm_in(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied:
         fields: fingerprints(intent),
     };
     put(tx, &item, Actor::engine(), now, what)?;
-    plan::by_key(core, tx, intent.module, &item.pair, Cause::Confirmed)
+    plan::by_key(core, tx, intent.module, &item.pair, Cause::Confirmed).map(drop)
 }
 
 /// Stores what the remote shows, unless a poll has meanwhile shown something newer, or that the record is
@@ -131,7 +131,7 @@ fn plan_again(core: &Core, tx: &mut Tx<'_>, mut item: Item, intent: &Intent, now
     item.updated_at = now;
     let cause = "the record written is paired with another one".to_owned();
     put(tx, &item, Actor::engine(), now, AuditEvent::Moved { state: State::New, cause })?;
-    plan::by_key(core, tx, intent.module, &item.pair, Cause::Seen)
+    plan::by_key(core, tx, intent.module, &item.pair, Cause::Seen).map(drop)
 }
 
 /// Moves the base of every written field (`docs/decisions/0003`).

@@ -2,6 +2,7 @@
 
 use tandem::model::{ModuleId, State, Verb};
 use tandem::sim::fault::{FaultKind, FaultSpec, Faults};
+use tandem::store::Reads as _;
 
 use super::first_sync::{
     everybody_exists_once_on_each_side_and_is_linked, nothing_was_created_twice, two_idle_sweeps_write_nothing,
@@ -87,4 +88,39 @@ async fn revive(world: &World, module: ModuleId) {
         }
         world.idle().await;
     }
+}
+
+/// Records that must wait, here for a system that lists nothing, stand in nobody's way: not even a whole batch
+/// of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_must_wait_holds_up_no_edit_behind_it() {
+    let world = World::in_step(Setup::salesforce(Shape::pairs(2))).await;
+    let CrmHand::Salesforce(salesforce) = world.crm.clone() else { panic!("the simulator") };
+    let listings = FaultSpec::times(FaultKind::ErrorBefore, "ORDER", 1_000_000);
+    salesforce.faults().arm(listings).unwrap();
+    for n in 0..70 {
+        let email = format!("new{n}@crowd.example");
+        let fields = [("first_name", "New"), ("last_name", "Face"), ("email", email.as_str())];
+        world.ivvy.insert(ModuleId::Contacts, &fields);
+    }
+    world.engine.sync_now(Some(ModuleId::Contacts), false);
+    let marked = async || world.engine.store().read(|view| view.dirty(ModuleId::Contacts, 100)).unwrap().len() == 70;
+    world.until("the crowd in line", marked).await;
+    let pair = world.take();
+    world.ivvy.edit(ModuleId::Contacts, &pair.ivvy, &[("phone", "+61 2 5550 7070")]);
+    world.engine.sync_now(Some(ModuleId::Contacts), false);
+    let there = async || match &world.crm {
+        CrmHand::Salesforce(sim) => {
+            let rows = sim.records("Contact").unwrap();
+            rows.iter().any(|row| row["Id"] == pair.crm.as_str() && row["Phone"] == "+61 2 5550 7070")
+        }
+        CrmHand::Odoo(_) => false,
+    };
+    world.until("the edit", there).await;
+    assert_eq!(world.crm.all(ModuleId::Contacts).await.len(), 2, "nobody is created before the CRM has been read");
+    salesforce.faults().clear();
+    world.settle().await;
+    world.release().await;
+    assert_eq!(world.crm.all(ModuleId::Contacts).await.len(), 72);
+    world.end().await;
 }

@@ -20,7 +20,7 @@ use crate::model::{Actor, AuditEvent, ItemError, MatchKind, ModuleId, PairKey, R
 use crate::remote::{Class, Lane, RemoteError, Sent};
 use crate::store::{Reads as _, StoreError, Tx};
 use crate::sync::core::Core;
-use crate::sync::decide::engine_note;
+use crate::sync::decide::account_note;
 use crate::sync::wait::Shutdown;
 
 const KIND: MatchKind = MatchKind::LeadSource;
@@ -76,10 +76,14 @@ pub(in crate::sync) fn need(core: &Core, tx: &mut Tx<'_>, side: Side, id: &Recor
         core.matching.ask(KIND, core.now());
         return Ok(SourceNeed::Without);
     };
+    // First of all: who has switched it off does not wait for what was wanted before (ADR 0012).
+    if !core.settings.create_lead_sources || may_create(core, side).is_err() {
+        return Ok(SourceNeed::Without);
+    }
     if row.wanted && row.state == MatchState::Unmatched {
         return Ok(SourceNeed::Coming);
     }
-    if !is_open(&row) || !core.settings.create_lead_sources || may_create(core, side).is_err() {
+    if !is_open(&row) {
         return Ok(SourceNeed::Without);
     }
     tx.put_match_rows(&[MatchRow { wanted: true, at: core.now(), ..row }])?;
@@ -355,7 +359,7 @@ async fn unprovable(
                 tx.remove_source_intent(intent.side, &intent.folded)?;
                 let by = if answered { "was paired by hand" } else { "is sent again, its outcome unknown" };
                 let what = format!("Lead source {} {by}", intent.of);
-                tx.audit(engine_note(AuditEvent::Operated { what }, at, actor.clone())).map(drop)
+                tx.audit(account_note(AuditEvent::Operated { what }, at, actor.clone())).map(drop)
             })
             .await?;
         return Ok(Ok(()));
@@ -425,7 +429,7 @@ async fn send(core: &Arc<Core>, row: MatchRow, folded: String, actor: Actor, lan
                 tx.put_match_rows(&[MatchRow { wanted: true, error: None, at: noted.at, ..row }])?;
             }
             let what = format!("create lead source {of} of {} in {}", side.title(), side.other().title());
-            tx.audit(engine_note(AuditEvent::Operated { what }, noted.at, noted.actor.clone())).map(drop)
+            tx.audit(account_note(AuditEvent::Operated { what }, noted.at, noted.actor.clone())).map(drop)
         })
         .await?;
     match core.remotes.on(intent.side, lane).create_lead_source(&name).await {
@@ -522,7 +526,7 @@ async fn failed(core: &Arc<Core>, intent: SourceIntent, error: RemoteError) -> C
             let error = Some(error.to_string());
             note_error(tx, intent.side.other(), &intent.of, error, later, now)?;
             let what = format!("Lead source {}: not created in {} ({class})", intent.of, intent.side.title());
-            tx.audit(engine_note(AuditEvent::Operated { what }, now, intent.actor.clone())).map(drop)
+            tx.audit(account_note(AuditEvent::Operated { what }, now, intent.actor.clone())).map(drop)
         })
         .await?;
     core.signals.plan.notify_one();
@@ -536,7 +540,7 @@ async fn give_up(core: &Arc<Core>, side: Side, id: &RecordId, why: String, actor
         .write(move |tx| {
             if note_error(tx, side, &id, Some(why.clone()), false, now)? {
                 let what = format!("Lead source {id} of {}: given up", side.title());
-                tx.audit(engine_note(AuditEvent::Operated { what }, now, actor.clone()))?;
+                tx.audit(account_note(AuditEvent::Operated { what }, now, actor.clone()))?;
             }
             Ok(())
         })

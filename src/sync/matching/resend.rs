@@ -11,7 +11,7 @@ use crate::model::{
 use crate::store::{Reads, StoreError};
 use crate::sync::Engine;
 use crate::sync::core::Core;
-use crate::sync::decide::engine_note;
+use crate::sync::decide::account_note;
 
 /// Records looked at per transaction.
 const CHUNK: usize = 200;
@@ -63,7 +63,7 @@ impl Engine {
         }
         let what = AuditEvent::Operated { what: format!("{marked} records to be sent again with {kind} {side}:{id}") };
         let at = core.now();
-        core.store.write(move |tx| tx.audit(engine_note(what.clone(), at, actor.clone())).map(|_| ())).await?;
+        core.store.write(move |tx| tx.audit(account_note(what.clone(), at, actor.clone())).map(|_| ())).await?;
         core.signals.plan.notify_one();
         Ok(Ok(marked))
     }
