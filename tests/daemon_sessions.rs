@@ -67,6 +67,8 @@ fn matrix() -> Vec<(Request, Role)> {
         (Request::Resume { module: None }, Role::Admin),
         (Request::GuardRelease { module, sample: None, expect: 5, plan: None }, Role::Admin),
         (Request::GuardDiscard { module, expect: 5 }, Role::Admin),
+        (Request::MatchRefresh { kind: None, accept: false }, Role::Triage),
+        (Request::MatchRefresh { kind: None, accept: true }, Role::Admin),
         (Request::Shutdown, Role::Admin),
     ];
     for verb in <Verb as strum::IntoEnumIterator>::iter() {

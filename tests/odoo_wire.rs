@@ -16,7 +16,7 @@ use scripted::{Reply, Scripted, lost, reply};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use tandem::error::ErrorKind;
-use tandem::model::{FieldDef, FieldKind, Fields, Flow, ModuleId, RecordId, Value};
+use tandem::model::{FieldDef, FieldKind, Fields, Flow, MatchKind, ModuleId, RecordId, Value};
 use tandem::remote::odoo::{NameFields, Odoo, Settings};
 use tandem::remote::{Class, PageRequest, Read, Remote, Sent};
 use tandem::seam::SystemClock;
@@ -172,6 +172,70 @@ async fn answers_of_another_shape_are_malformed_not_a_panic() {
         let request = PageRequest { from: Some("2026-11-21T08:00:00Z".parse().unwrap()), ..PageRequest::default() };
         assert_eq!(odoo.list(ModuleId::Contacts, &request).await.unwrap_err().class, Class::Malformed, "{body}");
     }
+}
+
+/// The key that a missing tag of this name is made under, for iVvy's group of this number.
+async fn tag_key(group: u64, name: &str) -> String {
+    let made = json!({"ids": [31], "messages": [], "nextrow": 0});
+    let wire = Arc::new(Scripted::new([reply(200, &json!([])), reply(200, &made), reply(200, &json!(true))]));
+    let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("key"));
+    settings.name_fields = custom();
+    settings.groups = [(group, name.to_owned())].into();
+    let odoo = Odoo::new(settings, wire.clone(), Arc::new(SystemClock)).unwrap();
+    let joined = Fields::from([("groups".to_owned(), Value::Set([name.to_owned()].into()))]);
+    odoo.update(ModuleId::Contacts, &"9".into(), &joined, None).await.unwrap();
+    let sent = wire.finish();
+    assert_eq!(sent[1].path, "/json/2/res.partner.category/load");
+    assert_eq!(sent[1].json()["fields"], json!(["id", "name"]));
+    let row = sent[1].json()["data"][0].clone();
+    assert_eq!(row[1], name);
+    assert_eq!(sent[2].json()["vals"]["category_id"], json!([[4, 31]]));
+    row[0].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn making_a_tag_renames_none_that_another_account_or_group_has_v18() {
+    let news = tag_key(11, "News").await;
+    assert!(news.starts_with("__tandem__.group_"), "{news}");
+    // `load` writes the name onto the record that has the key.
+    assert_ne!(tag_key(11, "Press").await, news, "another account numbers its groups from one, too");
+    assert_ne!(tag_key(11, "news").await, news, "names of tags are exact");
+    assert_eq!(tag_key(12, "News").await, news, "two who make one tag at once make one");
+}
+
+#[tokio::test]
+async fn a_match_table_is_read_whole_or_not_at_all() {
+    let source = |id: i64| json!({"id": id, "name": format!("Source {id}")});
+    let full = |from: i64| (from..from + 500).map(source).collect::<Vec<_>>();
+    let read = async |pages: &[Json]| {
+        let (odoo, wire) = odoo(custom(), pages.iter().map(|page| reply(200, page)));
+        let answer = odoo.entries(MatchKind::LeadSource).await;
+        wire.finish();
+        answer
+    };
+    let whole = read(&[json!(full(1)), json!([source(501)])]).await.unwrap();
+    assert_eq!((whole.len(), whole[500].id.as_str()), (501, "501"));
+
+    let mut nameless = full(1);
+    nameless[499] = json!({"name": "without an id"});
+    for pages in [
+        vec![json!(nameless)],
+        vec![json!([source(1), {"id": 2}, source(3)])],
+        vec![json!([source(1), {"id": 2, "name": false}])],
+        vec![json!(full(1)), json!(full(1))],
+        vec![json!({"records": []})],
+    ] {
+        assert_eq!(read(&pages).await.unwrap_err().class, Class::Malformed, "{}", pages.len());
+    }
+    let endless: Vec<Json> = (0..1_000).map(|page| json!(full(1 + 500 * page))).collect();
+    assert!(read(&endless).await.unwrap_err().message.contains("does not end"));
+}
+
+#[tokio::test]
+async fn a_user_with_a_blank_name_goes_by_the_login() {
+    let users = json!([{"id": 2, "name": " ", "login": "admin", "email": false, "active": true}]);
+    let (odoo, _wire) = odoo(custom(), [reply(200, &users)]);
+    assert_eq!(odoo.entries(MatchKind::Staff).await.unwrap()[0].name, "admin");
 }
 
 #[test]

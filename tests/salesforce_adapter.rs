@@ -357,3 +357,33 @@ fn settings_that_could_not_work_are_refused() {
     refuse(|settings| settings.key_field = "Id = 'x'".to_owned());
     refuse(|settings| settings.custom.values_mut().for_each(|fields| fields[0].0.name = Cow::Borrowed("email")));
 }
+
+#[test]
+fn no_two_fields_share_one_of_salesforces() {
+    let refused = |extra: &[(&str, &str)], custom: Option<&str>| {
+        let mut settings = settings();
+        let extra = extra.iter().map(|(name, field)| ((ModuleId::Contacts, (*name).to_owned()), (*field).to_owned()));
+        settings.extra_fields.extend(extra);
+        if let Some(field) = custom {
+            settings.custom.values_mut().for_each(|fields| fields[1].1 = field.to_owned());
+        }
+        let transport = Arc::new(Scripted::new([]));
+        let error = Salesforce::new(settings, transport, Arc::new(SystemClock)).err()?;
+        assert!(error.hint.is_some_and(|hint| hint.contains("[modules.contacts]")), "{}", error.message);
+        Some(error.message)
+    };
+    assert_eq!(refused(&[("email_opt_out", "Out__c"), ("groups", "Groups__c")], None), None);
+    for (extra, custom, both) in [
+        (&[("email_opt_out", "Same__c"), ("groups", "Same__c")][..], None, "email_opt_out and groups"),
+        (&[("email_opt_out", "Email")], None, "email and email_opt_out"),
+        (&[("email_opt_out", "EMAIL")], None, "email and email_opt_out"),
+        (&[("email_opt_out", "Diet__c")], None, "email_opt_out and custom.diet"),
+        (&[("groups", "Ivvy_Id__c")], None, "groups and"),
+        (&[], Some("Diet__c"), "custom.diet and custom.seats"),
+        (&[], Some("Phone"), "phone and custom.seats"),
+        (&[], Some("LastModifiedDate"), "custom.seats cannot be kept in LastModifiedDate"),
+    ] {
+        let message = refused(extra, custom).unwrap();
+        assert!(message.starts_with("contacts: ") && message.contains(both), "{message}");
+    }
+}

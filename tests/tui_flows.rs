@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::Event;
+use tandem::error::{Error, ErrorKind};
 use tandem::model::{Choice, ItemId, Role, Side, State, Timestamp, Value, Verb};
 use tandem::tui::BackendEvent;
 use tandem::wire::{MatchVerb, Request};
@@ -654,4 +655,65 @@ async fn a_viewer_learns_why_the_map_is_not_shown_and_a_default_of_another_type_
     console.press("M j j j j Enter Down Enter Tab m a n y C-d").await;
     assert!(console.shows("the default is a whole number"), "{}", console.text());
     assert!(!console.fake.asked().iter().any(|request| matches!(request, Request::MapChange(_))));
+}
+
+/// A form answered after somebody else changed the map is stale, though the map was read anew below it.
+#[tokio::test]
+async fn a_form_opened_on_an_older_map_is_stale_v19() {
+    for open in ["j Enter", "j j j Enter Down Enter"] {
+        let world = tui_support::World { map: Some(fixture::field_map()), ..conflicts(3) };
+        let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+        console.press("M").await;
+        console.press(open).await;
+        assert!(console.shows("go on"), "{open}: {}", console.text());
+        console.fake.world.lock().unwrap().map.as_mut().unwrap().version = 4;
+        console.fake.world.lock().unwrap().faster = Some("bob".into());
+        console.event(BackendEvent::Disconnected("a new map".into())).await;
+        console.event(BackendEvent::Reconnected(Box::new(fixture::hello()))).await;
+        console.pass(Duration::from_secs(2)).await;
+        let shown = console.fake.asked().iter().filter(|request| matches!(request, Request::MapShow { .. })).count();
+        assert_eq!(shown, 2, "read anew below the form");
+        console.press("C-d y").await;
+        let sent = console.fake.asked().into_iter().find_map(|request| match request {
+            Request::MapChange(change) => Some(change.expect),
+            _ => None,
+        });
+        assert_eq!(sent, Some(3), "{open}: {}", console.text());
+    }
+}
+
+/// The view is made anew below the cursor, which stays on its field.
+#[tokio::test]
+async fn the_cursor_stays_on_its_field_when_the_map_changes_v19() {
+    let world = tui_support::World { map: Some(fixture::field_map()), ..conflicts(3) };
+    let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+    console.press("M j j j j").await;
+    let under = |console: &Console| console.marked_line().map(|(_, line)| line).unwrap_or_default();
+    assert!(under(&console).contains("Shoe size"), "{}", console.text());
+    console.fake.world.lock().unwrap().map.as_mut().unwrap().mapped.remove(0);
+    console.event(BackendEvent::Disconnected("a new map".into())).await;
+    console.event(BackendEvent::Reconnected(Box::new(fixture::hello()))).await;
+    console.pass(Duration::from_secs(2)).await;
+    assert!(console.shows("11 Birthday") && under(&console).contains("Shoe size"), "{}", console.text());
+}
+
+/// The other system not answering for a moment is no reason to lose the dialog.
+#[tokio::test]
+async fn a_pairing_that_could_not_be_searched_is_asked_again_c12() {
+    let world = tui_support::World {
+        status: tui_support::status(0),
+        matches: tui_support::staff(50),
+        ..tui_support::World::default()
+    };
+    let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+    console.press("5 j j j").await;
+    console.fake.world.lock().unwrap().broken = Some(Error::unavailable("the store is busy"));
+    console.press("Enter").await;
+    assert!(console.shows("Counterpart in CRM") && console.shows("Enter asks again"), "{}", console.text());
+    console.fake.world.lock().unwrap().broken = None;
+    console.press("Enter").await;
+    assert!(console.shows("Person 0001") && !console.shows("Enter asks again"), "{}", console.text());
+    console.fake.world.lock().unwrap().broken = Some(Error::new(ErrorKind::Refused, "there is no such entry"));
+    console.press("x").await;
+    assert!(!console.shows("Counterpart in CRM") && console.shows("there is no such entry"), "{}", console.text());
 }

@@ -1,7 +1,5 @@
 //! `tandem map`: which custom field of iVvy is which field of the CRM, with the same words as the console.
 
-use std::collections::BTreeMap;
-
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -11,7 +9,9 @@ use super::output::{Out, plain};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::mapping::{flow_for, kind_for, short_name};
-use crate::model::{CustomField, CustomKind, FieldDefinition, FieldMap, Finding, Flow, ModuleId, Side, Transform};
+use crate::model::{
+    CustomField, CustomKind, FieldDefinition, FieldMap, Finding, Flow, ModuleId, Side, Transform, Value,
+};
 use crate::wire::{Answer, MapChange, MapVerb, MapView, Request};
 
 /// `map`.
@@ -34,7 +34,8 @@ pub enum MapCommand {
     Show(ShowArgs),
     /// Map a custom field; values that are there already are not touched
     Add(FieldArgs),
-    /// Map a field that is mapped otherwise; values that are there already are not touched
+    /// Map a field that is mapped otherwise: what is not given stays as it is; values that are there already
+    /// are not touched
     Change(FieldArgs),
     /// Take a field out of the map; both sides keep their values
     Remove {
@@ -50,7 +51,7 @@ pub enum MapCommand {
         #[arg(long, value_name = "V")]
         version: Option<u32>,
     },
-    /// Every version of a module's map, newest first
+    /// The newest versions of a module's map, newest first; without their fields where those are too many
     History {
         /// Which module
         #[arg(value_name = "MODULE", value_parser = one_of::<ModuleId>())]
@@ -89,25 +90,27 @@ pub struct FieldArgs {
     /// The CRM's name of the field
     #[arg(long, value_name = "FIELD")]
     pub crm: String,
-    /// Short name; made of iVvy's label when absent
+    /// Short name; when absent: made of iVvy's label (`change`: of the field that is mapped)
     #[arg(long)]
     pub name: Option<String>,
-    /// What people read; iVvy's label when absent
+    /// What people read; when absent: iVvy's label (`change`: as it is)
     #[arg(long)]
     pub title: Option<String>,
-    /// Type; the one both sides can hold when absent
+    /// Type; when absent: the one both sides can hold (`change`: as it is)
     #[arg(long, value_parser = one_of::<CustomKind>())]
     pub kind: Option<CustomKind>,
-    /// Direction; both ways when absent, as far as both sides can be written
+    /// Direction; when absent: both ways, as far as both sides can be written (`change`: as it is)
     #[arg(long, value_parser = one_of::<Flow>())]
     pub flow: Option<Flow>,
-    /// What becomes of text on its way
+    /// What becomes of text on its way; when absent: nothing (`change`: as it is, a table of options too)
     #[arg(long, value_name = "HOW", value_parser = ["none", "trim", "upper", "lower"], conflicts_with = "values")]
     pub transform: Option<String>,
-    /// An option of iVvy and the CRM's for it; may be repeated. Options without one are held, not guessed
+    /// An option of iVvy and the CRM's for it; may be repeated, and all of them are the table. Options without
+    /// one are held, not guessed
     #[arg(long = "value", value_name = "IVVY=CRM", value_parser = pair)]
     pub values: Vec<(String, String)>,
-    /// What a new record gets where there is no value, in iVvy's words; several options are parted by `;`
+    /// What a new record gets where there is no value, in iVvy's words; several options are parted by `;`. When
+    /// absent: nothing (`change`: as it is; `--default ''` takes it away)
     #[arg(long, value_name = "VALUE")]
     pub default: Option<String>,
     /// Why, for the audit log
@@ -131,8 +134,8 @@ pub(super) async fn run(context: &mut Context, args: MapArgs) -> Result<u8> {
     let client = context.client().await?;
     match args.command.unwrap_or(MapCommand::Show(args.show)) {
         MapCommand::Show(args) => show(context, &client, args.modules).await,
-        MapCommand::Add(args) => map(context, &client, args, MapVerb::Add).await,
-        MapCommand::Change(args) => map(context, &client, args, MapVerb::Change).await,
+        MapCommand::Add(args) => map(context, &client, args, false).await,
+        MapCommand::Change(args) => map(context, &client, args, true).await,
         MapCommand::Remove { module, name, reason, version } => {
             let expect = match version {
                 Some(version) => version,
@@ -157,44 +160,85 @@ async fn view_of(client: &Client, module: ModuleId) -> Result<MapView> {
 }
 
 /// Puts the field together from what was said and what the two sides say, and maps it.
-async fn map(
-    context: &mut Context,
-    client: &Client,
-    args: FieldArgs,
-    verb: impl FnOnce(CustomField) -> MapVerb,
-) -> Result<u8> {
+async fn map(context: &mut Context, client: &Client, args: FieldArgs, changes: bool) -> Result<u8> {
     let module = args.module;
     let view = view_of(client, module).await?;
+    let flow = client.hello().modules.iter().find(|def| def.id == module).map_or(Flow::Both, |def| def.flow);
+    let field = if changes { changed(&args, &view, flow)? } else { added(&args, &view, flow)? };
+    let expect = args.version.unwrap_or(view.version);
+    let verb = if changes { MapVerb::Change(field) } else { MapVerb::Add(field) };
+    change(context, client, MapChange { module, expect, verb, dry_run: args.dry_run, reason: args.reason }).await
+}
+
+/// A field that is not mapped yet: what is not given is what the two sides suggest.
+fn added(args: &FieldArgs, view: &MapView, module: Flow) -> Result<CustomField> {
     let find = |side: Side, name: &str| {
         view.definitions.get(&side).and_then(|all| all.iter().find(|found| found.name == name))
     };
     let (ivvy, crm) = (find(Side::Ivvy, &args.ivvy.to_string()), find(Side::Crm, &args.crm));
-    let module_flow = client.hello().modules.iter().find(|def| def.id == module).map_or(Flow::Both, |def| def.flow);
-    let mapped = view.mapped.iter().map(|line| &line.field).find(|field| field.ivvy == args.ivvy);
     let both = ivvy.zip(crm);
     let kind = args.kind.or(both.and_then(|(ivvy, crm)| kind_for(ivvy, crm)));
     // Without a type the daemon could not say what is wrong; any will do for it to say so.
     let kind = kind.unwrap_or(CustomKind::Text);
-    let flow = args.flow.or(both.and_then(|(ivvy, crm)| flow_for(module_flow, ivvy, crm))).unwrap_or(Flow::Both);
+    let flow = args.flow.or(both.and_then(|(ivvy, crm)| flow_for(module, ivvy, crm))).unwrap_or(Flow::Both);
     let label = ivvy.map(|found| found.title.clone());
-    let name = args.name.or_else(|| mapped.map(|field| field.name.clone()));
-    let name = name.unwrap_or_else(|| short_name(module, label.as_deref().unwrap_or_default(), args.ivvy));
-    let default = args.default.map(|text| kind.parse(&text));
-    let default = default.transpose().map_err(|takes| {
-        Error::config(format!("the default of a field of the type {kind} is {takes}")).hint("correct --default")
-    })?;
-    let transform = match (args.values.is_empty(), args.transform.as_deref()) {
-        (false, _) => Transform::Values(args.values.into_iter().collect::<BTreeMap<_, _>>()),
-        (true, Some("trim")) => Transform::Trim,
-        (true, Some("upper")) => Transform::Upper,
-        (true, Some("lower")) => Transform::Lower,
-        (true, _) => Transform::None,
+    let short = || short_name(args.module, label.as_deref().unwrap_or_default(), args.ivvy);
+    Ok(CustomField {
+        name: args.name.clone().unwrap_or_else(short),
+        kind,
+        ivvy: args.ivvy,
+        crm: args.crm.clone(),
+        flow,
+        transform: transform_of(args).unwrap_or_default(),
+        default: args.default.as_deref().map(|text| default_of(kind, text)).transpose()?,
+        title: args.title.clone().or(label),
+    })
+}
+
+/// A field that is mapped, known by its short name or by iVvy's number: what is not given stays as it is. One
+/// that is not mapped is the daemon's to refuse.
+fn changed(args: &FieldArgs, view: &MapView, module: Flow) -> Result<CustomField> {
+    let mut mapped = view.mapped.iter().map(|line| &line.field);
+    let now = mapped.find(|field| match &args.name {
+        Some(name) => field.name == *name,
+        None => field.ivvy == args.ivvy,
+    });
+    let Some(now) = now else { return added(args, view, module) };
+    let kind = args.kind.unwrap_or(now.kind);
+    let default = match args.default.as_deref().map(str::trim) {
+        None => now.default.clone(),
+        Some("") => None,
+        Some(text) => Some(default_of(kind, text)?),
     };
-    let title = args.title.or(label);
-    let field = CustomField { name, title, kind, ivvy: args.ivvy, crm: args.crm, flow, transform, default };
-    let expect = args.version.unwrap_or(view.version);
-    let change_ = MapChange { module, expect, verb: verb(field), dry_run: args.dry_run, reason: args.reason };
-    change(context, client, change_).await
+    Ok(CustomField {
+        name: now.name.clone(),
+        title: args.title.clone().or_else(|| now.title.clone()),
+        kind,
+        ivvy: args.ivvy,
+        crm: args.crm.clone(),
+        flow: args.flow.unwrap_or(now.flow),
+        transform: transform_of(args).unwrap_or_else(|| now.transform.clone()),
+        default,
+    })
+}
+
+fn default_of(kind: CustomKind, text: &str) -> Result<Value> {
+    kind.parse(text).map_err(|takes| {
+        Error::config(format!("the default of a field of the type {kind} is {takes}")).hint("correct --default")
+    })
+}
+
+/// What was said of the value's way, if anything.
+fn transform_of(args: &FieldArgs) -> Option<Transform> {
+    if !args.values.is_empty() {
+        return Some(Transform::Values(args.values.iter().cloned().collect()));
+    }
+    Some(match args.transform.as_deref()? {
+        "trim" => Transform::Trim,
+        "upper" => Transform::Upper,
+        "lower" => Transform::Lower,
+        _ => Transform::None,
+    })
 }
 
 async fn change(context: &mut Context, client: &Client, change: MapChange) -> Result<u8> {
@@ -382,5 +426,46 @@ mod tests {
     fn a_pair_of_options_is_parted_at_the_first_equals_sign() {
         assert_eq!(pair("g = Guest=VIP"), Ok(("g".to_owned(), "Guest=VIP".to_owned())));
         assert!(pair("guest").is_err());
+    }
+
+    #[test]
+    fn a_change_leaves_what_it_is_not_told_v19() {
+        let mut view = crate::tui::fixture::field_map();
+        let diet = CustomField {
+            title: Some("Meals".to_owned()),
+            kind: CustomKind::Choice,
+            flow: Flow::ToCrm,
+            transform: Transform::Values([("g".to_owned(), "Guest".to_owned())].into()),
+            default: Some(Value::text("g")),
+            ..view.mapped[1].field.clone()
+        };
+        view.mapped[1].field = diet.clone();
+        let args = FieldArgs {
+            module: ModuleId::Contacts,
+            ivvy: 12,
+            crm: "x_diet".to_owned(),
+            name: None,
+            title: None,
+            kind: None,
+            flow: None,
+            transform: None,
+            values: Vec::new(),
+            default: None,
+            reason: None,
+            version: None,
+            dry_run: false,
+        };
+        let with = |args: &FieldArgs| changed(args, &view, Flow::Both).unwrap();
+        assert_eq!(with(&args), diet);
+        assert_eq!(
+            with(&FieldArgs { flow: Some(Flow::Both), ..args.clone() }),
+            CustomField { flow: Flow::Both, ..diet.clone() }
+        );
+        let bare = FieldArgs { transform: Some("none".to_owned()), default: Some(" ".to_owned()), ..args.clone() };
+        assert_eq!(with(&bare), CustomField { transform: Transform::None, default: None, ..diet.clone() });
+        // Known by its name, it may be another field of iVvy's from now on.
+        let moved = FieldArgs { name: Some("diet".to_owned()), ivvy: 13, ..args.clone() };
+        assert_eq!(with(&moved), CustomField { ivvy: 13, ..diet });
+        assert_eq!(added(&args, &view, Flow::Both).unwrap().transform, Transform::None);
     }
 }

@@ -49,7 +49,7 @@ pub enum MatchCommand {
         /// Which table; both when absent
         #[arg(value_name = "KIND", value_parser = one_of::<MatchKind>())]
         kind: Option<MatchKind>,
-        /// Take what is listed even if it is much less than before
+        /// Take what is listed even if it is much less than before (admin)
         #[arg(long)]
         accept: bool,
     },

@@ -11,7 +11,7 @@ use super::output::{Out, Paint, plain};
 use crate::client::Client;
 use crate::error::{ErrorKind, Result};
 use crate::model::{ModuleId, Side};
-use crate::wire::{Answer, CheckRow, GuardPlan, ModuleStatus, Rate, RemoteStatus, Request, Status};
+use crate::wire::{Answer, CheckRow, GuardPlan, MatchStatus, ModuleStatus, Rate, RemoteStatus, Request, Status};
 
 /// Module states that ask for a person.
 pub(super) const TROUBLE: [&str; 3] = ["tripped", "failing", "stopped"];
@@ -110,13 +110,8 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
             }
         }
     }
-    for side in &status.matches {
-        let counts: Vec<String> = side.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-        let text = match &side.off {
-            Some(off) => plain(off),
-            None => format!("{} in {}: {}", side.kind.title(), side.side.title(), counts.join(", ")),
-        };
-        out.line(text)?;
+    for line in matches_text(&status.matches) {
+        out.line(line)?;
     }
     out.line("")?;
     let rows: Vec<[String; 7]> = status
@@ -145,6 +140,21 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A line per side of a match table; one for both when it is off.
+fn matches_text(sides: &[MatchStatus]) -> Vec<String> {
+    let told =
+        |at: usize| sides[..at].iter().any(|before| before.kind == sides[at].kind && before.off == sides[at].off);
+    let line = |(at, side): (usize, &MatchStatus)| match &side.off {
+        Some(_) if told(at) => None,
+        Some(off) => Some(plain(off)),
+        None => {
+            let counts: Vec<String> = side.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+            Some(format!("{} in {}: {}", side.kind.title(), side.side.title(), counts.join(", ")))
+        }
+    };
+    sides.iter().enumerate().filter_map(line).collect()
 }
 
 /// `240`, or `60 of 240` after the remote complained.
@@ -326,4 +336,30 @@ pub(super) async fn doctor(context: &mut Context, hooks: &dyn Hooks, rebuild: bo
         out.line(if rebuilt { "rebuilt" } else { "run `tandem doctor --rebuild` to write what is derivable anew" })?;
     }
     Ok(u8::from(!findings.is_empty() && !rebuilt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{MatchKind, MatchState};
+
+    #[test]
+    fn a_match_table_that_is_off_is_told_once() {
+        let side = |kind, side, off: Option<&str>| MatchStatus {
+            kind,
+            side,
+            counts: [(MatchState::Unmatched, 2)].into(),
+            off: off.map(str::to_owned),
+        };
+        let sides = [
+            side(MatchKind::Staff, Side::Ivvy, Some("staff are not listed")),
+            side(MatchKind::Staff, Side::Crm, Some("staff are not listed")),
+            side(MatchKind::LeadSource, Side::Ivvy, None),
+            side(MatchKind::LeadSource, Side::Crm, None),
+        ];
+        let lines = matches_text(&sides);
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert_eq!(lines[0], "staff are not listed");
+        assert!(lines[1].starts_with("Lead sources in iVvy: 2 "), "{lines:?}");
+    }
 }

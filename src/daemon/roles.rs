@@ -23,7 +23,7 @@ pub fn least_role(request: &Request) -> Role {
         | Request::Watch => Role::Viewer,
         // These cost calls to the remotes or a walk through the whole store.
         Request::MatchDecide { .. }
-        | Request::MatchRefresh { .. }
+        | Request::MatchRefresh { accept: false, .. }
         | Request::MapShow { .. }
         | Request::Sync { .. }
         | Request::Check
@@ -36,6 +36,8 @@ pub fn least_role(request: &Request) -> Role {
         | Request::Resume { .. }
         | Request::GuardRelease { .. }
         | Request::GuardDiscard { .. }
+        // It lets through what a guard holds back.
+        | Request::MatchRefresh { accept: true, .. }
         | Request::MapChange(_)
         | Request::MapResync { .. }
         | Request::Doctor { rebuild: true }

@@ -1,5 +1,6 @@
 //! Two systems that keep overwriting each other (`engine.md` 5.6): after three changes of direction
-//! within a day, the next write of a field waits for a person.
+//! within a day, the next write of a field waits for a person. So does one after three that the remote did
+//! not keep: it alters whatever it is given, and would be written to for ever.
 //!
 //! Counts the engine's own writes only. It does not look at values: what a remote makes of them is
 //! the comparison's business.
@@ -13,11 +14,12 @@ const WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 /// The change of direction that is one too many.
 const LIMIT: usize = 3;
 
-/// Remembers that the engine wrote `field` on `side` by its own rules.
-pub fn note(base: &mut Base, field: &str, side: Side, now: Timestamp) {
+/// Remembers that the engine wrote `field` on `side` by its own rules, and whether the value `held`: was still
+/// there when it was read back.
+pub fn note(base: &mut Base, field: &str, side: Side, now: Timestamp, held: bool) {
     let turns = base.turns.entry(field.to_owned()).or_default();
     turns.retain(|(_, at)| now.since(*at) < WINDOW);
-    if turns.last().is_none_or(|(last, _)| *last != side) {
+    if !held || turns.last().is_none_or(|(last, _)| *last != side) {
         turns.push((side, now));
     }
     let superfluous = turns.len().saturating_sub(LIMIT);
@@ -41,8 +43,10 @@ pub fn flapping<'a>(base: &'a Base, plan: &'a Plan, now: Timestamp) -> impl Iter
         let turns = base.turns.get(&row.field)?;
         let recent = turns.iter().filter(|(_, at)| now.since(*at) < WINDOW).count();
         let turns_again = turns.last().is_some_and(|(last, _)| *last != side);
+        // Only writes that were not kept are noted one after the other on one side.
+        let in_vain = turns.iter().all(|(one, _)| *one == side);
         // The first entry is where it began; every further one is a change of direction.
-        (turns_again && recent >= LIMIT).then_some(row.field.as_str())
+        ((turns_again || in_vain) && recent >= LIMIT).then_some(row.field.as_str())
     })
 }
 
@@ -70,7 +74,7 @@ mod tests {
     fn base(writes: &[(Side, i64)]) -> Base {
         let mut base = Base::default();
         for (side, hour) in writes {
-            note(&mut base, "phone", *side, hours(*hour));
+            note(&mut base, "phone", *side, hours(*hour), true);
         }
         base
     }
@@ -99,6 +103,18 @@ mod tests {
         assert!(!flaps(&busy, Verdict::ToIvvy, 6));
         let old = base(&[(Side::Crm, 1), (Side::Ivvy, 2), (Side::Crm, 3)]);
         assert!(!flaps(&old, Verdict::ToIvvy, 26));
+    }
+
+    #[test]
+    fn a_value_that_is_never_kept_is_not_written_for_ever_i11() {
+        let mut base = Base::default();
+        for hour in 1..4 {
+            assert!(!flaps(&base, Verdict::ToCrm, hour));
+            note(&mut base, "phone", Side::Crm, hours(hour), false);
+        }
+        assert!(flaps(&base, Verdict::ToCrm, 4));
+        assert!(flaps(&base, Verdict::ToIvvy, 4));
+        assert!(!flaps(&base, Verdict::ToCrm, 28), "the day after it may be tried again");
     }
 
     #[test]

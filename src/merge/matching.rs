@@ -26,6 +26,8 @@ pub fn identity(module: ModuleId, fields: &Fields) -> Option<String> {
             with_email(fold(&format!("{} {}", text("first_name"), text("last_name"))))
         }
         ModuleId::Companies => Some(fold(text("name"))).filter(|name| !name.is_empty()),
+        // Of a guest who is named without a contact: that of the contact they must be (V-67).
+        ModuleId::Attendees if fields.get("contact").is_none_or(Value::is_empty) => with_email(fold(text("name"))),
         ModuleId::Events
         | ModuleId::Attendees
         | ModuleId::Registrations

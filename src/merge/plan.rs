@@ -33,7 +33,7 @@ pub fn of_pair(
         };
         if field.enforced {
             found = settle_drift(found, agreed, x, field.kind, Drift::Revert);
-        } else if def.flow == Flow::ToCrm || field.flow == Flow::ToCrm && drifted {
+        } else if def.flow == Flow::ToCrm && !agreed.disputed || field.flow == Flow::ToCrm && drifted {
             found = settle_drift(found, agreed, x, field.kind, def.drift);
         }
         let mut row = FieldPlan {

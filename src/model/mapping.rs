@@ -38,6 +38,9 @@ pub struct CustomField {
     pub default: Option<Value>,
 }
 
+/// Characters a name or a title may have.
+const MOST_NAME: usize = 120;
+
 fn both_ways() -> Flow {
     Flow::Both
 }
@@ -72,6 +75,12 @@ impl CustomField {
     /// What is wrong with the field by itself: a sentence, and what to do.
     pub fn fault(&self, module: ModuleId) -> Option<Fault> {
         let name = &self.name;
+        for (what, text) in [("name", Some(name)), ("title", self.title.as_ref())] {
+            let long = text.map_or(0, |text| text.chars().count());
+            if long > MOST_NAME {
+                return Some((format!("the {what} has {long} characters"), "at most 120 characters"));
+            }
+        }
         let well_formed = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
             && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
         if !well_formed {
@@ -460,6 +469,17 @@ mod tests {
         assert!(of(CustomKind::Int, Transform::None, Some("x".into())).is_some());
         assert!(of(CustomKind::Text, Transform::None, Some(" ".into())).is_some());
         assert!(of(CustomKind::Date, Transform::None, Some("tomorrow".into())).is_some());
+    }
+
+    #[test]
+    fn names_and_titles_are_bounded_v19() {
+        let module = ModuleId::Contacts;
+        let long = |count: usize| "ä".repeat(count);
+        let titled = |title: String| CustomField { title: Some(title), ..field() }.fault(module);
+        assert_eq!(titled(long(120)), None, "characters, not bytes");
+        assert!(titled(long(121)).is_some_and(|(wrong, _)| wrong.contains("title has 121")));
+        let named = CustomField { name: "n".repeat(121), ..field() }.fault(module);
+        assert!(named.is_some_and(|(wrong, hint)| wrong.contains("name has 121") && hint.contains("120")));
     }
 
     #[test]

@@ -166,6 +166,14 @@ impl Reason {
         self as u8
     }
 
+    /// The state of the items with this reason: drift asks nobody anything, so it is skipped, not held.
+    pub fn state(self) -> State {
+        match self {
+            Self::Drift => State::Skipped,
+            _ => State::Held,
+        }
+    }
+
     /// One sentence for a person.
     pub fn explain(self) -> &'static str {
         match self {

@@ -7,8 +7,8 @@ use super::guard;
 use super::plan::{self, Cause, Counterpart, Counterparts, put, view_of_link};
 use crate::merge::plan as merge_plan;
 use crate::model::{
-    Actor, AuditEvent, Fields, Intent, Item, ItemError, ItemId, Kind, ModuleDef, ModuleId, Operation, PairKey, Reason,
-    Reasons, RecordId, Side, State, Value,
+    Actor, AuditEvent, FieldKind, Fields, Intent, Item, ItemError, ItemId, Kind, ModuleDef, ModuleId, Operation,
+    PairKey, Reason, Reasons, RecordId, Side, State, Value,
 };
 use crate::remote::Lane;
 use crate::store::{Reads as _, StoreError, Tx};
@@ -176,6 +176,7 @@ fn claim_create(
         return still_ready(tx, &item);
     }
     let source = core.view(item.module, side, &seen.record);
+    let source = plan::guest::named(tx, item.module, side, source, None)?;
     let (ivvy, crm) = if side == Side::Ivvy { (Some(&source), None) } else { (None, Some(&source)) };
     let counterparts = Counterparts::of(tx, def, ivvy, crm)?;
     let moved = item.plan.fields.iter().any(|row| row.on(side) != source.fields.get(&row.field));
@@ -196,8 +197,11 @@ fn claim_create(
         Side::Ivvy => core.key(item.module, record),
         Side::Crm => record.0.clone(),
     };
-    let source_values: Fields =
-        fields.keys().map(|name| (name.clone(), source.fields.get(name).cloned().unwrap_or(Value::Null))).collect();
+    // Owner and source, too, where nothing is sent: what the system gives instead is agreed on against them.
+    let matched = def.fields.iter().filter(|field| matches!(field.kind, FieldKind::Match(_)));
+    let held = fields.keys().cloned().chain(matched.map(|field| field.name.clone().into_owned()));
+    let value = |name: &str| source.fields.get(name).cloned().unwrap_or(Value::Null);
+    let source_values: Fields = held.map(|name| (name.clone(), value(&name))).collect();
     let operation = Operation::Create { key, fields, source: record.clone() };
     start(core, tx, item, target, operation, source_values, Some(record.clone()))
 }

@@ -5,7 +5,7 @@
 //! What differed before is carried over only when a person asks for a resync, and then it is a plan that
 //! the bulk guard holds, to be looked at before it is released.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use super::plan::{Counterparts, LinkedView, view_of_link};
 use super::{decide, guard};
 use crate::merge::compare::equal_across;
 use crate::model::{
-    Actor, AuditEvent, Base, BaseField, FieldMap, LinkId, LinkState, ModuleDef, ModuleId, PairKey, RecordId, Side,
-    State, Timestamp,
+    Actor, AuditEvent, Base, BaseField, FieldMap, FieldPlan, Link, LinkId, LinkState, ModuleDef, ModuleId, PairKey,
+    RecordId, Side, State, Timestamp, Verdict, Why,
 };
 use crate::store::{Reads, StoreError, Tx};
 
@@ -91,16 +91,25 @@ pub(super) async fn take_up(core: &Arc<Core>, module: ModuleId) -> Result<(), St
 /// Fields that a version maps as they were not mapped before.
 #[derive(Clone, Debug)]
 struct Fresh {
-    /// Their names in the catalogue; the value says whether the field was mapped before, otherwise.
+    /// Their names in the catalogue; the value says whether the two places were mapped onto each other before,
+    /// otherwise. What was agreed on with another field of the CRM says nothing about this one.
     fields: BTreeMap<String, bool>,
 }
 
 impl Fresh {
     fn of(map: &FieldMap, before: Option<&FieldMap>, done: u32) -> Self {
-        let known: BTreeSet<String> =
-            before.into_iter().flat_map(|map| &map.fields).map(|mapped| mapped.field.field()).collect();
-        let fresh = map.fields.iter().filter(|mapped| mapped.since > done).map(|mapped| mapped.field.field());
-        Self { fields: fresh.map(|name| (name.clone(), known.contains(&name))).collect() }
+        let known: BTreeMap<String, &str> = before
+            .into_iter()
+            .flat_map(|map| &map.fields)
+            .map(|mapped| (mapped.field.field(), mapped.field.crm.as_str()))
+            .collect();
+        let fresh = map.fields.iter().filter(|mapped| mapped.since > done).map(|mapped| &mapped.field);
+        let fields = fresh.map(|field| {
+            let name = field.field();
+            let same_places = known.get(&name) == Some(&field.crm.as_str());
+            (name, same_places)
+        });
+        Self { fields: fields.collect() }
     }
 }
 
@@ -133,18 +142,23 @@ async fn forget_values(core: &Arc<Core>, def: &ModuleDef, side: Side, fresh: &Fr
     }
 }
 
-/// Marks the fields on every linked pair as to be agreed as they stand. A field that was mapped before and
-/// has something waiting in the queue keeps its agreement: what waits is planned anew, not dropped.
+/// Marks the fields on every pair, at rest or not, as to be agreed as they stand. A field whose places were
+/// mapped onto each other before and that itself waits in the queue keeps its agreement: what waits is planned
+/// anew, not dropped.
 async fn mark_pairs(core: &Arc<Core>, module: ModuleId, fresh: &Fresh) -> Result<(), StoreError> {
     if fresh.fields.is_empty() {
         return Ok(());
     }
     let fresh = fresh.clone();
-    each_link(core, module, move |tx, link| {
-        let waits = tx.open_item(module, &PairKey::Link(link))?.is_some();
+    each_link(core, module, Link::stands, move |tx, link| {
+        let open = match tx.open_item(module, &PairKey::Link(link))? {
+            Some(open) => tx.item(open)?,
+            None => None,
+        };
+        let waits = |name: &str| open.as_ref().and_then(|item| item.plan.field(name)).is_some_and(in_question);
         let mut base = tx.base(link)?;
-        for (name, was_mapped) in &fresh.fields {
-            if !(*was_mapped && waits) {
+        for (name, same_places) in &fresh.fields {
+            if !(*same_places && waits(name)) {
                 base.fields.insert(name.clone(), BaseField { adopts: true, ..BaseField::default() });
             }
         }
@@ -154,10 +168,17 @@ async fn mark_pairs(core: &Arc<Core>, module: ModuleId, fresh: &Fresh) -> Result
     .map(drop)
 }
 
-/// Does something with every link in force, in chunks; returns the sum.
+/// Whether the row is more than context to what its item is about. One that has not been read under the map
+/// before this one may be.
+fn in_question(row: &FieldPlan) -> bool {
+    row.verdict != Verdict::Same || row.why == Why::Absent
+}
+
+/// Does something with every link that is `among` those meant, in chunks; returns the sum.
 async fn each_link(
     core: &Arc<Core>,
     module: ModuleId,
+    among: fn(&Link) -> bool,
     each: impl Fn(&mut Tx<'_>, LinkId) -> Result<u64, StoreError> + Send + Sync + Clone + 'static,
 ) -> Result<u64, StoreError> {
     let (mut after, mut sum) = (None, 0);
@@ -165,8 +186,7 @@ async fn each_link(
         let page = core.store.read(|view| view.links(module, after, CHUNK))?;
         let Some(last) = page.last() else { return Ok(sum) };
         after = Some(last.id);
-        let links: Vec<LinkId> =
-            page.iter().filter(|link| link.state == LinkState::Linked).map(|link| link.id).collect();
+        let links: Vec<LinkId> = page.iter().filter(|link| among(link)).map(|link| link.id).collect();
         let each = each.clone();
         sum += core
             .store
@@ -263,7 +283,7 @@ impl Engine {
                 let page = view.links(module, after, CHUNK)?;
                 let Some(last) = page.last() else { return Ok(found) };
                 after = Some(last.id);
-                for link in page.iter().filter(|link| link.state == LinkState::Linked) {
+                for link in page.iter().filter(|link| in_step(link)) {
                     match differs(&core, view, module, link.id, field)? {
                         Some(true) => found.differ += 1,
                         Some(false) => {}
@@ -284,7 +304,7 @@ impl Engine {
         let title = core.def(module).and_then(|def| def.field(field)).map(|def| def.title.to_string());
         guard::hold_resync(&core, module, title.unwrap_or_default()).await?;
         let (shared, name) = (Arc::clone(&core), field.to_owned());
-        let marked = each_link(&core, module, move |tx, link| {
+        let marked = each_link(&core, module, in_step, move |tx, link| {
             if differs(&shared, tx, module, link, &name)? == Some(false) {
                 return Ok(0);
             }
@@ -308,6 +328,11 @@ impl Engine {
         core.signals.plan.notify_one();
         Ok(marked)
     }
+}
+
+/// Whether values are carried between the two: a resync leaves pairs at rest alone.
+fn in_step(link: &Link) -> bool {
+    link.state == LinkState::Linked
 }
 
 /// Whether the two sides of a pair hold different values of a field; `None` before both have been read.

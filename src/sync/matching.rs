@@ -227,6 +227,15 @@ impl Matching {
         due
     }
 
+    /// A listing was given up: what a person asked for is still to be done, after a renewal by the next engine.
+    fn cut(&self, kind: MatchKind, lane: Lane, accept: bool) {
+        self.change(kind, |progress| {
+            progress.running = false;
+            progress.requested |= lane == Lane::Operator;
+            progress.accept |= accept;
+        });
+    }
+
     /// Something refers to an entry that no listing has shown yet.
     fn ask(&self, kind: MatchKind, now: Timestamp) {
         self.change(kind, |progress| {
@@ -240,19 +249,26 @@ impl Matching {
 }
 
 /// Lists on schedule and on demand, and creates what is wanted, until shutdown. Ends at once when no
-/// module that is on carries anything that can be matched here.
+/// module that is on carries anything that could ever be matched here.
 pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), StoreError> {
-    let kinds: Vec<MatchKind> = MatchKind::ALL.into_iter().filter(|kind| is_on(core, *kind)).collect();
+    // Also where nothing is matched: what waited before that was switched off waits for nothing now.
+    create::recover(core).await?;
+    // A list that was refused before the engine was renewed is asked for again all the same.
+    let listed = |kind: &MatchKind| users(core, *kind).next().is_some() && !is_hopeless(core, *kind);
+    let kinds: Vec<MatchKind> = MatchKind::ALL.into_iter().filter(listed).collect();
     if kinds.is_empty() {
         return Ok(());
     }
-    create::recover(core).await?;
     loop {
         for kind in &kinds {
             if let Some(lane) = core.matching.take_due(*kind, core.now()) {
+                let accept = core.matching.of(*kind).accept;
                 tokio::select! {
                     biased;
-                    () = shutdown.cancelled() => return Ok(()),
+                    () = shutdown.cancelled() => {
+                        core.matching.cut(*kind, lane, accept);
+                        return Ok(());
+                    }
                     refreshed = refresh(core, *kind, lane) => refreshed?,
                 }
             }
@@ -380,7 +396,7 @@ async fn list(
             match shrunk && !trust {
                 true => Err(format!(
                     "{} lists only {} of {known} known {}: nothing was changed; if that is right, accept it with \
-                     `tandem match refresh --accept`",
+                     `tandem match refresh {kind} --accept`",
                     side.title(),
                     entries.len(),
                     kind.title().to_lowercase(),
@@ -392,6 +408,7 @@ async fn list(
     if outcome.is_err() {
         tracing::warn!(%kind, %side, "listing failed");
     }
+    let before = mode(core, kind);
     core.matching.change(kind, |progress| {
         progress.errors[side as usize] = outcome.as_ref().err().cloned();
         // Another failure says nothing about whether the list may be asked for.
@@ -399,6 +416,11 @@ async fn list(
             progress.refused[side as usize] = refused;
         }
     });
+    if mode(core, kind) != before {
+        // What waits for a source to be created may wait for what nobody does any more.
+        core.store.write(create::wake_waiting).await?;
+        core.signals.plan.notify_one();
+    }
     Ok(outcome.ok())
 }
 

@@ -107,7 +107,6 @@ impl Engine {
             .store
             .write(move |tx| {
                 let epoch = tx.bump_epoch()?;
-                tx.interrupt_runs()?;
                 let what = AuditEvent::Started { version: env!("CARGO_PKG_VERSION").to_owned(), epoch };
                 tx.audit(decide::account_note(what, at, Actor::engine())).map(|_| ())
             })
@@ -299,8 +298,10 @@ impl Engine {
     }
 }
 
-/// Runs one core until `shutdown`.
+/// Runs one core until `shutdown`. Only one runs at a time, so whatever sweep is still said to be running was
+/// cut off with the core before, or with the process.
 async fn run_with(core: &Arc<Core>, shutdown: &CancellationToken) -> Result<(), StoreError> {
+    core.store.write(|tx| tx.interrupt_runs().map(drop)).await?;
     prove::recover(core).await?;
     for module in core.modules().collect::<Vec<_>>() {
         mapping::take_up(core, module).await?;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::plan::guest;
 use crate::merge::matching;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
 use crate::model::record::Source;
@@ -73,7 +74,11 @@ pub(super) fn observe(
     let seen = weigh(known.as_ref(), record, source, asked_at);
     match seen {
         Seen::Changed => {
-            tx.put_observation(&observation(core, module, side, record.clone(), source))?;
+            let now = observation(core, module, side, record.clone(), source);
+            tx.put_observation(&now)?;
+            for identity in [known.and_then(|known| known.identity), now.identity].into_iter().flatten() {
+                guest::wake(tx, module, side, &identity)?;
+            }
             if wanted(core, tx, module, side, record)? {
                 tx.mark_dirty(module, side, &record.id)?;
             }

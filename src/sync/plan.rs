@@ -4,6 +4,7 @@
 //! `merge`, and writes items. It never calls a remote.
 
 mod converted;
+pub(super) mod guest;
 mod item;
 mod lone;
 mod merged;
@@ -358,7 +359,13 @@ fn comes_by_itself(context: &Context<'_>, tx: &Tx<'_>, parent: &PairKey, own: &P
 }
 
 fn judge_parent(tx: &mut Tx<'_>, parent: ModuleId, side: Side, id: RecordId) -> Result<Parent, StoreError> {
-    let living = tx.observation(parent, side, &id)?.filter(|known| !known.absent && !known.record.archived);
+    if tx.link_of(parent, side, &id)?.is_some() {
+        // Its pair was closed: it has a place in both systems and no counterpart any more.
+        return Ok(Parent::Unmatched(parent, PairKey::Lone(side, id)));
+    }
+    let living =
+        |known: &crate::model::Observation| !known.absent && !known.record.archived && !known.record.anonymised;
+    let living = tx.observation(parent, side, &id)?.filter(living);
     let (known, key) = (living.is_some(), PairKey::Lone(side, id.clone()));
     let refused = match tx.last_item(parent, &key)? {
         Some(item) => tx.item(item)?.is_some_and(|item| item.state == State::Skipped),

@@ -165,7 +165,13 @@ async fn once(core: &Arc<Core>, module: ModuleId, side: Side, shutdown: &wait::S
     core.set_polling(module, side, |polling| polling.progress = Some((0, None)));
     let swept = tokio::select! {
         biased;
-        () = shutdown.cancelled() => return Duration::ZERO,
+        () = shutdown.cancelled() => {
+            // It was not for this core alone: the next one, with other field maps, makes the sweep.
+            if let Some(full) = asked {
+                core.request_sweep(module, side, full);
+            }
+            return Duration::ZERO;
+        }
         swept = as_far_as_allowed(core, module, side, Order { lane, full, asked: asked.is_some() }) => swept,
     };
     match swept {

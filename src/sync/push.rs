@@ -11,13 +11,13 @@ use futures::stream::FuturesUnordered;
 use super::claim::{self, Claimed, Step};
 use super::core::Core;
 use super::look::{self, Look};
-use super::plan::{self, Cause, put};
+use super::plan::{self, Cause, guest, put};
 use super::settle::{self, Applied};
 use super::wait::Shutdown;
 use crate::merge::canonical::same;
 use crate::model::{
-    Actor, AuditEvent, Fields, Intent, Item, ItemError, ItemId, ModuleDef, ModuleId, Operation, Reason, Reasons,
-    Record, RecordId, Side, State, Timestamp, Value,
+    Actor, AuditEvent, Fields, Intent, Item, ItemError, ItemId, ModuleDef, ModuleId, Operation, PairKey, Reason,
+    Reasons, Record, RecordId, Side, State, Timestamp, Value,
 };
 use crate::remote::lane::Places;
 use crate::remote::{Class, Lane, Read, RemoteError, Sent};
@@ -221,7 +221,15 @@ fn shows_plan(core: &Core, item: &Item, side: Side, record: &Record) -> bool {
     let Some(def) = core.def(item.module) else {
         return false;
     };
+    let link = match item.pair {
+        PairKey::Link(link) => Some(link),
+        PairKey::Lone(..) => None,
+    };
     let view = core.view(item.module, side, record);
+    // A store that cannot be read says so where the outcome is recorded; nothing is sent meanwhile.
+    let Ok(view) = core.store.read(|reads| guest::named(reads, item.module, side, view, link)) else {
+        return false;
+    };
     item.plan.fields.iter().all(|row| match row.on(side) {
         Some(then) => equal(def, &row.field, then, view.fields.get(&row.field)),
         None => true,

@@ -50,12 +50,15 @@ pub(super) fn confirm_in(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied:
     let before = tx.base(link)?;
     let mut moved = agree(core, tx, def, before.clone(), intent, applied, now)?;
     reopen_questions(&mut moved, &item, intent);
-    for field in intent.operation.written().keys() {
+    let shown = core.view(intent.module, intent.side, &applied.record);
+    for (field, sent) in intent.operation.written() {
         // A person's word begins the count again; what the remotes make of it afterwards is counted.
         if intent.decided && !item.pushed.iter().any(|pushed| pushed.field == *field) {
             flap::forget(&mut moved, field);
         } else {
-            flap::note(&mut moved, field, intent.side, now);
+            let there = shown.fields.get(field).unwrap_or(sent);
+            let held = def.field(field).is_none_or(|def| same(def.kind, sent, there));
+            flap::note(&mut moved, field, intent.side, now, held);
         }
     }
     tx.put_base(link, &moved)?;
@@ -164,25 +167,25 @@ fn agree(
         let entry = base.fields.entry(name.clone()).or_default();
         (entry.disputed, entry.adopts) = (false, false);
         entry.set(side.other(), Some(other.clone()));
-        if !same(field.kind, sent, now_there) {
+        // An owner that policy chose for the new record is its own, and a default stands where the source has
+        // nothing: neither goes back, whatever the system made of it.
+        let is_new = matches!(intent.operation, Operation::Create { .. });
+        let chosen = is_new && (other.is_empty() || matches!(field.kind, FieldKind::Match(_)));
+        if !chosen && !same(field.kind, sent, now_there) {
             // Somebody changed it again right after us, or the remote altered it: that is a change. A group that
             // did not arrive is no group that was left, or it would be left on the other side, too.
             entry.set(side, field.membership.is_none().then(|| sent.clone()));
             continue;
         }
         let (x, y) = if side == Side::Ivvy { (now_there, &other) } else { (&other, now_there) };
-        // An owner that policy chose for the new record is its own, and a default stands where the source has
-        // nothing: neither goes back.
-        let is_new = matches!(intent.operation, Operation::Create { .. });
-        let chosen = is_new && (other.is_empty() || matches!(field.kind, FieldKind::Match(_)));
         let agreed = chosen || equal_across(field, x, y, &counterparts).unwrap_or(false);
         entry.set(side, agreed.then(|| now_there.clone()));
     }
-    if let Operation::Create { fields, source, .. } = &intent.operation {
-        // Nor does what a system gives a new record of itself: an owner, a default source (C-14, C-24).
-        let known = tx.observation(intent.module, side.other(), source)?;
+    if let Operation::Create { fields, .. } = &intent.operation {
+        // Nor does what a system gives a new record of itself: an owner, a default source (C-14, C-24). What
+        // the source held is what the record was made from: an edit since is a change.
         for field in def.fields.iter().filter(|field| matches!(field.kind, FieldKind::Match(_))) {
-            let theirs = known.as_ref().and_then(|known| known.record.fields.get(field.name.as_ref()));
+            let theirs = intent.source_values.get(field.name.as_ref());
             if let (Some(ours), Some(theirs), false) =
                 (shown.fields.get(field.name.as_ref()), theirs, fields.contains_key(field.name.as_ref()))
             {

@@ -32,18 +32,49 @@ pub enum Row<'a> {
     Crm(&'a FieldDefinition),
 }
 
+impl Row<'_> {
+    /// The field of one side, by its name there.
+    fn name_on(&self, side: Side) -> Option<String> {
+        match (self, side) {
+            (Self::Mapped(line), side) => Some(name_on(line, side)),
+            (Self::Ivvy(definition, _), Side::Ivvy) | (Self::Crm(definition), Side::Crm) => {
+                Some(definition.name.clone())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What somebody who is asked about a field was looking at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether the field was mapped already.
+    pub change: bool,
+    /// The map's version.
+    pub version: u32,
+}
+
 impl Mapping {
     /// A view that has asked nothing yet.
     pub fn new(module: ModuleId, flow: Flow) -> Self {
         Self { module, flow, view: None, cursor: 0 }
     }
 
-    /// Takes an answer.
+    /// Takes an answer. The cursor stays on its field, wherever that is listed now.
     pub fn receive(&mut self, view: MapView) {
-        if view.module == self.module {
-            self.view = Some(view);
-            self.step(0);
+        if view.module != self.module {
+            return;
         }
+        let under = self.current().map(|row| Side::BOTH.map(|side| row.name_on(side)));
+        self.view = Some(view);
+        let rows = self.rows();
+        let listed = |(side, name): (Side, Option<String>)| {
+            let name = name?;
+            rows.iter().position(|row| row.name_on(side).as_ref() == Some(&name))
+        };
+        let found = under.and_then(|names| Side::BOTH.into_iter().zip(names).find_map(listed));
+        self.cursor = found.unwrap_or(self.cursor);
+        self.step(0);
     }
 
     /// Every line: what is mapped, then iVvy's other fields, then the CRM's.
@@ -147,6 +178,8 @@ pub struct Choosing {
     pub title: String,
     /// What is searched for.
     pub input: Input,
+    /// The map's version when it was asked.
+    pub version: u32,
     offers: Vec<Offer>,
     /// The offer under the cursor, among those found.
     pub selected: Option<usize>,
@@ -165,9 +198,9 @@ pub enum Chose {
 
 impl Choosing {
     /// Of a field among these offers.
-    pub fn new(side: Side, definition: &FieldDefinition, offers: Vec<Offer>) -> Self {
+    pub fn new(side: Side, definition: &FieldDefinition, offers: Vec<Offer>, version: u32) -> Self {
         let (name, title) = (definition.name.clone(), definition.title.clone());
-        Self { side, name, title, input: Input::new("", false), offers, selected: None }
+        Self { side, name, title, input: Input::new("", false), version, offers, selected: None }
     }
 
     /// Offers whose label or name contains what was typed.

@@ -9,7 +9,7 @@ pub mod app;
 pub mod backend;
 mod dialog;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod keys;
 mod log;
 mod mapping;

@@ -488,16 +488,15 @@ impl Queue {
     /// Next or previous state filter: all open states, then each state.
     pub fn cycle_state(&mut self, states: &[State], by: isize) {
         self.filter.state = cycle(self.filter.state, states, by);
-        if self.filter.state != Some(State::Held) {
-            self.filter.reason = None;
-        }
+        let (state, reason) = (self.filter.state, self.filter.reason);
+        self.filter.reason = reason.filter(|reason| state == Some(reason.state()));
     }
 
-    /// Next reason filter. A reason implies held items.
+    /// Next reason filter. A reason implies the state its items are in.
     pub fn cycle_reason(&mut self, reasons: &[Reason]) {
         self.filter.reason = cycle(self.filter.reason, reasons, 1);
-        if self.filter.reason.is_some() {
-            self.filter.state = Some(State::Held);
+        if let Some(reason) = self.filter.reason {
+            self.filter.state = Some(reason.state());
         }
     }
 }

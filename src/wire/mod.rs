@@ -23,7 +23,7 @@ use crate::model::{
 };
 
 /// Version of this protocol. Client and daemon must have the same one.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Longest line accepted from either end, in bytes.
 pub const MAX_FRAME: usize = 1024 * 1024;

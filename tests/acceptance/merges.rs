@@ -214,3 +214,27 @@ async fn a_deletion_is_seen_with_the_next_sweep_and_approve_closes_the_pair_for_
     assert_eq!(link_state(&world, &pair), LinkState::Tombstone);
     rests(world).await;
 }
+
+/// Who belongs to a company whose pair was closed waits for nobody: a person is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parent_whose_pair_was_closed_is_asked_about_and_not_waited_for() {
+    let world = world().await;
+    let firm = world.pairs(ModuleId::Companies).into_iter().next().unwrap();
+    world.crm.delete(ModuleId::Companies, &firm.crm);
+    world.settle().await;
+    let item = world.held(&firm, Reason::Delete);
+    world.decide(&item, Verb::Approve, |_| {}).await.unwrap();
+    let fields = [
+        ("first_name", "Nadia"),
+        ("last_name", "Newcomer"),
+        ("email", "nadia@newcomer.example"),
+        ("company", firm.ivvy.as_str()),
+    ];
+    let nadia = world.ivvy.insert(CONTACTS, &fields);
+    world.settle().await;
+    let key = PairKey::Lone(Side::Ivvy, nadia.as_str().into());
+    let item = world.open(CONTACTS, &key).expect("an item");
+    assert_eq!(item.state, State::Held, "{item:?}");
+    assert!(item.reasons.contains(Reason::UnmatchedRef), "{item:?}");
+    world.end().await;
+}

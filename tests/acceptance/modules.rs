@@ -141,6 +141,58 @@ async fn scenario_20_an_event_and_everybody_in_it_v50_to_v67() {
 }
 
 /// One opportunity through every status of a registration (V-40 to V-47).
+/// Guests whom iVvy names without saying which contact they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guests_without_a_contact_are_who_has_their_name_and_address_v60_v67() {
+    let world = World::in_step(Setup::salesforce(Shape::pairs(3)).also(&EVENTS)).await;
+    let people = people(&world, 3);
+    let who = |at: usize| {
+        let row = world.ivvy.read(ModuleId::Contacts, &people[at].0.to_string());
+        json!({"firstName": row["first_name"], "lastName": row["last_name"], "email": row["email"]})
+    };
+    let gala = world.enter("event", json!({"title": "Gala", "currentStatus": 3}));
+    let seat = |mut guest: Json| {
+        let registration = json!({"eventId": gala, "mainContactId": people[0].0, "currentStatus": 2});
+        guest["eventId"] = json!(gala);
+        guest["registrationId"] = json!(world.enter("registration", registration));
+        guest["hasAttended"] = json!(true);
+        world.enter("attendee", guest)
+    };
+    // One is invited by contact and comes by name; one comes by name only; one is nobody yet, one is two people.
+    world.enter("invitation", json!({"eventId": gala, "contactId": people[0].0, "response": "Y"}));
+    seat(who(0));
+    seat(who(1));
+    let stranger = json!({"firstName": "Nora", "lastName": "New", "email": "nora@new.example"});
+    seat(stranger.clone());
+    let twins = json!({"firstName": "Tom", "lastName": "Twin", "email": "tom@twin.example"});
+    for _ in 0..2 {
+        world.enter("contact", twins.clone());
+    }
+    seat(twins);
+    world.drain().await;
+    let members = || -> BTreeMap<String, String> {
+        let rows = world.org("CampaignMember").into_iter();
+        rows.map(|row| (row["ContactId"].as_str().unwrap().to_owned(), row["Status"].as_str().unwrap().to_owned()))
+            .collect()
+    };
+    let attended = |crm: &str| members().get(crm).map(String::as_str) == Some("Attended");
+    assert!(attended(&people[0].1) && attended(&people[1].1), "{:?}", members());
+    assert_eq!(members().len(), 2);
+    assert_eq!(world.items(ModuleId::Attendees, State::Held).len(), 2, "who nobody is sure of is asked about");
+
+    // The stranger becomes a contact, and is a member without anybody's help; whoever came stays who they were.
+    let nora = world.enter("contact", stranger).to_string();
+    world.drain().await;
+    let pair = world.pair_of(ModuleId::Contacts, Side::Ivvy, &nora).unwrap();
+    assert!(attended(&pair.crm), "{:?}", members());
+    assert_eq!(world.items(ModuleId::Attendees, State::Held).len(), 1);
+    world.enter("contact", who(1));
+    world.drain().await;
+    assert!(attended(&people[1].1) && members().len() == 3, "{:?}", members());
+    two_idle_sweeps_write_nothing(&world).await;
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scenario_21_a_registration_is_one_opportunity_through_every_status_v40_to_v47() {
     let world = World::in_step(Setup::salesforce(Shape::pairs(4)).also(&EVENTS)).await;

@@ -12,7 +12,7 @@ use super::Context;
 use super::output::{Out, plain};
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::model::{ItemId, Reason, State, Verb};
+use crate::model::{ItemId, Reason, Verb};
 use crate::wire::{Anchor, Answer, Decide, Filter, PageQuery, PreviewQuery, Request, Row};
 
 /// Runs a queue command.
@@ -105,8 +105,8 @@ fn order(command: QueueCommand, now: crate::model::Timestamp) -> Result<Order> {
 
 async fn list(context: &mut Context, client: &Client, args: ListArgs) -> Result<u8> {
     let ListArgs { module, state, reason, filter, after, limit } = args;
-    // Drift asks nobody anything, so it is among the closed items.
-    let state = state.or((reason == Some(Reason::Drift)).then_some(State::Skipped));
+    // Without a state the open ones are listed, and some reasons are not among those.
+    let state = state.or(reason.map(Reason::state).filter(|state| !state.is_open()));
     let filter = Filter { module, state, reason, text: filter };
     let anchor = after.map_or(Anchor::Start, Anchor::After);
     let answer = client.call(Request::Page(PageQuery { filter, anchor, limit })).await?;

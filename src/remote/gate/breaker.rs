@@ -2,10 +2,10 @@
 //!
 //! It is one for a whole remote, so it must not open because of one thing that the remote cannot do just now:
 //! a module that fails never holds up another (V-01). As long as everything that fails was on one errand and
-//! another errand was well when last tried, it is the errand that is ill, and whoever runs it waits longer by
+//! another errand was well a short while ago, it is the errand that is ill, and whoever runs it waits longer by
 //! themselves.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use strum::Display;
@@ -67,12 +67,14 @@ pub(super) struct Breaker {
     in_a_row: usize,
     /// The last outcomes: on which errand, and whether it failed.
     recent: VecDeque<(String, bool)>,
-    /// Errands whose last outcome was none.
-    well: BTreeSet<String>,
+    /// Errands that did not fail when last tried, and when that was.
+    well: BTreeMap<String, Duration>,
 }
 
 /// Errands remembered as well. An API has a few dozen; addresses that a remote makes up are no more than a hint.
 const MOST_ERRANDS: usize = 256;
+/// For how long an errand that was well says that the remote is.
+const WELL_FOR: Duration = Duration::from_secs(600);
 
 impl Breaker {
     pub(super) fn new(settings: BreakerSettings) -> Self {
@@ -84,7 +86,7 @@ impl Breaker {
             rest: settings.first_rest,
             in_a_row: 0,
             recent: VecDeque::new(),
-            well: BTreeSet::new(),
+            well: BTreeMap::new(),
         }
     }
 
@@ -146,8 +148,8 @@ impl Breaker {
                 self.become_state(BreakerState::Open);
             }
             (BreakerState::Closed, Some(healthy)) => {
-                self.note(errand, healthy);
-                if self.has_failed_enough() {
+                self.note(errand, healthy, now);
+                if self.has_failed_enough(now) {
                     self.open(now, jitter);
                 }
             }
@@ -155,37 +157,39 @@ impl Breaker {
         }
     }
 
-    fn note(&mut self, errand: &str, healthy: bool) {
+    fn note(&mut self, errand: &str, healthy: bool, now: Duration) {
         self.in_a_row = if healthy { 0 } else { self.in_a_row.saturating_add(1) };
         self.recent.push_back((errand.to_owned(), !healthy));
         let kept = self.settings.window.max(self.settings.consecutive as usize);
         while self.recent.len() > kept {
             self.recent.pop_front();
         }
-        if !healthy {
+        if healthy {
+            self.well.insert(errand.to_owned(), now);
+        } else {
             self.well.remove(errand);
-        } else if !self.well.contains(errand) {
-            if self.well.len() >= MOST_ERRANDS {
-                self.well.clear();
-            }
-            self.well.insert(errand.to_owned());
+        }
+        if self.well.len() > MOST_ERRANDS {
+            let oldest = self.well.iter().min_by_key(|(_, at)| **at).map(|(errand, _)| errand.clone());
+            oldest.and_then(|errand| self.well.remove(&errand));
         }
     }
 
-    fn has_failed_enough(&self) -> bool {
+    fn has_failed_enough(&self, now: Duration) -> bool {
         let row = self.in_a_row >= self.settings.consecutive as usize;
         let window = self.recent.iter().rev().take(self.settings.window);
         let failures = window.filter(|(_, failed)| *failed).count();
         let half = self.recent.len() >= self.settings.window && failures >= self.settings.failures_in_window;
-        row && !self.is_one_errand(self.in_a_row) || half && !self.is_one_errand(self.settings.window)
+        row && !self.is_one_errand(self.in_a_row, now) || half && !self.is_one_errand(self.settings.window, now)
     }
 
-    /// Whether all that failed among the last `outcomes` was on one errand, while another one is well.
-    fn is_one_errand(&self, outcomes: usize) -> bool {
+    /// Whether all that failed among the last `outcomes` was on one errand, while another one is known to be well.
+    fn is_one_errand(&self, outcomes: usize, now: Duration) -> bool {
         let recent = self.recent.iter().rev().take(outcomes);
         let mut failed = recent.filter(|(_, failed)| *failed).map(|(errand, _)| errand);
         let Some(first) = failed.next() else { return false };
-        failed.all(|errand| errand == first) && self.well.iter().any(|errand| errand != first)
+        let is_well = |(errand, at): (&String, &Duration)| errand != first && now.saturating_sub(*at) <= WELL_FOR;
+        failed.all(|errand| errand == first) && self.well.iter().any(is_well)
     }
 
     fn open(&mut self, now: Duration, jitter: Duration) {
@@ -235,6 +239,28 @@ mod tests {
         // As soon as a second one fails it is the remote.
         on(&mut breaker, "contacts", false, secs(0));
         assert_eq!(breaker.state(), BreakerState::Open);
+    }
+
+    #[test]
+    fn what_was_well_ten_minutes_ago_says_nothing_any_more() {
+        let mut breaker = Breaker::new(BreakerSettings::default());
+        on(&mut breaker, "contacts", true, secs(0));
+        for minute in 1..=10 {
+            on(&mut breaker, "emails", false, secs(60 * minute));
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        on(&mut breaker, "emails", false, secs(601));
+        assert_eq!(breaker.state(), BreakerState::Open, "nothing else has been tried since: it may be the remote");
+    }
+
+    #[test]
+    fn of_too_many_errands_the_one_longest_ago_is_forgotten() {
+        let mut breaker = Breaker::new(BreakerSettings::default());
+        for errand in 0..1_000 {
+            on(&mut breaker, &errand.to_string(), true, secs(errand));
+        }
+        assert_eq!(breaker.well.len(), MOST_ERRANDS);
+        assert!(breaker.well.contains_key("999") && !breaker.well.contains_key("743"));
     }
 
     #[test]

@@ -77,15 +77,20 @@ async fn union(ivvy: &Ivvy, event: &Event) -> Result<(Vec<Record>, Option<Timest
     let id = number_or_text(event.id.as_str());
     let (invited, read_at) = ivvy.all_rows(&Query::new(INVITED).param("eventId", id.clone()).keyed_by(guest)).await?;
     let (seats, _) = ivvy.all_rows(&Query::new(ATTENDING).param("eventId", id)).await?;
+    // Whoever one list names with a contact and the other without is one person.
+    let known: BTreeMap<[String; 3], RecordId> =
+        invited.iter().chain(&seats).filter_map(|row| Some((triple(row)?, contact(row)?))).collect();
+    let who =
+        |row: &Json| triple(row).filter(|_| contact(row).is_none()).and_then(|triple| known.get(&triple).cloned());
     let mut people = BTreeMap::<RecordId, Person>::new();
     for row in &invited {
-        if let Some(who) = guest(row) {
+        if let Some(who) = who(row).or_else(|| guest(row)) {
             people.entry(who).or_default().invite(row);
         }
     }
     for row in &seats {
         // A seat that nobody has been named for is nobody.
-        if let Some(who) = guest(row) {
+        if let Some(who) = who(row).or_else(|| guest(row)) {
             people.entry(who).or_default().seat(row);
         }
     }
@@ -96,16 +101,22 @@ async fn union(ivvy: &Ivvy, event: &Event) -> Result<(Vec<Record>, Option<Timest
 /// Who a row is about, within its event: the contact, or a hash of first name, last name and e-mail.
 /// Nothing if it names nobody.
 fn guest(row: &Json) -> Option<RecordId> {
-    if let Some(contact) = row.get("contactId").and_then(loose::as_id) {
+    if let Some(contact) = contact(row) {
         return Some(contact);
     }
-    let triple = ["firstName", "lastName", "email"].map(|property| fields::text(row, property).to_lowercase());
-    if triple.iter().all(String::is_empty) {
-        return None;
-    }
     // Part of ids that a CRM keeps: it must never change.
-    let digest = Sha1::digest(triple.join("\u{1f}").as_bytes());
+    let digest = Sha1::digest(triple(row)?.join("\u{1f}").as_bytes());
     Some(RecordId(format!("x{}", data_encoding::HEXLOWER.encode(digest.get(..8).unwrap_or_default()))))
+}
+
+fn contact(row: &Json) -> Option<RecordId> {
+    row.get("contactId").and_then(loose::as_id)
+}
+
+/// First name, last name and e-mail, if any is told.
+fn triple(row: &Json) -> Option<[String; 3]> {
+    let triple = ["firstName", "lastName", "email"].map(|property| fields::text(row, property).to_lowercase());
+    triple.iter().any(|text| !text.is_empty()).then_some(triple)
 }
 
 /// Everything told of one person at one event.
@@ -147,7 +158,7 @@ impl Person {
 
     /// The invitation comes first and shows the contact as it is now; a ticket only as it was.
     fn described(&mut self, row: &Json) {
-        self.contact = self.contact.take().or_else(|| row.get("contactId").and_then(loose::as_id));
+        self.contact = self.contact.take().or_else(|| contact(row));
         if self.name.is_empty() {
             self.name = fields::person(row);
         }

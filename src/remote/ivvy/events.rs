@@ -61,8 +61,10 @@ fn record(row: &Json) -> Option<Record> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Event {
     pub id: RecordId,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub title: String,
+    /// Absent in what comes out of a stored position, which would carry every title from page to page; see
+    /// [`Event::titled`].
+    #[serde(default, skip_serializing)]
+    pub title: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,10 +75,19 @@ impl Event {
     fn of(row: &Json) -> Option<Self> {
         Some(Self {
             id: fields::id(row)?,
-            title: fields::text(row, "title").into_owned(),
+            title: Some(fields::text(row, "title").into_owned()),
             start: fields::stamp(row, "startDateTime"),
             end: fields::stamp(row, "endDateTime"),
         })
+    }
+
+    /// The event with its title, which is read again if it came out of a stored position; nothing if there is
+    /// no such event any more.
+    pub(super) async fn titled(&self, ivvy: &Ivvy) -> Result<Option<Self>, RemoteError> {
+        match self.title {
+            None => one(ivvy, &self.id).await,
+            Some(_) => Ok(Some(self.clone())),
+        }
     }
 
     /// The event's id as the value of a reference.

@@ -73,7 +73,12 @@ impl Walk {
 /// The failure of a list within an event: an event that is gone by now has shifted the walk.
 pub(super) fn vanished(action: &Action, error: RemoteError) -> RemoteError {
     match error.class {
-        Class::Missing => shifted("an event vanished while its turn came").of(action),
+        Class::Missing => gone(action),
         _ => error,
     }
+}
+
+/// The event whose turn it is is not there any more.
+pub(super) fn gone(action: &Action) -> RemoteError {
+    shifted("an event vanished while its turn came").of(action)
 }

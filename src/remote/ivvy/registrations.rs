@@ -4,6 +4,7 @@
 //! single read first asks where this adapter last saw it, and failing that walks the events, the latest
 //! first. The walk reads whole lists and remembers what it saw, so that the next read finds its place.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::events::{self, Event};
 use super::fields::{self, Column, put};
 use super::listing::{self, Query};
 use super::module::Module;
-use super::per_event::{Walk, vanished};
+use super::per_event::{Walk, gone, vanished};
 use super::rules::Rules;
 use super::{Answered, Ivvy, loose, number_or_text, own_id, the_record};
 use crate::model::{Fields, ModuleId, Record, RecordId, Value};
@@ -90,8 +91,13 @@ async fn list(ivvy: &Ivvy, request: &PageRequest) -> Result<Page, RemoteError> {
         // The property is documented, the form of a comparison is not.
         .inferred();
     let page = ivvy.rows(&query, inner).await.map_err(|error| vanished(&LIST, error))?;
-    let mut records = listing::records(&LIST, &page.rows, |row| record(row, event, &ivvy.rules))?;
-    remember(ivvy, event, &records);
+    // A row tells the title of its event; where one does not, the name must not depend on the page it is on.
+    let event = match page.rows.iter().all(|row| !told_title(row).is_empty()) {
+        true => event.clone(),
+        false => event.titled(ivvy).await?.ok_or_else(|| gone(&LIST))?,
+    };
+    let mut records = listing::records(&LIST, &page.rows, |row| record(row, &event, &ivvy.rules))?;
+    remember(ivvy, &event, &records);
     records.retain(|record| listing::within(request, record.modified));
     let server_time = walk.listed_at.or(page.server_time);
     Ok(Page { records, next: walk.next(&LIST, page.next)?, total: None, server_time })
@@ -161,10 +167,15 @@ fn record(row: &Json, event: &Event, rules: &Rules) -> Option<Record> {
     Some(Record { id, fields, modified: fields::stamp(row, "modifiedDate"), ..Record::default() })
 }
 
+/// What the row says its event is called; empty if it does not.
+fn told_title(row: &Json) -> Cow<'_, str> {
+    fields::text(row, "eventName")
+}
+
 /// Event and person as one line, of whichever is told.
 fn name(row: &Json, event: &Event) -> Option<Value> {
-    let told = fields::text(row, "eventName");
-    let title = if told.is_empty() { event.title.trim() } else { told.as_ref() };
+    let told = told_title(row);
+    let title = if told.is_empty() { event.title.as_deref().unwrap_or_default().trim() } else { told.as_ref() };
     let person = fields::person(row);
     let pieces: Vec<&str> = [title, person.as_str()].into_iter().filter(|piece| !piece.is_empty()).collect();
     (!pieces.is_empty()).then(|| Value::Text(pieces.join(" – ")))

@@ -1,7 +1,8 @@
 //! Subscription groups are tags of a partner (`res.partner.category`), found by name (V-18).
 //!
 //! Only tags with a configured name are read, given and taken; every other tag of a partner stays as it is.
-//! A tag that is missing is made under a key of ours, so that two writes at once make one.
+//! A tag that is missing is made under a key made from its name, so that two writes at once make one and
+//! nobody's tag is ever renamed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,18 +55,21 @@ impl Odoo {
             return Err(refused(action, GROUPS, "not one of the groups that are kept in step"));
         }
         let mut tags = self.tags(None).await?;
-        for (group, name) in &self.groups {
+        for name in self.groups.values() {
             if wanted.contains(name) && !tags.values().any(|tag| tag == name) {
-                tags.insert(self.make_tag(*group, name).await?, name.clone());
+                tags.insert(self.make_tag(name).await?, name.clone());
             }
         }
         Ok(Cell::Commands(commands(&tags, &wanted)))
     }
 
-    /// Makes the tag of a group. Nothing of the partner is written yet when this fails.
-    async fn make_tag(&self, group: u64, name: &str) -> Result<i64, RemoteError> {
+    /// Makes the tag of this name. Nothing of the partner is written yet when this fails.
+    ///
+    /// `load` writes the name onto a record that has the key already. One made from the name as it is compared
+    /// here, exactly, is never that of another group or another account; a key with iVvy's number would be.
+    async fn make_tag(&self, name: &str) -> Result<i64, RemoteError> {
         let action = format!("{MODEL}.load");
-        let row = json!([[keys::external_id(&format!("group-{group}")), name]]);
+        let row = json!([[keys::external_id(&keys::of_name("group", name)), name]]);
         let call = arguments([("fields", json!(["id", "name"])), ("data", row)]);
         let answer = self.wire.call(MODEL, "load", call, Effect::Writes).await;
         // Whatever became of the tag, the partner is as it was.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
+use sha1::{Digest as _, Sha1};
 
 use super::place::Place;
 use super::wire::{arguments, malformed};
@@ -18,6 +19,14 @@ const KEY_SPACE: &str = "__tandem__";
 /// The external id for `key`, as `load` takes it.
 pub(super) fn external_id(key: &str) -> String {
     format!("{KEY_SPACE}.{key}")
+}
+
+/// The key of a `kind` of record that is made here for its name's sake: the same for the same name, so that
+/// two who make it at once make one, and another for any other, so that `load`, which writes the name onto
+/// the record it finds, renames nothing. `name` is as names of the kind are compared; a digest, because an
+/// external id cannot hold every character.
+pub(super) fn of_name(kind: &str, name: &str) -> String {
+    format!("{kind}_{}", data_encoding::HEXLOWER.encode(&Sha1::digest(name.as_bytes())))
 }
 
 /// Whether rows of the module are only ours if they carry our key.
@@ -97,6 +106,15 @@ fn our_key(module: ModuleId, external_id: &Json) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_makes_one_key_that_an_external_id_can_hold() {
+        assert_eq!(of_name("group", "News"), of_name("group", "News"));
+        for (kind, name) in [("group", "news"), ("group", "News "), ("source", "News")] {
+            assert_ne!(of_name(kind, name), of_name("group", "News"));
+        }
+        assert!(of_name("group", "ä/../%").bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+    }
 
     #[test]
     fn only_keys_of_ours_and_of_the_module_count() {

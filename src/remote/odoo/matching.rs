@@ -1,7 +1,6 @@
 //! Match tables: internal users as staff, `utm.source` as lead sources.
 
 use serde_json::{Value as Json, json};
-use sha1::{Digest as _, Sha1};
 
 use super::wire::{arguments, malformed};
 use super::{Odoo, SYSTEM, keys, refusal};
@@ -12,6 +11,8 @@ use crate::remote::{Class, RemoteError, Sent};
 
 /// Rows per call. Both tables are small; this bounds one answer.
 const ROWS: usize = 500;
+/// No table has more pages than this; a walk that goes on is going in circles.
+const MOST_PAGES: usize = 1_000;
 
 impl Odoo {
     /// Every entry of `kind`.
@@ -90,7 +91,7 @@ impl Odoo {
     ) -> Result<Vec<Entry>, RemoteError> {
         let action = format!("{model}.search_read");
         let (mut entries, mut after) = (Vec::new(), 0);
-        loop {
+        for _ in 0..MOST_PAGES {
             let mut domain = domain.to_vec();
             domain.push(json!(["id", ">", after]));
             let question = arguments([
@@ -101,22 +102,27 @@ impl Odoo {
             ]);
             let answer = self.wire.call(model, "search_read", question, Effect::Reads).await?;
             let rows = answer.body.as_array().ok_or_else(|| malformed(&action, "the answer is not a list"))?;
-            entries.extend(rows.iter().filter_map(entry));
-            let last = rows.last().and_then(|row| row.get("id")?.as_i64());
-            match last.filter(|last| rows.len() >= ROWS && *last > after) {
-                Some(last) => after = last,
-                None => return Ok(entries),
+            for row in rows {
+                entries.push(entry(row).ok_or_else(|| malformed(&action, "a row without an id or a name"))?);
             }
+            if rows.len() < ROWS {
+                return Ok(entries);
+            }
+            let last = rows.last().and_then(|row| row.get("id")?.as_i64());
+            let further = last.filter(|last| *last > after);
+            after = further.ok_or_else(|| malformed(&action, "a full page that leads no further"))?;
         }
+        Err(malformed(&action, "the table does not end"))
     }
 }
 
-/// A user. Many have no e-mail of their own and log in with it.
+/// A user. Many have no e-mail of their own and log in with it; every one has a login, and may have a blank
+/// name.
 fn staff(row: &Json) -> Option<Entry> {
     let text = |field: &str| row.get(field).and_then(Json::as_str).map(str::trim).filter(|text| !text.is_empty());
     Some(Entry {
         id: id(row)?,
-        name: text("name")?.to_owned(),
+        name: text("name").or_else(|| text("login"))?.to_owned(),
         email: text("email").or_else(|| text("login").filter(|login| login.contains('@'))).map(str::to_owned),
         active: row.get("active") != Some(&Json::Bool(false)),
     })
@@ -137,8 +143,7 @@ fn fold(name: &str) -> String {
 
 /// The key a lead source of this name is created under.
 fn source_key(name: &str) -> String {
-    let digest = Sha1::digest(fold(name).as_bytes());
-    format!("source_{}", data_encoding::HEXLOWER.encode(&digest))
+    keys::of_name("source", &fold(name))
 }
 
 #[cfg(test)]
@@ -149,7 +154,6 @@ mod tests {
     fn one_name_is_one_key() {
         assert_eq!(source_key("iVvy  Website"), source_key(" ivvy website "));
         assert_ne!(source_key("iVvy Website"), source_key("iVvy Web site"));
-        assert!(source_key("ä/../%").bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
     }
 
     #[test]

@@ -50,9 +50,9 @@ pub struct Settings {
     pub database: String,
     /// API key of the integration user: one of its own, so that its writes can be told apart.
     pub key: SecretString,
-    /// Custom fields per module: catalogue field → technical name of the model's field
     /// Catalogue fields that are neither read nor written, by module (C-07).
     pub left_out: BTreeSet<(ModuleId, String)>,
+    /// Custom fields per module: catalogue field → technical name of the model's field
     /// (char, text, integer, boolean, date or selection).
     pub custom: BTreeMap<ModuleId, Vec<(FieldDef, String)>>,
     /// Catalogue fields for which Odoo has no field of its own, by module and name: technical name of the

@@ -2,13 +2,14 @@
 //!
 //! Which fields there are stands in [`modules`], how their values look in [`Shape`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
 use super::modules::{self, Mapped, Place};
 use super::shape::{Shape, instant};
 use super::{SYSTEM, Settings, soql};
+use crate::error::Error;
 use crate::model::module::{FieldKind, Flow, IVVY_KEY};
 use crate::model::{Fields, ModuleId, Record, RecordId, Timestamp};
 use crate::remote::exchange::failure;
@@ -75,10 +76,28 @@ impl FieldMap {
         }
     }
 
-    /// A field that two catalogue fields are mapped to, if there is one.
-    pub(super) fn doubled(&self) -> Option<&str> {
-        let mut taken = BTreeSet::new();
-        self.mapped.iter().map(|mapped| mapped.field.as_str()).find(|field| !taken.insert(*field))
+    /// Whether every catalogue field, however it came to its place, has a Salesforce field to itself. Their
+    /// names are the same in any case.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::error::ErrorKind::Config) that names both when two share one, or when one
+    /// is in a field that is read with every record anyway.
+    pub(super) fn check(&self, module: ModuleId) -> Result<(), Error> {
+        let merged = self.place.mergeable.then_some(&"MasterRecordId");
+        let reserved = ALWAYS_READ.iter().chain(merged).chain(self.place.also_read);
+        let mut taken: BTreeMap<String, Option<&str>> =
+            reserved.map(|field| (field.to_ascii_lowercase(), None)).collect();
+        for Mapped { name, field, .. } in &self.mapped {
+            let why = match taken.insert(field.to_ascii_lowercase(), Some(name)) {
+                None => continue,
+                Some(None) => format!("{module}: {name} cannot be kept in {field}, which is Salesforce's own"),
+                Some(Some(other)) => format!("{module}: {other} and {name} are both mapped to {field}"),
+            };
+            return Err(Error::config(why).hint(format!(
+                "give each a field of its own: see crm_fields and fields under [modules.{module}], and the field map"
+            )));
+        }
+        Ok(())
     }
 
     /// The catalogue names, for the port.

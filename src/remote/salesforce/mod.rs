@@ -72,9 +72,7 @@ impl Salesforce {
         settings.check()?;
         let maps = BTreeMap::from(ModuleId::ALL.map(|module| (module, FieldMap::new(module, &settings))));
         for (module, map) in &maps {
-            if let Some(field) = map.doubled() {
-                return Err(Error::config(format!("{module}: {field} would hold two things")));
-            }
+            map.check(*module)?;
         }
         Ok(Self {
             session: Session::new(&settings, transport, Arc::clone(&clock))?,

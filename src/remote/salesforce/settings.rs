@@ -90,11 +90,11 @@ impl Settings {
         check_words("event statuses", &self.event_statuses, &EVENT_STATUSES)?;
         check_words("member statuses", &self.member_statuses, &MEMBER_STATUSES)?;
         for (module, fields) in &self.custom {
-            let (mut names, mut targets) = (BTreeSet::new(), BTreeSet::new());
+            let mut names = BTreeSet::new();
             for (def, field) in fields {
                 check_field_name(field)?;
-                if module.def().field(&def.name).is_some() || !names.insert(&def.name) || !targets.insert(field) {
-                    return Err(Error::config(format!("{module}: {} or {field} is mapped twice", def.name)));
+                if module.def().field(&def.name).is_some() || !names.insert(&def.name) {
+                    return Err(Error::config(format!("{module}: {} is mapped twice", def.name)));
                 }
                 if matches!(def.kind, FieldKind::Reference(_) | FieldKind::ConstantId) {
                     return Err(Error::config(format!("{module}: {} has a type that cannot be mapped", def.name))
@@ -105,7 +105,8 @@ impl Settings {
         Ok(())
     }
 
-    /// Every extra field is one that the module can use.
+    /// Every extra field is one that the module can use. That nothing else is kept in its place is seen where
+    /// the whole map is known.
     fn check_extra(&self) -> Result<(), Error> {
         for ((module, name), field) in &self.extra_fields {
             check_field_name(field)?;

@@ -488,7 +488,7 @@ async fn created(core: &Arc<Core>, intent: SourceIntent, new: RecordId) -> Creat
 }
 
 /// Whether a failure passes by itself.
-fn passes(class: Class) -> bool {
+pub(super) fn passes(class: Class) -> bool {
     match class {
         Class::Unreachable | Class::Throttled | Class::Quota | Class::Server | Class::Unauthorized => true,
         Class::Rejected

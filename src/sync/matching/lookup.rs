@@ -4,13 +4,13 @@
 //! side was last listed. The one call is made at once instead of waiting for the next listing, and its
 //! answer goes into the table as a listing's would. The lead waits for that call and no longer: when it
 //! fails the lead goes without, the call is made again later, and a match is then offered (C-15). "Nobody"
-//! is believed only of an answer, and remembered for [`TTL`].
+//! is believed only of an answer, and remembered for [`TTL`]; so is a refusal, which is not asked again unasked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MatchMode, mode, store_changes};
+use super::{MatchMode, create, mode, store_changes};
 use crate::merge::people;
 use crate::model::matching::{Entry, MatchState};
 use crate::model::{Actor, MatchKind, RecordId, Side, Timestamp};
@@ -44,6 +44,7 @@ enum State {
     Asked,
     /// It failed and is tried again; nobody waits.
     Failed,
+    /// There is an answer, or a refusal that asking again would not change.
     Answered,
 }
 
@@ -107,8 +108,11 @@ pub(super) async fn all_due(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(),
         let answer = core.remotes.on(side, Lane::Live).find_staff(&email).await;
         let outcome = match &answer {
             Ok(_) => Lookup { state: State::Answered, at: core.now(), failures: 0 },
+            Err(error) if !create::passes(error.class) => {
+                tracing::warn!(%side, class = %error.class, "a look-up by e-mail was refused");
+                Lookup { state: State::Answered, at: core.now(), failures: 0 }
+            }
             Err(error) => {
-                // An error says nothing about whether there is such a person.
                 tracing::warn!(%side, class = %error.class, "a look-up by e-mail failed");
                 let failures = lookup.failures + 1;
                 let wait = core.settings.retry.ceiling(failures).max(error.retry_after.unwrap_or_default());
@@ -117,7 +121,11 @@ pub(super) async fn all_due(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(),
         };
         // Before the table changes, so that whoever is woken by that does not ask again.
         core.matching.lookups().0.insert((side, email), outcome);
-        take(core, side, answer.unwrap_or_default()).await?;
+        match answer {
+            Ok(found) => take(core, side, found).await?,
+            // An error says nothing about whether there is such a person, but nobody waits any longer.
+            Err(_) => core.store.write(create::wake_waiting).await?,
+        }
         core.signals.plan.notify_one();
     }
 }
@@ -134,7 +142,7 @@ async fn take(core: &Arc<Core>, side: Side, found: Vec<Entry>) -> Result<(), Sto
             there.extend(found.iter().cloned());
             let after = people::rematch(KIND, &entries[0], &entries[1], &before, shared.now());
             store_changes(tx, KIND, &before, &after, &Actor::engine(), "looked up")?;
-            super::create::wake_waiting(tx)
+            create::wake_waiting(tx)
         })
         .await
 }

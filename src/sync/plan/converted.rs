@@ -7,13 +7,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::item::{self, Draft, upsert};
+use super::item::{self, Draft, supersede, upsert};
 use super::lone::{CANDIDATES, Counterpart, busy};
 use super::merged::{close, system_title};
 use super::{Context, Counterparts, LinkedView, Planned, standing};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::{
-    Actor, AuditEvent, Kind, Link, LinkState, ModuleId, Observation, PairKey, Reasons, RecordId, Side, State, Verdict,
+    Actor, AuditEvent, Kind, Link, LinkState, ModuleId, Observation, PairKey, Reason, Reasons, RecordId, Side, State, Verdict,
     Why,
 };
 use crate::remote::Conversion;
@@ -95,8 +95,13 @@ fn refuse_edits(
         error: None,
         waits_for: None,
     };
-    if standing(tx, context.module, &pair)?.is_some_and(|item| item.state.is_open()) {
-        return upsert(context, tx, draft);
+    match standing(tx, context.module, &pair)? {
+        Some(item) if item.state.is_open() => return upsert(context, tx, draft),
+        // Behind a newer item it would be counted for ever; and a pair at rest drifts no more.
+        Some(drift) if drift.state == State::Skipped && drift.reasons.contains(Reason::Drift) => {
+            supersede(tx, drift, context.now, "the lead was converted")?;
+        }
+        _ => {}
     }
     let last = match tx.last_item(context.module, &pair)? {
         Some(last) => tx.item(last)?,
@@ -190,6 +195,11 @@ pub(super) fn leads_unread(core: &Core, reads: &impl Reads, seen: &Observation) 
         return Ok(false);
     }
     let cursor = reads.cursor(leads, side)?;
+    // Nobody waits until the next day's calls. Where only full sweeps have to wait, leads are read on time.
+    let overdue = cursor.last_sweep.is_none_or(|last| core.now().since(last) >= 2 * core.settings.interval);
+    if overdue && core.waits_for_quota(leads).is_some() {
+        return Ok(false);
+    }
     let began = cursor.last_sweep.map(|ended| ended.minus(Duration::from_millis(cursor.last_duration_ms)));
     Ok(began.is_none_or(|began| began < seen.seen_at))
 }

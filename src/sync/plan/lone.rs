@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::item::{Draft, supersede, upsert};
 use super::pair::link_records;
-use super::{Cause, Context, Counterparts, Missing, Parent, Planned, match_is_coming, missing_parent, wake_children};
+use super::{
+    Cause, Context, Counterparts, Missing, Parent, Planned, guest, match_is_coming, missing_parent, wake_children,
+};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::plan::Candidate;
 use crate::model::{
@@ -58,6 +60,8 @@ pub(super) fn plan(
             supersede(tx, item, context.now, "the record is gone, archived or anonymised")?;
         }
         super::merged::remember(tx, module, side, id)?;
+        // Who waited for it waits for nothing now.
+        wake_children(tx, module, &[pair])?;
         return Ok(Planned::Settled);
     }
     let found = counterpart(core, tx, &seen)?;
@@ -339,6 +343,7 @@ fn create_plan(
     drafts: &[FieldPlan],
 ) -> Result<Plan, StoreError> {
     let source = context.core.view(context.module, seen.side, &seen.record);
+    let source = guest::named(tx, context.module, seen.side, source, None)?;
     let (ivvy, crm) = if seen.side == Side::Ivvy { (Some(&source), None) } else { (None, Some(&source)) };
     let counterparts = Counterparts::of(tx, context.def, ivvy, crm)?;
     let target = context.core.remotes.declared(seen.side.other());

@@ -2,7 +2,7 @@
 
 use super::item::{Draft, standing, upsert};
 use super::{
-    Cause, Context, Counterparts, LinkedView, Missing, Parent, Planned, converted, match_is_coming, merged,
+    Cause, Context, Counterparts, LinkedView, Missing, Parent, Planned, converted, guest, match_is_coming, merged,
     missing_parent, wake_children,
 };
 use crate::merge::canonical::same;
@@ -229,7 +229,7 @@ pub(in crate::sync) fn view_of_link(
     };
     let gone = [&ivvy, &crm].into_iter().filter(|known| known.absent).map(|known| known.side).collect();
     Ok(Some(LinkedView {
-        ivvy: core.view(module, Side::Ivvy, &ivvy.record),
+        ivvy: guest::named(reads, module, Side::Ivvy, core.view(module, Side::Ivvy, &ivvy.record), Some(link.id))?,
         crm: core.view(module, Side::Crm, &crm.record),
         ivvy_hash: ivvy.hash,
         crm_hash: crm.hash,

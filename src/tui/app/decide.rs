@@ -228,7 +228,7 @@ impl App {
                     self.open_item(id);
                 }
             }
-            Purpose::MapField { field, change } => self.submit_field(&field, change, form),
+            Purpose::MapField { field, seen } => self.submit_field(&field, seen, form),
             Purpose::Map(change) => effects.push(Effect::Call(Tag::MapChanged, Request::MapChange(*change))),
             Purpose::Quit => effects.push(Effect::Quit),
             purpose => self.submit_operation(&purpose, &form, effects),

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{App, Effect, Tag};
 use crate::model::mapping::{flow_for, kind_for, short_name};
-use crate::model::{CustomField, CustomKind, FieldMap, Flow, Side, Transform, Value};
+use crate::model::{CustomField, CustomKind, FieldDefinition, FieldMap, Flow, Side, Transform, Value};
+use crate::seam::Zone;
 use crate::text::Safe;
 use crate::tui::action::{ActionId, Tier};
 use crate::tui::dialog::{Dialog, Field, Form, Input, Purpose, Report};
-use crate::tui::mapping::{Choosing, Chose, Mapping, Row};
+use crate::tui::mapping::{Choosing, Chose, Mapping, Row, Seen};
 use crate::tui::toast::Severity;
 use crate::wire::{MapChange, MapOrigin, MapVerb, Request};
 
@@ -96,18 +97,19 @@ impl App {
 
     /// A field that is mapped is changed; for another one the counterpart is chosen first.
     fn ask_field(&mut self) {
-        let Some(mapping) = self.mapping() else { return };
+        let Some((mapping, view)) = self.mapping().and_then(|map| Some((map, map.view.as_ref()?))) else { return };
+        let choosing = |side: Side, definition: &FieldDefinition| {
+            let offers = mapping.counterparts(side, &definition.name);
+            Dialog::Choosing(Box::new(Choosing::new(side, definition, offers, view.version)))
+        };
         let dialog = match mapping.current() {
             None => return,
-            Some(Row::Mapped(line)) => Dialog::Form(Box::new(way_form(&line.field, true, mapping.flow))),
-            Some(Row::Ivvy(definition, _)) => {
-                let offers = mapping.counterparts(Side::Ivvy, &definition.name);
-                Dialog::Choosing(Box::new(Choosing::new(Side::Ivvy, definition, offers)))
+            Some(Row::Mapped(line)) => {
+                let seen = Seen { change: true, version: view.version };
+                Dialog::Form(Box::new(way_form(&line.field, seen, mapping.flow)))
             }
-            Some(Row::Crm(definition)) => {
-                let offers = mapping.counterparts(Side::Crm, &definition.name);
-                Dialog::Choosing(Box::new(Choosing::new(Side::Crm, definition, offers)))
-            }
+            Some(Row::Ivvy(definition, _)) => choosing(Side::Ivvy, definition),
+            Some(Row::Crm(definition)) => choosing(Side::Crm, definition),
         };
         self.dialogs.push(dialog);
     }
@@ -120,7 +122,10 @@ impl App {
             Chose::Field(other) => {
                 let Some(Dialog::Choosing(choosing)) = self.dialogs.pop() else { return };
                 match self.field_of(&choosing, &other) {
-                    Ok((field, flow)) => self.dialogs.push(Dialog::Form(Box::new(way_form(&field, false, flow)))),
+                    Ok((field, flow)) => {
+                        let seen = Seen { change: false, version: choosing.version };
+                        self.dialogs.push(Dialog::Form(Box::new(way_form(&field, seen, flow))));
+                    }
                     Err(why) => self.toast(Severity::Warn, &why),
                 }
             }
@@ -156,12 +161,10 @@ impl App {
         Ok((field, flow))
     }
 
-    /// The form about a field's way was completed: one more question, with what it means.
-    pub(super) fn submit_field(&mut self, field: &CustomField, change: bool, mut form: Form) {
-        let Some((module, version)) = self.mapping().and_then(|map| Some((map.module, map.view.as_ref()?.version)))
-        else {
-            return;
-        };
+    /// The form about a field's way was completed: one more question, with what it means. What is sent names
+    /// the version seen when it was opened, for the map may have been read anew below it since.
+    pub(super) fn submit_field(&mut self, field: &CustomField, seen: Seen, mut form: Form) {
+        let Some(module) = self.mapping().map(|mapping| mapping.module) else { return };
         let field = match filled(field, &form) {
             Ok(field) => field,
             Err(why) => {
@@ -177,11 +180,11 @@ impl App {
         }
         let title = format!("Map {} to {}?", field.title(), field.crm);
         let way = format!("{} · {}{}", flow_words(field.flow), field.kind.words(), transform_words(&field.transform));
-        let (verb, submit) = match change {
+        let (verb, submit) = match seen.change {
             true => (MapVerb::Change(field), "change"),
             false => (MapVerb::Add(field), "map"),
         };
-        let change = MapChange { module, expect: version, verb, dry_run: false, reason: None };
+        let change = MapChange { module, expect: seen.version, verb, dry_run: false, reason: None };
         let form = Form::new(&title, submit, Tier::T2, Purpose::Map(Box::new(change)))
             .line("Old values are not touched: what is edited from now on goes over. Plan a resync for the rest.")
             .line(&way);
@@ -213,25 +216,26 @@ impl App {
     pub(super) fn show_versions(&mut self, versions: Vec<FieldMap>) {
         let lines: Vec<String> = match versions.is_empty() {
             true => vec!["The map in the store has never been changed.".to_owned()],
-            false => versions.iter().map(version_line).collect(),
+            false => versions.iter().map(|map| version_line(map, &self.settings.zone)).collect(),
         };
-        self.dialogs.push(Dialog::Report(Report::new("Versions of the map, newest first", lines)));
+        let title = format!("Versions of the map, newest first; {}", self.settings.zone.label(self.now));
+        self.dialogs.push(Dialog::Report(Report::new(&title, lines)));
     }
 }
 
-fn version_line(map: &FieldMap) -> String {
+fn version_line(map: &FieldMap, zone: &Zone) -> String {
     let reason = map.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let at = map.at.to_datetime().format("%Y-%m-%d %H:%M");
+    let at = zone.at(map.at).format("%Y-%m-%d %H:%M");
     format!("{}  {at}  {}: {}{reason}", map.version, map.by.name, map.what)
 }
 
 /// Direction, transform and default of a field; what the type does not have is not asked.
-fn way_form(field: &CustomField, change: bool, widest: Flow) -> Form {
+fn way_form(field: &CustomField, seen: Seen, widest: Flow) -> Form {
     let flows: Vec<_> = FLOWS.into_iter().filter(|(_, flow)| widest == Flow::Both || *flow == widest).collect();
     let selected = flows.iter().position(|(_, flow)| *flow == field.flow).unwrap_or(0);
     let options = flows.into_iter().map(|(word, _)| word).collect();
     let title = format!("{} = {}", field.title(), field.crm);
-    let purpose = Purpose::MapField { field: Box::new(field.clone()), change };
+    let purpose = Purpose::MapField { field: Box::new(field.clone()), seen };
     let mut form =
         Form::new(&title, "go on", Tier::T0, purpose).field(Field::Options { label: "goes", options, selected });
     if field.kind.is_list() {

@@ -132,8 +132,23 @@ impl App {
                 return;
             }
             pairing.options = Some(options);
+            pairing.failed = false;
             pairing.selected = None;
         }
+    }
+
+    /// The daemon did not say what could be paired. What it refuses ends the dialog; what is only not
+    /// available now may be asked again. Answers whether somebody still waits for it.
+    pub(super) fn match_options_failed(&mut self, (entry, text): (&MatchEntry, &str), again: bool) -> bool {
+        let waiting = self.dialogs.iter().position(
+            |dialog| matches!(dialog, Dialog::Pairing(pairing) if pairing.entry == *entry && pairing.input.text() == text),
+        );
+        let Some(at) = waiting else { return false };
+        match &mut self.dialogs[at] {
+            Dialog::Pairing(pairing) if again => pairing.failed = true,
+            _ => drop(self.dialogs.remove(at)),
+        }
+        true
     }
 }
 

@@ -207,7 +207,11 @@ impl App {
             }
             // Whoever was faster has made another version.
             Tag::MapChanged => self.refresh.map.now(),
-            Tag::MatchOptions(..) => self.dialogs.retain(|dialog| !matches!(dialog, Dialog::Pairing(_))),
+            Tag::MatchOptions(entry, text) => {
+                if !self.match_options_failed((&entry, &text), again) {
+                    return;
+                }
+            }
             Tag::Bulk => return self.bulk_failed(error),
             Tag::Decide { verb, target } => {
                 let current = failed.current.as_deref();

@@ -9,6 +9,7 @@ use crate::model::{Choice, CustomField, FieldKind, ItemId, ModuleId, RecordId, S
 use crate::text::{Safe, strip_controls};
 use crate::tui::action::Tier;
 use crate::tui::app::Target;
+use crate::tui::mapping::Seen;
 use crate::wire::{MapChange, MatchEntry, MatchVerb};
 
 /// Longest text an input takes, in bytes.
@@ -187,8 +188,8 @@ pub enum Purpose {
     MapField {
         /// The field as it is so far.
         field: Box<CustomField>,
-        /// Whether it is mapped already.
-        change: bool,
+        /// What it was asked of.
+        seen: Seen,
     },
     /// Change a field map.
     Map(Box<MapChange>),

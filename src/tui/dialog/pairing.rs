@@ -16,10 +16,12 @@ pub struct Pairing {
     pub name: String,
     /// What is searched for.
     pub input: Input,
-    /// What was found for `searched`; `None` before the first answer.
+    /// What was found; `None` before the first answer.
     pub options: Option<Vec<MatchLine>>,
     /// Records that went without the entry, once they have been counted.
     pub without: Option<u64>,
+    /// Whether nobody answered what was asked last. Enter asks again.
+    pub failed: bool,
     /// The option under the cursor.
     pub selected: Option<usize>,
 }
@@ -40,7 +42,7 @@ pub enum Chosen {
 impl Pairing {
     /// A dialog that has asked nothing yet.
     pub fn new(entry: MatchEntry, name: String) -> Self {
-        Self { entry, name, input: Input::new("", false), options: None, without: None, selected: None }
+        Self { entry, name, input: Input::new("", false), options: None, without: None, failed: false, selected: None }
     }
 
     /// One key.
@@ -51,6 +53,7 @@ impl Pairing {
             KeyCode::Char('c') if ctrl => return Chosen::Closed,
             KeyCode::Down | KeyCode::Tab => self.step(1),
             KeyCode::Up | KeyCode::BackTab => self.step(-1),
+            KeyCode::Enter if self.failed => return self.search(),
             KeyCode::Enter => {
                 let option = self.selected.and_then(|at| self.options.as_ref()?.get(at));
                 return option.map_or(Chosen::Open, |option| Chosen::Option(option.row.id.clone()));
@@ -76,8 +79,13 @@ impl Pairing {
         if text == before {
             return Chosen::Open;
         }
+        self.search()
+    }
+
+    fn search(&mut self) -> Chosen {
         self.selected = None;
-        Chosen::Search(text)
+        self.failed = false;
+        Chosen::Search(self.input.text())
     }
 
     fn step(&mut self, by: isize) {

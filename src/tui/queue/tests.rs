@@ -177,6 +177,14 @@ fn filters_cycle_through_none() {
     assert_eq!((queue.filter.state, queue.filter.reason), (Some(State::Held), Some(Reason::Conflict)));
     queue.cycle_state(&[State::Held, State::Dead], 1);
     assert_eq!(queue.filter.reason, None, "a reason belongs to held items");
+    queue.cycle_reason(&[Reason::Drift, Reason::Flap]);
+    assert_eq!((queue.filter.state, queue.filter.reason), (Some(State::Skipped), Some(Reason::Drift)));
+    queue.cycle_state(&[State::Skipped], 0);
+    assert_eq!(queue.filter.reason, Some(Reason::Drift), "drift belongs to skipped items");
+    queue.cycle_reason(&[Reason::Drift, Reason::Flap]);
+    assert_eq!((queue.filter.state, queue.filter.reason), (Some(State::Held), Some(Reason::Flap)));
+    queue.cycle_state(&[State::Held, State::Skipped], 1);
+    assert_eq!((queue.filter.state, queue.filter.reason), (Some(State::Skipped), None));
 }
 
 #[test]

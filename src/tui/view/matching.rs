@@ -167,6 +167,7 @@ pub(super) fn pairing(brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect, pairi
     }
     let height = usize::from(area.height).saturating_sub(rows.len() + 1);
     match pairing.options.as_deref() {
+        _ if pairing.failed => rows.push(Line::from(brush.say(Tone::Error, "Not available now; Enter asks again."))),
         None => rows.push(Line::from(brush.say(Tone::Dim, format!("loading{}", brush.signs.more)))),
         Some([]) => rows.push(Line::from(brush.say(Tone::Dim, "Nothing similar; type a part of the name."))),
         Some(options) => {

@@ -87,6 +87,42 @@ async fn events_are_walked_page_by_page_and_a_shift_is_reported_v44() {
     account.forbids("registration", ModuleId::Registrations).await;
 }
 
+#[tokio::test]
+async fn a_stored_position_holds_no_titles_and_they_are_read_again_where_a_row_tells_none() {
+    let all = |rows: Json| {
+        let total = rows.as_array().unwrap().len();
+        ok(json!({"meta": {"totalResults": total}, "results": rows}))
+    };
+    let event = |id: u64, title: &str| json!({"id": id, "title": title});
+    let names = |page: &Page| column(&page.records, "name");
+
+    let untold = || all(json!([{"id": 7, "lastName": "Ng"}, {"id": 8, "lastName": "Ito", "eventName": "Ball"}]));
+    let (ivvy, script) = ivvy([
+        all(json!([event(1, "Private gala"), event(2, "Ball")])),
+        all(json!([{"id": 6, "lastName": "Roe"}])),
+        untold(),
+        ok(event(2, "Ball")),
+        untold(),
+        untold(),
+        status(400, json!({"errorCode": 400, "specificCode": "24097", "message": "no such event"})),
+    ]);
+    let first = ivvy.list(ModuleId::Registrations, &PageRequest::default()).await.unwrap();
+    assert_eq!(names(&first), ["Private gala – Roe"], "just listed");
+    let position = first.next.unwrap();
+    assert!(position.contains("\"2\"") && !position.contains("Ball"), "{position}");
+    let second = PageRequest { position: Some(position.clone()), ..PageRequest::default() };
+    let page = ivvy.list(ModuleId::Registrations, &second).await.unwrap();
+    assert_eq!(names(&page), ["Ball – Ng", "Ball – Ito"]);
+    assert!(script.seen()[3].action.contains("getEvent"));
+
+    let written_before = position.replace("\"2\"", "\"2\",\"title\":\"Ball\"");
+    let old = PageRequest { position: Some(written_before), ..PageRequest::default() };
+    assert_eq!(ivvy.list(ModuleId::Registrations, &old).await.unwrap().records, page.records);
+
+    let gone = ivvy.list(ModuleId::Registrations, &second).await.unwrap_err();
+    assert_eq!(gone.class, Class::Shifted);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_incremental_sweep_leaves_out_what_is_old_whatever_becomes_of_the_filter_v44() {
     for filtering in [sim::Filtering::Honour, sim::Filtering::Ignore, sim::Filtering::Reject] {
