@@ -538,7 +538,7 @@ async fn a_converted_lead_is_still_read_and_refuses_changes() {
     org.sim.convert_lead(id.as_str(), true).unwrap();
     assert!(!org.read(ModuleId::Leads, &id).await.archived);
     let error = org.crm.update(ModuleId::Leads, &id, &one("description", "x"), None).await.unwrap_err();
-    assert_eq!((error.class, error.sent), (Class::Rejected, Sent::No));
+    assert_eq!((error.class, error.sent), (Class::Conflict, Sent::No), "another record than the one expected");
     assert_eq!(error.code.as_deref(), Some("CANNOT_UPDATE_CONVERTED_LEAD"));
 }
 

@@ -1,6 +1,7 @@
 //! Decisions by people: compare-and-set on what they saw, in one transaction with the audit row
 //! (`engine.md` 5.3, 5.12). Exactly one decision per version (I5); the loser is told who was faster.
 
+mod choice;
 mod second;
 mod undo;
 
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use super::core::Core;
 use super::plan::{self, Cause, Planned, link_records, put, supersede};
 use crate::model::{
-    Actor, AuditEvent, Choice, Decision, FieldKind, FieldPlan, Fingerprint, Item, Kind, LinkState, ModuleDef, PairKey,
-    Reason, Reasons, Side, State, Timestamp, Value, Verb, Verdict, item::Assignment,
+    Actor, AuditEvent, Choice, Decision, Fingerprint, Item, Kind, LinkState, ModuleDef, PairKey, Reason, Reasons, Side,
+    State, Timestamp, Verb, Verdict, item::Assignment,
 };
 use crate::store::{Note, Reads as _, StoreError, Tx};
 
@@ -142,8 +143,8 @@ impl Step<'_, '_> {
         if let Err(why) = self.choose(&mut item) {
             return Ok(Err(why));
         }
-        if let Some(row) = item.plan.fields.iter().find(|row| row.unsolved()) {
-            return Ok(Err(format!("choose a result for {} first", self.title(&item, &row.field))));
+        if let Some(why) = self.unanswered(&item) {
+            return Ok(Err(why));
         }
         self.make_ready(&mut item);
         self.store(item)
@@ -168,18 +169,10 @@ impl Step<'_, '_> {
         if let Some(why) = never_written(def, side.other()) {
             return Ok(Err(why));
         }
-        let mut choices = BTreeMap::new();
-        let mut overwritten = 0;
-        for row in &item.plan.fields {
-            let writable = def.field(&row.field).is_some_and(|field| field.flow.may_write(side.other()));
-            if row.verdict != Verdict::Same && row.verdict != Verdict::Agree {
-                overwritten += u32::from(writable);
-                // A constant id that only the loser may carry is not part of anybody's record (V-12).
-                let constant = def.field(&row.field).is_some_and(|field| field.kind == FieldKind::ConstantId);
-                let choice = if writable || !constant { Choice::side(side) } else { Choice::side(side.other()) };
-                choices.insert(row.field.clone(), choice);
-            }
-        }
+        let (choices, overwritten) = match choice::forced(def, &item, side) {
+            Ok(forced) => forced,
+            Err(why) => return Ok(Err(why)),
+        };
         if self.core.settings.second_person.force.is_some_and(|fields| overwritten >= fields) {
             return self.ask_second(item, choices);
         }
@@ -188,8 +181,11 @@ impl Step<'_, '_> {
 
     fn force_through(&mut self, mut item: Item, side: Side, choices: BTreeMap<String, Choice>) -> Taken {
         for row in &mut item.plan.fields {
-            if let Some(choice) = choices.get(&row.field) {
-                row.choice = Some(choice.clone());
+            match choices.get(&row.field) {
+                Some(choice) => row.choice = Some(choice.clone()),
+                // It stays a question, whatever had been drafted for it.
+                None if row.verdict == Verdict::Conflict => row.choice = None,
+                None => {}
             }
         }
         self.make_ready(&mut item);
@@ -344,46 +340,6 @@ impl Step<'_, '_> {
         title.unwrap_or_else(|| field.to_owned())
     }
 
-    /// Merges the decision's choices into the plan's rows, checking each.
-    fn choose(&self, item: &mut Item) -> Result<(), String> {
-        let Some(def) = self.core.def(item.module) else {
-            return Err("the module is switched off".to_owned());
-        };
-        if let Some(side) = self.decision.side {
-            if let Some(why) = never_written(def, side.other()) {
-                return Err(why);
-            }
-            for row in item.plan.fields.iter_mut().filter(|row| differs(row)) {
-                // A constant id is not part of anybody's record: taking the side that does not carry it
-                // yet would leave the pair without it for good (V-12).
-                let constant = def.field(&row.field).filter(|field| field.kind == FieldKind::ConstantId);
-                row.choice = Some(match constant {
-                    Some(field) if !field.flow.may_write(side.other()) => Choice::side(side.other()),
-                    _ => Choice::side(side),
-                });
-            }
-        }
-        for (name, choice) in &self.decision.choices {
-            let field = def.field(name).ok_or_else(|| format!("there is no field {name}"))?;
-            let row = item.plan.fields.iter_mut().find(|row| row.field == *name);
-            let row = row.ok_or_else(|| format!("{} is not part of this item", field.title))?;
-            let absent = match choice {
-                Choice::Ivvy => row.ivvy.is_none(),
-                Choice::Crm => row.crm.is_none(),
-                Choice::Custom(value) => {
-                    check_value(field, value)?;
-                    false
-                }
-                Choice::Each { .. } => return Err("only an undo gives each side its own".to_owned()),
-            };
-            if absent {
-                return Err(format!("that side has no value for {}", field.title));
-            }
-            row.choice = Some(choice.clone());
-        }
-        Ok(())
-    }
-
     fn make_ready(&self, item: &mut Item) {
         // The marks say what moved since somebody last looked, and somebody just did.
         for row in &mut item.plan.fields {
@@ -453,11 +409,6 @@ impl Step<'_, '_> {
     }
 }
 
-/// Whether the row's sides differ in a way a whole-record choice should settle.
-fn differs(row: &FieldPlan) -> bool {
-    !matches!(row.verdict, Verdict::Same | Verdict::Agree) && row.ivvy.is_some() && row.crm.is_some()
-}
-
 /// The values a decision overrides, as fingerprints: the losing side of every chosen field.
 fn overridden(item: &Item) -> Vec<(String, Side, Fingerprint)> {
     let mut lost = Vec::new();
@@ -482,30 +433,6 @@ fn overridden(item: &Item) -> Vec<(String, Side, Fingerprint)> {
 fn never_written(def: &ModuleDef, side: Side) -> Option<String> {
     let why = def.id.one_way().map(|why| format!(": {why}")).unwrap_or_default();
     (!def.flow.may_write(side)).then(|| format!("{} are never written to {}{why}", def.id.title(), side.title()))
-}
-
-/// Type check of a value typed by an operator (V-19).
-fn check_value(field: &crate::model::FieldDef, value: &Value) -> Result<(), String> {
-    use crate::model::FieldKind as K;
-    let title = &field.title;
-    let wrong = |what: &str| Err(format!("{title} takes {what}"));
-    match (field.kind, value) {
-        (_, Value::Null) => Ok(()),
-        (K::Reference(_) | K::Match(_) | K::ConstantId, _) => Err(format!("{title} cannot be typed; choose a side")),
-        (K::Bool, Value::Bool(_)) | (K::Int, Value::Int(_)) | (K::Choices, Value::Set(_)) => Ok(()),
-        (K::Bool, _) => wrong("yes or no"),
-        (K::Int, Value::Text(text)) if text.trim().parse::<i64>().is_ok() => Ok(()),
-        (K::Int, _) => wrong("a whole number"),
-        (K::Email, Value::Text(text)) if !text.trim().is_empty() && !text.contains('@') => wrong("an e-mail address"),
-        (K::Date, Value::Text(text))
-            if !text.trim().is_empty() && chrono::NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").is_err() =>
-        {
-            wrong("a date as yyyy-mm-dd")
-        }
-        (K::Choices, _) => wrong("a list"),
-        (_, Value::Text(_)) => Ok(()),
-        (_, _) => wrong("text"),
-    }
 }
 
 /// A note in the audit log about the account as a whole.

@@ -297,7 +297,7 @@ pub const CATALOGUE: &[Action] = &[
         .help("Go to the next module filter."),
     action(ActionId::FilterReason, "reason", QUEUE, &["w"])
         .cli("tandem queue list --reason R")
-        .help("Go to the next reason filter (why it is held, or left as it is)."),
+        .help("Go to the next reason filter (why it is held)."),
     action(ActionId::ClearFilter, "no filter", QUEUE, &["Backspace"]).help("Drop every filter."),
     action(ActionId::Range, "range", QUEUE, &["v"]).help("Start a range at the cursor; press again to mark it."),
     action(ActionId::MarkAll, "mark loaded", QUEUE, &["*"]).help("Mark every loaded row that matches the filter."),

@@ -4,22 +4,26 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use serde_json::json;
 use tandem::client::Client;
 use tandem::daemon::service::AccountService;
 use tandem::daemon::{self, DaemonHandle, Limits, Options, Roster, Service};
 use tandem::error::ErrorKind;
 use tandem::model::{
-    AuditEvent, Choice, CustomField, CustomKind, FieldMap, Flow, MappedField, ModuleId, Reason, Side, State, Transform,
-    Value, Verb,
+    AuditEvent, Choice, CustomField, CustomKind, Decision, FieldMap, Flow, Item, MappedField, ModuleId, Reason, RunEnd,
+    RunKind, RunRow, Side, State, Transform, Value, Verb, Verdict,
 };
 use tandem::seam::SystemClock;
+use tandem::sim::fault::{FaultKind, FaultSpec};
 use tandem::store::{Note, Reads as _};
+use tandem::sync::Refusal;
 use tandem::wire::{Answer, CheckRow, Event, MapChange, MapChanged, MapVerb, MapView, Request};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::hand::CrmHand;
 use super::population::Shape;
-use super::world::{Setup, World, choose, operator};
+use super::world::{Pair, Setup, World, choose, operator};
 
 const CONTACTS: ModuleId = ModuleId::Contacts;
 const DIET: &str = "custom.101";
@@ -310,6 +314,135 @@ async fn options_travel_by_their_table_and_unknown_ones_are_held_v19() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_field_mapped_onto_another_one_carries_none_of_its_old_values_v19() {
+    const CITY: &str = "MailingCity";
+    let mapping = Mapping::begin().await;
+    let world = &mapping.world;
+    let CrmHand::Salesforce(sim) = &world.crm else { panic!("this is about Salesforce") };
+    let city_of = |pair: &Pair| {
+        let rows = sim.records("Contact").unwrap();
+        rows.iter().find(|row| row["Id"] == pair.crm.as_str()).unwrap()[CITY].clone()
+    };
+    let (busy, asked) = (world.take(), world.take());
+    mapping.take_up(0, MapVerb::Add(diet())).await;
+    world.ivvy.edit(CONTACTS, &busy.ivvy, &[(DIET, "Vegan")]);
+    world.settle().await;
+    let item = world.quarrel(&busy, "phone", "+61 2 5550 3331", "+61 2 5550 3332").await;
+    world.quarrel(&asked, DIET, "Kosher", "Halal").await;
+    for pair in [&busy, &asked] {
+        sim.edit("Contact", &pair.crm, json!({CITY: "Perth"})).unwrap();
+    }
+    mapping.take_up(1, MapVerb::Change(CustomField { crm: CITY.to_owned(), ..diet() })).await;
+    // Something else of the pair waits: that makes no edit of what the other field held all along.
+    let now = world.held(&busy, Reason::Conflict);
+    assert_eq!((now.id, now.plan.field(DIET).unwrap().verdict), (item.id, Verdict::Same), "{now:?}");
+    world.decide(&now, Verb::Approve, choose("phone", Choice::Ivvy)).await.unwrap();
+    world.idle().await;
+    // Nor is the question about the other field one about this.
+    assert!(world.items(CONTACTS, State::Held).is_empty());
+    assert_eq!(mapping.diets(&busy).await, ["Vegan", "Vegan"]);
+    assert_eq!(mapping.diets(&asked).await, ["Kosher", "Halal"]);
+    assert_eq!([city_of(&busy), city_of(&asked)], ["Perth", "Perth"]);
+    sim.edit("Contact", &busy.crm, json!({CITY: "Hobart"})).unwrap();
+    world.settle().await;
+    assert_eq!(mapping.diets(&busy).await, ["Hobart", "Vegan"], "an edit from then on goes over");
+    mapping.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_that_a_new_map_cuts_off_is_told_and_made_again_v19() {
+    let mapping = Mapping::begin().await;
+    let world = &mapping.world;
+    mapping.take_up(0, MapVerb::Add(diet())).await;
+    let runs = |number: Option<u64>| -> Vec<RunRow> {
+        let all = world.engine.store().read(|view| view.runs(CONTACTS, None, 500)).unwrap();
+        let wanted = |run: &RunRow| number.is_none_or(|number| run.number == number);
+        all.into_iter().filter(|run| run.side == Side::Ivvy && wanted(run)).collect()
+    };
+    let asked_for = || runs(None).iter().filter(|run| run.asked && run.kind == RunKind::Full).count();
+    let half = RunRow::begin(CONTACTS, Side::Ivvy, RunKind::Changes, false, world.engine.now());
+    let half = world.engine.store().write(move |tx| tx.put_run(&half)).await.unwrap();
+    let before = asked_for();
+    let faults = world.ivvy.0.faults();
+    faults.arm(FaultSpec { ms: Some(60_000), ..FaultSpec::times(FaultKind::Slow, "getContactList", 1) }).unwrap();
+    world.engine.sync_now(Some(CONTACTS), true);
+    world
+        .until("an asked sweep stands still", async || {
+            let stands = faults.armed().is_empty();
+            stands && asked_for() == before
+        })
+        .await;
+    mapping.change(1, MapVerb::Remove("diet".to_owned())).await.unwrap();
+    world.until("in force", async || world.engine.map_in_force(CONTACTS) == 2).await;
+    world.until("read whole after all", async || asked_for() > before).await;
+    assert_eq!(runs(Some(half.number))[0].end, RunEnd::Interrupted, "nothing can be under way at a start");
+    mapping.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn decisions_speak_the_words_of_each_side_and_what_has_no_word_is_refused_v19() {
+    const BADGE: &str = "custom.102";
+    let mapping = Mapping::begin().await;
+    let world = &mapping.world;
+    let (pair, odd) = (world.take(), world.take());
+    let pairs = [("g", "Vegan"), ("s", "Halal")].map(|(ivvy, crm)| (ivvy.to_owned(), crm.to_owned()));
+    let transform = Transform::Values(pairs.into());
+    let badge = CustomField { name: "badge".to_owned(), kind: CustomKind::Choice, ivvy: 102, transform, ..diet() };
+    mapping.take_up(0, MapVerb::Add(badge)).await;
+    let badges = async |pair: &Pair| -> [String; 2] {
+        let all = world.ivvy.0.contacts();
+        let contact = all.into_iter().find(|contact| contact.id.to_string() == pair.ivvy).unwrap();
+        let here = contact.custom.get(&102).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+        [here, world.crm.read(CONTACTS, &pair.crm).await[DIET].clone()]
+    };
+
+    // What an undo puts back was read in the CRM, and goes to both.
+    for option in ["g", "s"] {
+        world.ivvy.edit(CONTACTS, &pair.ivvy, &[(BADGE, option)]);
+        world.settle().await;
+    }
+    assert_eq!(badges(&pair).await, ["s", "Halal"]);
+    let undo = world.decide(&world.last(&pair).unwrap(), Verb::Undo, |_| {}).await.unwrap();
+    assert_eq!(undo.plan.field(BADGE).unwrap().choice, Some(Choice::Custom(Value::text("g"))));
+    world.decide(&undo, Verb::Approve, |_| {}).await.unwrap();
+    world.idle().await;
+    assert_eq!(badges(&pair).await, ["g", "Vegan"]);
+
+    // An option that cannot be carried over is not agreed on in silence.
+    let phone = "+61 2 5550 4441";
+    world.ivvy.edit(CONTACTS, &odd.ivvy, &[(BADGE, "c"), ("phone", phone)]);
+    world.crm.edit(CONTACTS, &odd.crm, &[("phone", "+61 2 5550 4442")]).await;
+    world.settle().await;
+    let item = world.held(&odd, Reason::Conflict);
+    let lacks = |refused: Result<Item, Refusal>| match refused {
+        Err(Refusal::Invalid(_, why)) => assert!(why.contains("the value table of Diet"), "{why}"),
+        other => panic!("{other:?}"),
+    };
+    let ours = |decision: &mut Decision| {
+        decision.side = Some(Side::Ivvy);
+        decision.reason = Some("we asked them".to_owned());
+    };
+    for choice in [Choice::Ivvy, Choice::Custom(Value::text("c"))] {
+        lacks(world.decide(&item, Verb::Edit, choose(BADGE, choice)).await);
+    }
+    lacks(world.decide(&item, Verb::Approve, ours).await);
+    // Of a whole record, the rest is taken and that stays a question.
+    let drafted = world.decide(&item, Verb::Edit, ours).await.unwrap();
+    assert_eq!(drafted.plan.field("phone").unwrap().choice, Some(Choice::Ivvy));
+    assert!(drafted.plan.field(BADGE).unwrap().unsolved());
+    world.decide(&drafted, Verb::Force, ours).await.unwrap();
+    world.idle().await;
+    assert_eq!(world.crm.read(CONTACTS, &odd.crm).await["phone"], phone);
+    let left = world.held(&odd, Reason::Conflict);
+    assert_eq!((left.plan.unsolved(), badges(&odd).await), (1, ["c".to_owned(), String::new()]));
+    lacks(world.decide(&left, Verb::Force, ours).await);
+    world.decide(&left, Verb::Approve, choose(BADGE, Choice::Custom(Value::text("s")))).await.unwrap();
+    world.idle().await;
+    assert_eq!(badges(&odd).await, ["s", "Halal"]);
+    mapping.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_mapped_is_refused_and_what_vanished_is_told_v19() {
     let mapping = Mapping::begin().await;
     let world = &mapping.world;
@@ -322,6 +455,12 @@ async fn what_cannot_be_mapped_is_refused_and_what_vanished_is_told_v19() {
     assert_eq!(injected.kind, ErrorKind::Refused);
     let configured = mapping.change(0, MapVerb::Remove("f103".to_owned())).await.unwrap_err();
     assert!(configured.message.contains("comes from the configuration"), "{configured:?}");
+    let long = refused(CustomField { title: Some("x".repeat(121)), ..diet() }).await;
+    assert!(long.message.contains("title has 121 characters"), "{long:?}");
+    let verb = MapVerb::Add(diet());
+    let wordy = MapChange { module: CONTACTS, expect: 0, verb, dry_run: false, reason: Some("x".repeat(1_001)) };
+    let wordy = mapping.client.call(Request::MapChange(wordy)).await.unwrap_err().error;
+    assert_eq!((wordy.kind, wordy.message.contains("1001 characters")), (ErrorKind::Refused, true), "{wordy:?}");
     assert_eq!(mapping.show().await.version, 0, "nothing was stored");
 
     // A field that was there when it was mapped, and is gone since.
@@ -384,6 +523,15 @@ async fn the_command_line_maps_and_its_exit_codes_are_the_documented_ones_v19() 
     let late = text(5, &[&upper[..], &["--version", "0"]].concat());
     assert!(late.contains("moved on") && late.contains(&mapping.client.hello().operator), "{late}");
     text(0, &upper);
+    // What a change is not told stays as it was.
+    text(0, &["map", "change", "contacts", "--ivvy", "101", "--crm", "Diet__c", "--title", "Meals"]);
+    let line = text(0, &["--json", "map", "show", "contacts"]);
+    let view: serde_json::Value = serde_json::from_str(line.trim()).unwrap();
+    let field = view["mapped"].as_array().unwrap().iter().find(|field| field["name"] == "dietary_needs").unwrap();
+    assert_eq!(
+        (&field["title"], &field["kind"], &field["transform"]),
+        (&"Meals".into(), &"text".into(), &"upper".into())
+    );
     text(1, &["map", "add", "contacts", "--ivvy", "104", "--crm", "Fax"]);
     text(2, &["map", "add", "contacts", "--ivvy", "101", "--crm", "Fax", "--kind", "int", "--default", "many"]);
     let history = text(0, &["map", "history", "contacts"]);

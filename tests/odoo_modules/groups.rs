@@ -64,6 +64,22 @@ async fn tags_are_joined_and_left_one_by_one_and_foreign_ones_stay_v18() {
 }
 
 #[tokio::test]
+async fn another_account_with_the_same_number_renames_no_tag_v18() {
+    let Some(server) = Server::from_env("grouptwo") else { return };
+    for (number, name) in [(1, "Harbour"), (2, "Hill"), (3, "harbour")] {
+        // One account each, whose group 11 is its own.
+        let name = format!("{name} {}", server.run);
+        let odoo = server.adapter_with(|settings| settings.groups = [(11, name.clone())].into());
+        let contact = text([("first_name", "Eve"), ("last_name", &name)]);
+        let id = odoo.create(ModuleId::Contacts, &server.key(ModuleId::Contacts, number), &contact).await.unwrap().id;
+        odoo.update(ModuleId::Contacts, &id, &groups(&[&name]), None).await.unwrap();
+        assert_eq!(tags(&server, &id).await, [name]);
+    }
+    let ours = ["Harbour", "Hill", "harbour"].map(|name| format!("{name} {}", server.run));
+    assert_eq!(server.count("res.partner.category", json!([["name", "in", ours]])).await, Json::from(3));
+}
+
+#[tokio::test]
 async fn joining_a_group_moves_the_partners_stamp_so_that_it_is_listed() {
     let Some(server) = Server::from_env("groupstamp") else { return };
     let news = format!("News {}", server.run);

@@ -4,9 +4,10 @@
 
 use super::{Step, Taken};
 use crate::merge::canonical::same;
+use crate::merge::transform::carry;
 use crate::model::{
-    Choice, FieldDef, FieldKind, FieldPlan, Item, Kind, PairKey, Reason, Reasons, Side, State, Timestamp, Verdict, Why,
-    item::PushedField,
+    Choice, FieldDef, FieldKind, FieldPlan, Item, Kind, PairKey, Reason, Reasons, Side, State, Timestamp, Transform,
+    Value, Verdict, Why, item::PushedField,
 };
 use crate::store::Reads as _;
 use crate::sync::plan;
@@ -105,7 +106,7 @@ fn propose_before(field: &FieldDef, row: &mut FieldPlan, first: &PushedField, pu
     if !first.decided {
         // A reference's old id means something on its own side only.
         let plain = !matches!(field.kind, FieldKind::Reference(_) | FieldKind::Match(_));
-        row.choice = plain.then(|| Choice::Custom(first.before.clone()));
+        row.choice = in_ivvys_words(field, first).filter(|_| plain).map(Choice::Custom);
         return;
     }
     let before = |side: Side| of(side).next().map(|pushed| pushed.before.clone()).or_else(|| row.on(side).cloned());
@@ -113,4 +114,12 @@ fn propose_before(field: &FieldDef, row: &mut FieldPlan, first: &PushedField, pu
         row.choice = Some(Choice::Each { ivvy, crm });
         (row.base_ivvy, row.base_crm) = (first.base.ivvy.clone(), first.base.crm.clone());
     }
+}
+
+/// What was there before, as somebody would type it. Nothing if the field's value table does not know it (any
+/// more): half of an undo is none.
+fn in_ivvys_words(field: &FieldDef, first: &PushedField) -> Option<Value> {
+    let Transform::Values(_) = field.transform else { return Some(first.before.clone()) };
+    let there = carry(field, first.side, &first.before)?;
+    Some(if first.side == Side::Crm { there } else { first.before.clone() })
 }

@@ -1,5 +1,6 @@
 //! The service: listings, decisions, and that a lead source is created once whatever happens.
 
+mod waiting;
 mod world;
 
 use std::collections::BTreeMap;
@@ -58,13 +59,13 @@ async fn a_listing_that_fails_or_loses_half_changes_nothing_and_says_so() {
     let before = world.table(SOURCE);
     assert!(before.iter().all(|row| row.state == MatchState::Matched));
 
-    world.on(Side::Crm).lists_fail = true;
+    world.on(Side::Crm).lists_fail = Some(Class::Server);
     world.until(|world| world.engine.match_status(SOURCE).errors[1].is_some()).await;
     assert_eq!(world.table(SOURCE), before);
     assert!(world.engine.match_status(SOURCE).errors[0].is_none());
     {
         let mut crm = world.on(Side::Crm);
-        crm.lists_fail = false;
+        crm.lists_fail = None;
         crm.sources.truncate(3);
     }
     let shrunk =
@@ -344,15 +345,67 @@ async fn one_person_is_looked_up_by_email_and_an_error_is_not_nobody_c11() {
     assert_eq!(world.on(Side::Crm).finds, 1);
     assert_eq!(world.on(Side::Crm).listings, listings, "without a listing");
 
-    world.on(Side::Crm).finds_fail = true;
+    world.on(Side::Crm).finds_fail = Some(Class::Server);
     assert!(world.wants_person("2").await);
     world.until(|world| world.on(Side::Crm).finds >= 2).await;
     world.pass(Duration::from_secs(1)).await;
     assert!(!world.wants_person("2").await, "the lead goes without meanwhile");
     world.on(Side::Crm).staff.push(person("b", "bob@x.example"));
-    world.on(Side::Crm).finds_fail = false;
+    world.on(Side::Crm).finds_fail = None;
     world.until(|world| world.stands(STAFF, Side::Ivvy, "2").0 == MatchState::Matched).await;
     assert_eq!(world.on(Side::Crm).listings, listings, "tried again, not given up as nobody");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_that_is_refused_is_not_repeated_by_itself_c11() {
+    let world = World::started(&[person("1", "ann@x.example")], &[]).await;
+    world.on(Side::Crm).staff_support.staff_by_email = true;
+    world.pass(Duration::from_secs(11 * 60)).await;
+    for class in [Class::Forbidden, Class::Unsupported] {
+        world.on(Side::Crm).finds_fail = Some(class);
+        let before = world.on(Side::Crm).finds;
+        assert!(world.wants_person("1").await);
+        world.until(|world| world.on(Side::Crm).finds > before).await;
+        world.pass(Duration::from_secs(9 * 60)).await;
+        assert!(!world.wants_person("1").await, "nobody waits");
+        assert_eq!(world.on(Side::Crm).finds, before + 1, "{class}");
+        world.pass(Duration::from_secs(2 * 60)).await;
+    }
+}
+
+/// A change of the field map while a list is refused: it is asked for again all the same.
+#[tokio::test(start_paused = true)]
+async fn a_list_refused_before_a_renewal_is_asked_for_again_after_it_c09() {
+    let world = World::started(&[person("1", "ann@x.example")], &[person("a", "ann@x.example")]).await;
+    world.on(Side::Crm).lists_fail = Some(Class::Forbidden);
+    let off = |world: &World| matches!(world.engine.match_status(STAFF).mode, MatchMode::Off(_));
+    world.engine.match_refresh(STAFF, false).unwrap();
+    world.until(off).await;
+    world.renew().await;
+    assert!(off(&world), "what was refused is remembered");
+    world.on(Side::Crm).lists_fail = None;
+    world.until(|world| world.engine.match_status(STAFF).mode == MatchMode::Both).await;
+}
+
+/// A person has a shrunken table taken, and the engine is renewed while it is being listed.
+#[tokio::test(start_paused = true)]
+async fn a_listing_cut_by_a_renewal_is_made_again_as_it_was_asked_for() {
+    let list: Vec<Entry> = (0..20).map(|n| source(&format!("c{n}"), &format!("Source {n}"))).collect();
+    let world = World::started(&[], &list).await;
+    {
+        let mut crm = world.on(Side::Crm);
+        crm.sources.truncate(3);
+        crm.lists_hang = true;
+    }
+    let (begun, listings) = (world.clock.now(), world.on(Side::Crm).listings);
+    world.engine.match_refresh(SOURCE, true).unwrap();
+    world.until(|world| world.on(Side::Crm).listings > listings).await;
+    assert!(world.engine.match_status(SOURCE).running);
+    world.on(Side::Crm).lists_hang = false;
+    world.renew().await;
+    world.until(|world| world.table(SOURCE).iter().filter(|row| row.gone).count() == 17).await;
+    assert!(world.clock.now().since(begun) < Duration::from_secs(60), "at once, not when it is due again");
+    world.until(|world| !world.engine.match_status(SOURCE).running).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,8 +13,8 @@ use super::merged::{close, system_title};
 use super::{Context, Counterparts, LinkedView, Planned, standing};
 use crate::merge::{matching, plan as merge_plan};
 use crate::model::{
-    Actor, AuditEvent, Kind, Link, LinkState, ModuleId, Observation, PairKey, Reason, Reasons, RecordId, Side, State, Verdict,
-    Why,
+    Actor, AuditEvent, Kind, Link, LinkState, ModuleId, Observation, PairKey, Reason, Reasons, RecordId, Side, State,
+    Verdict, Why,
 };
 use crate::remote::Conversion;
 use crate::store::{Note, Reads, StoreError, Tx};

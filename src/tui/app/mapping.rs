@@ -330,4 +330,13 @@ mod tests {
         assert_eq!(table_of("  "), Ok(Transform::None));
         assert!(table_of("g").is_err() && table_of("g=1;g=2").is_err());
     }
+
+    #[test]
+    fn a_version_is_dated_in_the_operators_zone_n08() {
+        let last = crate::tui::fixture::field_map().last.unwrap();
+        let dated = |zone: &Zone| version_line(&last, zone).split("  ").nth(1).unwrap().to_owned();
+        let (here, utc) = (dated(&Zone::fixed("AEST", 10 * 3600)), dated(&Zone::Utc));
+        let read = |text: &str| chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap();
+        assert_eq!(read(&here) - read(&utc), chrono::TimeDelta::hours(10));
+    }
 }

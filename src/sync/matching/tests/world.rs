@@ -16,8 +16,8 @@ use crate::model::query::AuditQuery;
 use crate::model::{Actor, Fields, MatchKind, ModuleId, Record, RecordId, Role, Side};
 use crate::remote::port::MatchSupport;
 use crate::remote::{
-    Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
-    PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
+    Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing,
+    Page, PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::seam::{Clock, Entropy, TokioClock};
 use crate::store::{Options, Reads as _, Store};
@@ -44,8 +44,11 @@ pub(super) struct State {
     pub(super) staff_support: MatchSupport,
     pub(super) source_support: MatchSupport,
     pub(super) manner: Manner,
-    pub(super) lists_fail: bool,
-    pub(super) finds_fail: bool,
+    pub(super) lists_fail: Option<Class>,
+    pub(super) lists_hang: bool,
+    pub(super) finds_fail: Option<Class>,
+    /// The day has no calls left for leads.
+    pub(super) leads_held: bool,
     pub(super) listings: u32,
     pub(super) finds: u32,
     pub(super) calls: u32,
@@ -115,8 +118,15 @@ impl Remote for Fake {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn list<'a>(&'a self, _: ModuleId, _: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
-        Box::pin(async { Ok(Page::default()) })
+    fn list<'a>(&'a self, module: ModuleId, _: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
+        let held = module == ModuleId::Leads && self.state().leads_held;
+        let wait = Some(Duration::from_secs(10 * 3600));
+        let error = RemoteError { retry_after: wait, ..self.error(Class::Quota, Sent::No) };
+        Box::pin(async move { if held { Err(error) } else { Ok(Page::default()) } })
+    }
+
+    fn conversion(&self) -> Conversion {
+        Conversion::NewContact
     }
 
     fn get<'a>(&'a self, _: ModuleId, _: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
@@ -149,10 +159,13 @@ impl Remote for Fake {
     fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
         Box::pin(async move {
             self.clock.sleep(Duration::from_millis(20)).await;
-            let mut state = self.state();
-            state.listings += 1;
-            if state.lists_fail {
-                return Err(self.error(Class::Server, Sent::No));
+            self.state().listings += 1;
+            if self.state().lists_hang {
+                std::future::pending::<()>().await;
+            }
+            let state = self.state();
+            if let Some(class) = state.lists_fail {
+                return Err(self.error(class, Sent::No));
             }
             Ok(if kind == STAFF { state.staff.clone() } else { state.sources.clone() })
         })
@@ -162,8 +175,8 @@ impl Remote for Fake {
         Box::pin(async move {
             let mut state = self.state();
             state.finds += 1;
-            if state.finds_fail {
-                return Err(self.error(Class::Server, Sent::No));
+            if let Some(class) = state.finds_fail {
+                return Err(self.error(class, Sent::No));
             }
             let is = |entry: &&Entry| entry.email.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(email));
             Ok(state.staff.iter().filter(is).cloned().collect())
@@ -260,6 +273,16 @@ impl World {
         self.disk.crash(&self.entropy);
         self.engine = Self::engine(&self.disk, &self.sides, &self.clock, &self.settings);
         self.start();
+    }
+
+    /// The engine goes on with the same systems and modules, as after a change of the field map.
+    pub(super) async fn renew(&self) {
+        let modules = self.settings.modules.clone();
+        let sides = self.sides.clone();
+        let remotes = Remotes::new(|side, _| Arc::new(sides[side as usize].clone()));
+        let mut renewals = self.engine.renewals();
+        self.engine.renew(remotes, modules, self.settings.maps.clone());
+        renewals.changed().await.unwrap();
     }
 
     /// Waits on the paused clock until `holds`.
