@@ -3,7 +3,7 @@
 //! write nothing.
 //!
 //! A tenth of the account the issue describes, so that it runs with every change; the whole of it with the CRMs
-//! that `TANDEM_ACCOUNT` names (`salesforce,odoo`).
+//! that `TANDEM_WHOLE` names (`salesforce,odoo`).
 
 mod look;
 
@@ -269,7 +269,7 @@ pub async fn every_module_on(crm: CrmKind, tenths: usize) {
 
 /// How many tenths of the account are run with this CRM.
 pub fn tenths(crm: &str) -> usize {
-    let whole = std::env::var("TANDEM_ACCOUNT").unwrap_or_default();
+    let whole = std::env::var("TANDEM_WHOLE").unwrap_or_default();
     if whole.split(',').any(|named| named == crm) { 10 } else { 1 }
 }
 
