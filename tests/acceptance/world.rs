@@ -334,7 +334,9 @@ impl World {
     /// Items of a module in one state.
     pub fn items(&self, module: ModuleId, state: State) -> Vec<Item> {
         let store = self.engine.store();
-        let ids = store.read(|view| view.in_state(module, state, None, 10_000)).unwrap();
+        // The index is by last change, which two plans made at once may share out either way.
+        let mut ids = store.read(|view| view.in_state(module, state, None, 10_000)).unwrap();
+        ids.sort_unstable();
         // One may be forgotten between the two looks.
         ids.into_iter().filter_map(|id| store.read(|view| view.item(id)).unwrap()).collect()
     }
