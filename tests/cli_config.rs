@@ -206,7 +206,7 @@ fn init_writes_a_private_file_that_loads_and_never_overwrites() {
     let path = home.path("new/acme.toml");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let config = tandem::config::Config::load(Path::new(&path)).unwrap();
-    assert_eq!(config.ivvy.key, "k\"1");
+    assert_eq!(config.ivvy().unwrap().key, "k\"1");
     assert!(!config.modules.enabled(tandem::model::ModuleId::Contacts), "nothing is enabled before a test");
     assert!(config.secrets().is_ok(), "relative to where it was typed");
     let before = std::fs::read(&path).unwrap();

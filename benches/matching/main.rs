@@ -177,7 +177,7 @@ key = {{ env = "UNUSED" }}
         folder.display()
     );
     let config = Config::parse(&text, &folder.join("bench.toml"))?;
-    let secrets = Secrets { ivvy: "unused".into(), crm: "unused".into() };
+    let secrets = Secrets::default().with("ivvy.secret", "unused".into()).with("crm.secret", "unused".into());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let account = Account::open(&config, secrets, &clock, &Entropy::seeded(1))?;
     Ok(Arc::new(AccountService::new(account, data::ACCOUNT, "bench")))

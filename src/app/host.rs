@@ -40,7 +40,7 @@ impl Hosted {
         let account = Account::open(config, secrets, &clock, &Entropy::from_system())?;
         let shutdown = shutdown.clone();
         let inbound = config.inbound.as_ref();
-        let ivvy = Arc::clone(&account.ivvy);
+        let ivvy = account.ivvy.clone();
         let mut notifications = inbound.map(|inbound| Notifications::listen(inbound, &account, &clock)).transpose()?;
         let mut service = AccountService::new(account, &config.account, &config.environment);
         if let Some(notifications) = &notifications {
@@ -59,7 +59,7 @@ impl Hosted {
             },
         )?;
         let address = inbound.and_then(|inbound| inbound.public_url.clone());
-        if let (Some(notifications), Some(address)) = (&mut notifications, address) {
+        if let (Some(notifications), Some(address), Some(ivvy)) = (&mut notifications, address, ivvy) {
             notifications.subscribe(address, ivvy, clock, shutdown.clone());
         }
         let engine = {

@@ -90,6 +90,10 @@ impl Answers {
             CrmKind::Salesforce => {
                 ("--crm-client-id", "Salesforce consumer key", args.crm_client_id, "File with the client secret")
             }
+            CrmKind::Connector | CrmKind::Push => {
+                return Err(Error::config(format!("`{crm}` is not asked for here"))
+                    .hint("write the file from docs/tandem.example.toml, then run `tandem check`"));
+            }
         };
         Ok(Self {
             account,
@@ -133,7 +137,7 @@ impl Answers {
         );
         let (name, secret) = match self.crm {
             CrmKind::Odoo => ("database", "key"),
-            CrmKind::Salesforce => ("client_id", "secret"),
+            CrmKind::Salesforce | CrmKind::Connector | CrmKind::Push => ("client_id", "secret"),
         };
         // Writing to a String does not fail.
         let _ =

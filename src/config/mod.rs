@@ -10,6 +10,7 @@ mod own;
 pub mod paths;
 mod schema;
 mod secret;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,6 +25,7 @@ pub use schema::{
     Operator, SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
+pub use streams::{Abilities, Auth, Connector, Direction, Entity, Facade, Inflow, Institution, Profile, Push, S360};
 
 use crate::error::{Error, Result};
 use crate::model::mapping::Fault;
@@ -59,8 +61,8 @@ pub struct Config {
     pub socket_group: Option<String>,
     /// What someone may do whom `operators` does not name; they are refused when absent.
     pub default_role: Option<Role>,
-    /// iVvy.
-    pub ivvy: Ivvy,
+    /// Where records come from that the CRM is kept in step with.
+    pub origin: Origin,
     /// The CRM.
     pub crm: Crm,
     /// Where notifications are received, if they are.
@@ -77,6 +79,15 @@ pub struct Config {
     pub second_person: SecondPerson,
     /// People by name.
     pub operators: BTreeMap<String, Operator>,
+}
+
+/// The system on the other side of the CRM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// iVvy.
+    Ivvy(Ivvy),
+    /// S-360, one or more institutions.
+    S360(S360),
 }
 
 /// The CRM's side of the configuration.
@@ -98,14 +109,20 @@ impl Crm {
         match self.system {
             CrmSystem::Odoo { .. } => CrmKind::Odoo,
             CrmSystem::Salesforce { .. } => CrmKind::Salesforce,
+            CrmSystem::Connector(_) => CrmKind::Connector,
+            CrmSystem::Push(_) => CrmKind::Push,
         }
     }
 
-    /// Where its secret is.
-    pub fn secret(&self) -> &SecretSource {
+    /// Where its secrets are, by the keys that say so.
+    pub fn secrets(&self) -> Vec<(String, &SecretSource)> {
         match &self.system {
-            CrmSystem::Odoo { key, .. } => key,
-            CrmSystem::Salesforce { secret, .. } => secret,
+            CrmSystem::Odoo { key, .. } => vec![("crm.key".to_owned(), key)],
+            CrmSystem::Salesforce { secret, .. } => vec![("crm.secret".to_owned(), secret)],
+            CrmSystem::Connector(connector) => {
+                connector.facade.iter().flat_map(|facade| listed("crm.facade.auth", &facade.auth)).collect()
+            }
+            CrmSystem::Push(push) => listed("crm.auth", &push.auth),
         }
     }
 }
@@ -138,6 +155,42 @@ pub enum CrmSystem {
         /// for the others.
         words: [BTreeMap<String, String>; 3],
     },
+    /// The InTouch Connector.
+    Connector(Box<Connector>),
+    /// Any CRM that takes POSTed arrays.
+    Push(Box<Push>),
+}
+
+/// The secrets of an authentication, numbered, below the key `at`.
+fn listed<'a>(at: &str, auth: &'a Auth) -> Vec<(String, &'a SecretSource)> {
+    auth.secrets().iter().enumerate().map(|(index, source)| (format!("{at}[{index}]"), source)).collect()
+}
+
+impl Origin {
+    /// Where its secrets are, by the keys that say so.
+    fn secrets(&self) -> Vec<(String, &SecretSource)> {
+        match self {
+            Self::Ivvy(ivvy) => vec![("ivvy.secret".to_owned(), &ivvy.secret)],
+            Self::S360(s360) => s360
+                .institutions
+                .iter()
+                .flat_map(|(code, institution)| {
+                    let at = format!("s360.institutions.{code}");
+                    let inflows = [
+                        ("contacts", &institution.contacts),
+                        ("orders", &institution.orders),
+                        ("access", &institution.access),
+                    ];
+                    let own = institution.secret.iter().map(|secret| (format!("{at}.secret"), secret));
+                    let of_inflows = inflows
+                        .iter()
+                        .filter_map(|(name, inflow)| Some((name, inflow.as_ref()?)))
+                        .flat_map(|(name, inflow)| listed(&format!("{at}.{name}.auth"), &inflow.auth));
+                    own.chain(of_inflows).collect::<Vec<_>>()
+                })
+                .collect(),
+        }
+    }
 }
 
 impl Config {
@@ -192,11 +245,14 @@ impl Config {
             ));
         }
         let crm = check_crm(file.crm).map_err(|(message, hint)| wrong(message, hint))?;
+        let mut modules = file.modules;
+        if let CrmSystem::Connector(connector) = &crm.system {
+            modules.agree(&connector.profile);
+        }
         for module in ModuleId::ALL {
-            check_fields(module, &file.modules.of(module).fields).map_err(|(message, hint)| wrong(message, hint))?;
-            own::check(module, file.modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
-            check_groups(module, file.modules.of(module), crm.kind())
-                .map_err(|(message, hint)| wrong(message, hint))?;
+            check_fields(module, &modules.of(module).fields).map_err(|(message, hint)| wrong(message, hint))?;
+            own::check(module, modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
+            check_groups(module, modules.of(module), crm.kind()).map_err(|(message, hint)| wrong(message, hint))?;
         }
         for (name, operator) in &file.operators {
             if operator.uid.is_some() == operator.login.is_some() {
@@ -206,16 +262,18 @@ impl Config {
                 ));
             }
         }
-        if file.ivvy.key.trim().is_empty() {
-            return Err(wrong("ivvy.key is empty".to_owned(), "the API key from iVvy's integration settings"));
-        }
-        if file.modules.enabled(ModuleId::Leads) && file.ivvy.leads.is_none() {
+        let origin = check_origin(file.ivvy, file.s360).map_err(|(message, hint)| wrong(message, hint))?;
+        let (leads, daily_calls) = match &origin {
+            Origin::Ivvy(ivvy) => (ivvy.leads.as_ref(), ivvy.daily_calls),
+            Origin::S360(_) => (None, None),
+        };
+        if matches!(origin, Origin::Ivvy(_)) && modules.enabled(ModuleId::Leads) && leads.is_none() {
             return Err(wrong(
                 "modules.leads is enabled, but ivvy.leads does not say what a new lead gets in iVvy".to_owned(),
                 "add [ivvy.leads] with source, type and stage: iVvy takes no lead without them",
             ));
         }
-        if let Some(leads) = &file.ivvy.leads {
+        if let Some(leads) = leads {
             if let Some(source) = leads.owner_by_source.keys().find(|source| source.parse::<u64>().is_err()) {
                 return Err(wrong(
                     format!("ivvy.leads.owner_by_source: `{source}` is not the id of a lead source"),
@@ -223,7 +281,7 @@ impl Config {
                 ));
             }
             let named = leads.owner.is_some() || !leads.owner_by_source.is_empty();
-            if named && file.modules.of(ModuleId::Leads).owner == Some(false) {
+            if named && modules.of(ModuleId::Leads).owner == Some(false) {
                 return Err(wrong(
                     "ivvy.leads names an owner, but modules.leads.owner is false".to_owned(),
                     "the owner is never written then: remove one of the two",
@@ -237,7 +295,7 @@ impl Config {
             ));
         }
         for module in ModuleId::ALL.into_iter().filter(|module| *module != ModuleId::Leads) {
-            let section = file.modules.of(module);
+            let section = modules.of(module);
             for (key, given) in [("owner", section.owner), ("source", section.source)] {
                 if given.is_some() {
                     return Err(wrong(
@@ -247,9 +305,20 @@ impl Config {
                 }
             }
         }
-        for module in ModuleId::ALL.into_iter().filter(|module| file.modules.enabled(*module)) {
-            check_only(module, file.modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
-            check_needs(module, &file.modules).map_err(|(message, hint)| wrong(message, hint))?;
+        for module in ModuleId::ALL.into_iter().filter(|module| modules.enabled(*module)) {
+            check_only(module, modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
+            check_needs(module, &modules).map_err(|(message, hint)| wrong(message, hint))?;
+        }
+        let listens = match (&origin, &crm.system) {
+            (Origin::S360(s360), _) => s360.institutions.values().any(Institution::is_posted),
+            (_, CrmSystem::Connector(connector)) => connector.facade.is_some(),
+            _ => false,
+        };
+        if listens && file.inbound.is_none() {
+            return Err(wrong(
+                "records are posted to us, but [inbound] does not say where".to_owned(),
+                "listen = \"127.0.0.1:8467\", behind a reverse proxy that ends TLS",
+            ));
         }
         if let Some(inbound) = &file.inbound
             && !inbound.listen.ip().is_loopback()
@@ -263,7 +332,7 @@ impl Config {
         if file.sync.rate == 0 {
             return Err(wrong("sync.rate is zero".to_owned(), "calls per second to each remote, at least 1"));
         }
-        for (section, daily_calls) in [("ivvy", file.ivvy.daily_calls), ("crm", crm.daily_calls)] {
+        for (section, daily_calls) in [("ivvy", daily_calls), ("crm", crm.daily_calls)] {
             if daily_calls.is_some_and(|calls| calls < LEAST_DAILY_CALLS) {
                 return Err(wrong(
                     format!("{section}.daily_calls is below {LEAST_DAILY_CALLS}"),
@@ -293,11 +362,11 @@ impl Config {
             socket: place(file.socket, |paths| &paths.socket),
             socket_group: file.socket_group,
             default_role: file.default_role,
-            ivvy: file.ivvy,
+            origin,
             crm,
             inbound: file.inbound,
             sync: file.sync,
-            modules: file.modules,
+            modules,
             matching: file.matching,
             guard: file.guard,
             second_person: file.second_person,
@@ -311,14 +380,28 @@ impl Config {
     /// When a source is missing, empty or not private.
     pub fn secrets(&self) -> Result<Secrets> {
         let base = self.path.parent().unwrap_or(Path::new("."));
-        let crm_key = match self.crm.kind() {
-            CrmKind::Odoo => "crm.key",
-            CrmKind::Salesforce => "crm.secret",
-        };
-        Ok(Secrets {
-            ivvy: self.ivvy.secret.resolve(base, "ivvy.secret")?,
-            crm: self.crm.secret().resolve(base, crm_key)?,
-        })
+        let mut secrets = Secrets::default();
+        for (key, source) in self.origin.secrets().into_iter().chain(self.crm.secrets()) {
+            let secret = source.resolve(base, &key)?;
+            secrets = secrets.with(key, secret);
+        }
+        Ok(secrets)
+    }
+
+    /// iVvy, if that is the origin.
+    pub fn ivvy(&self) -> Option<&Ivvy> {
+        match &self.origin {
+            Origin::Ivvy(ivvy) => Some(ivvy),
+            Origin::S360(_) => None,
+        }
+    }
+
+    /// S-360, if that is the origin.
+    pub fn s360(&self) -> Option<&S360> {
+        match &self.origin {
+            Origin::Ivvy(_) => None,
+            Origin::S360(s360) => Some(s360),
+        }
     }
 
     /// The effective catalogue of the configuration alone: enabled modules in sync order, custom fields
@@ -389,6 +472,13 @@ impl Config {
 }
 
 impl Modules {
+    /// Leaves out what an agreement leaves out (C-07): an owner or source is never read or written then.
+    fn agree(&mut self, profile: &Profile) {
+        let leads = self.0.entry(ModuleId::Leads).or_default();
+        leads.owner = leads.owner.filter(|_| profile.owner).or((!profile.owner).then_some(false));
+        leads.source = leads.source.filter(|_| profile.source).or((!profile.source).then_some(false));
+    }
+
     /// The section of `module`.
     pub fn of(&self, module: ModuleId) -> &Module {
         static UNSAID: Module = Module {
@@ -521,7 +611,25 @@ fn check_needs(module: ModuleId, modules: &Modules) -> Result<(), Wrong> {
     }
 }
 
-fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
+fn check_origin(ivvy: Option<Ivvy>, s360: Option<S360>) -> Result<Origin, Wrong> {
+    match (ivvy, s360) {
+        (Some(ivvy), None) if ivvy.key.trim().is_empty() => {
+            Err(("ivvy.key is empty".to_owned(), "the API key from iVvy's integration settings"))
+        }
+        (Some(ivvy), None) => Ok(Origin::Ivvy(ivvy)),
+        (None, Some(s360)) => streams::check_s360(&s360).map(|()| Origin::S360(s360)),
+        (None, None) => Err((
+            "neither [ivvy] nor [s360] says where records come from".to_owned(),
+            "one of the two: the annotated example docs/tandem.example.toml shows every key",
+        )),
+        (Some(_), Some(_)) => Err((
+            "both [ivvy] and [s360] are there".to_owned(),
+            "an account has one origin: make two accounts, with a file each",
+        )),
+    }
+}
+
+fn check_crm(mut table: schema::CrmTable) -> Result<Crm, Wrong> {
     let kind = table.kind;
     let missing =
         |key: &str, hint: &'static str| (format!("crm: `{key}` is missing, which kind = \"{kind}\" needs"), hint);
@@ -536,7 +644,42 @@ fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
             "letters, digits, - and _; leave it out unless several accounts share one CRM",
         ));
     }
+    let keys = table.stream_keys();
+    let foreign = [(CrmKind::Connector, keys.of_connector().to_vec()), (CrmKind::Push, keys.of_push().to_vec())];
+    for (key, _) in foreign.iter().filter(|(of, _)| *of != kind).flat_map(|(_, keys)| keys).filter(|(_, given)| *given)
+    {
+        return Err(surplus(key));
+    }
+    if matches!(kind, CrmKind::Connector | CrmKind::Push) {
+        let own = [
+            ("database", table.database.is_some()),
+            ("key", table.key.is_some()),
+            ("client_id", table.client_id.is_some()),
+            ("secret", table.secret.is_some()),
+            ("api_version", table.api_version.is_some()),
+            ("events", table.events.is_some()),
+            ("attendee_status", table.attendee_status.is_some()),
+            ("stages", !table.stages.is_empty()),
+            ("event_statuses", !table.event_statuses.is_empty()),
+            ("member_statuses", !table.member_statuses.is_empty()),
+        ];
+        if let Some((key, _)) = own.into_iter().find(|(_, given)| *given) {
+            return Err(surplus(key));
+        }
+    }
+    let (given, pushed) = (table.url.take(), keys.contacts_url.clone().or_else(|| keys.orders_url.clone()));
+    let url = match (kind, given) {
+        (CrmKind::Push, Some(_)) => return Err(surplus("url")),
+        (CrmKind::Push, None) => pushed,
+        (_, url) => url,
+    };
+    let url = url.ok_or_else(|| match kind {
+        CrmKind::Push => missing("contacts_url", "the address that takes arrays of contacts"),
+        _ => missing("url", "the base address of the CRM"),
+    })?;
     let system = match kind {
+        CrmKind::Connector => CrmSystem::Connector(Box::new(keys.connector()?)),
+        CrmKind::Push => CrmSystem::Push(Box::new(keys.push()?)),
         CrmKind::Odoo => {
             for (key, given) in [
                 ("client_id", table.client_id.is_some()),
@@ -578,7 +721,7 @@ fn check_crm(table: schema::CrmTable) -> Result<Crm, Wrong> {
             }
         }
     };
-    Ok(Crm { url: table.url, key_scope: table.key_scope, daily_calls: table.daily_calls, system })
+    Ok(Crm { url, key_scope: table.key_scope, daily_calls: table.daily_calls, system })
 }
 
 fn check_fields(module: ModuleId, fields: &[CustomField]) -> Result<(), Fault> {
@@ -600,8 +743,16 @@ impl fmt::Display for Config {
         writeln!(f, "config       {}", self.path.display())?;
         writeln!(f, "data         {}", self.data_dir.display())?;
         writeln!(f, "socket       {}", self.socket.display())?;
-        writeln!(f, "ivvy         {} (secret: {})", self.ivvy.url, self.ivvy.secret)?;
-        writeln!(f, "crm          {} {} (secret: {})", self.crm.kind(), self.crm.url, self.crm.secret())?;
+        match &self.origin {
+            Origin::Ivvy(ivvy) => writeln!(f, "ivvy         {} (secret: {})", ivvy.url, ivvy.secret)?,
+            Origin::S360(s360) => {
+                let codes: Vec<&str> = s360.institutions.keys().map(String::as_str).collect();
+                writeln!(f, "s360         {} as {}", codes.join(", "), s360.partner)?;
+            }
+        }
+        let secrets: Vec<String> = self.crm.secrets().iter().map(|(_, source)| source.to_string()).collect();
+        let secrets = if secrets.is_empty() { "none".to_owned() } else { secrets.join(", ") };
+        writeln!(f, "crm          {} {} (secret: {secrets})", self.crm.kind(), self.crm.url)?;
         write!(f, "interval     {}", duration::format(self.sync.interval))
     }
 }

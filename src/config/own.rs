@@ -24,7 +24,7 @@ pub(super) fn check(module: ModuleId, section: &Module) -> Result<(), Wrong> {
         return Err(nothing("currency", "it belongs to modules.registrations: a booking has its venue's"));
     }
     if let Some(currency) = &section.currency
-        && (currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()))
+        && !is_currency(currency)
     {
         let message = format!("modules.{module}.currency: `{currency}` is not a currency code");
         return Err((message, "three capital letters: currency = \"AUD\""));
@@ -48,4 +48,9 @@ pub(super) fn check(module: ModuleId, section: &Module) -> Result<(), Wrong> {
             "one of open, quote, tentative, won, lost: stages = { payment_waiting = \"lost\" }",
         )),
     }
+}
+
+/// Whether `code` has the form of an ISO 4217 code.
+pub(super) fn is_currency(code: &str) -> bool {
+    code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase())
 }

@@ -11,6 +11,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::streams::{Auth, Facade, Profile, S360, StreamKeys};
 use super::{SecretSource, duration};
 use crate::model::{CustomField, Drift, ModuleId, Role, Timestamp};
 
@@ -25,7 +26,8 @@ pub(super) struct File {
     pub socket: Option<PathBuf>,
     pub socket_group: Option<String>,
     pub default_role: Option<Role>,
-    pub ivvy: Ivvy,
+    pub ivvy: Option<Ivvy>,
+    pub s360: Option<S360>,
     pub crm: CrmTable,
     pub inbound: Option<Inbound>,
     #[serde(default)]
@@ -108,8 +110,8 @@ pub struct Inbound {
 #[serde(deny_unknown_fields)]
 pub(super) struct CrmTable {
     pub kind: CrmKind,
-    #[serde(deserialize_with = "base_url")]
-    pub url: Url,
+    #[serde(default, deserialize_with = "some_base_url")]
+    pub url: Option<Url>,
     pub database: Option<String>,
     pub key: Option<SecretSource>,
     pub client_id: Option<String>,
@@ -125,6 +127,47 @@ pub(super) struct CrmTable {
     pub event_statuses: BTreeMap<String, String>,
     #[serde(default)]
     pub member_statuses: BTreeMap<String, String>,
+    pub version: Option<String>,
+    pub provider: Option<String>,
+    pub client: Option<String>,
+    pub club: Option<String>,
+    pub profile: Option<Profile>,
+    pub facade: Option<Facade>,
+    pub owner_element: Option<String>,
+    pub source_element: Option<String>,
+    #[serde(default, deserialize_with = "some_base_url")]
+    pub contacts_url: Option<Url>,
+    #[serde(default, deserialize_with = "some_base_url")]
+    pub orders_url: Option<Url>,
+    pub auth: Option<Auth>,
+    #[serde(default, deserialize_with = "duration::optional")]
+    pub every: Option<Duration>,
+    pub per_run: Option<u32>,
+    pub per_payload: Option<u32>,
+    pub tries: Option<u32>,
+}
+
+impl CrmTable {
+    /// Takes out what only the Connector and pushed CRMs have.
+    pub fn stream_keys(&mut self) -> StreamKeys {
+        StreamKeys {
+            version: self.version.take(),
+            provider: self.provider.take(),
+            client: self.client.take(),
+            club: self.club.take(),
+            profile: self.profile.take(),
+            facade: self.facade.take(),
+            owner_element: self.owner_element.take(),
+            source_element: self.source_element.take(),
+            contacts_url: self.contacts_url.take(),
+            orders_url: self.orders_url.take(),
+            auth: self.auth.take(),
+            every: self.every.take(),
+            per_run: self.per_run.take(),
+            per_payload: self.per_payload.take(),
+            tries: self.tries.take(),
+        }
+    }
 }
 
 /// `crm.events`: where an Odoo keeps iVvy's events.
@@ -158,6 +201,10 @@ pub enum CrmKind {
     Odoo,
     /// Salesforce, REST API.
     Salesforce,
+    /// The InTouch Connector, XML.
+    Connector,
+    /// Any CRM that takes POSTed arrays.
+    Push,
 }
 
 /// `[sync]`.
@@ -372,7 +419,7 @@ fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error>
     }
 }
 
-fn some_base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+pub(super) fn some_base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
     base_url(deserializer).map(Some)
 }
 

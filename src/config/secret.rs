@@ -5,6 +5,7 @@
 //! (development only). Nothing here ever prints a value: messages name the source, displays show a
 //! fingerprint of six hex digits.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Read as _;
@@ -167,18 +168,37 @@ pub fn fingerprint(secret: &SecretString) -> String {
     HEXLOWER.encode(&Sha256::digest(secret.expose_secret().as_bytes())[..3])
 }
 
-/// The secrets of one account, fetched. Shows fingerprints only.
-#[derive(Clone)]
-pub struct Secrets {
-    /// iVvy API secret: signs every call.
-    pub ivvy: SecretString,
-    /// CRM secret: Odoo API key, or Salesforce client secret.
-    pub crm: SecretString,
+/// The secrets of one account, fetched, by the key of the configuration that says where each is. Shows
+/// fingerprints only.
+#[derive(Clone, Default)]
+pub struct Secrets(BTreeMap<String, SecretString>);
+
+impl Secrets {
+    /// Adds the secret that `key` (`ivvy.secret`) speaks of.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, secret: SecretString) -> Self {
+        self.0.insert(key.into(), secret);
+        self
+    }
+
+    /// The secret that `key` speaks of.
+    ///
+    /// # Errors
+    /// There is none: whoever put the secrets together did not look at the whole configuration.
+    pub fn get(&self, key: &str) -> Result<SecretString> {
+        self.0.get(key).cloned().ok_or_else(|| Error::internal(format!("{key}: the secret was not fetched")))
+    }
+
+    /// Every secret of the list that `key` speaks of, in its order (`key[0]`, `key[1]`).
+    pub fn list(&self, key: &str) -> Vec<SecretString> {
+        (0..).map_while(|index| self.0.get(&format!("{key}[{index}]")).cloned()).collect()
+    }
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets(ivvy {}, crm {})", fingerprint(&self.ivvy), fingerprint(&self.crm))
+        let shown = self.0.iter().map(|(key, secret)| format!("{key} {}", fingerprint(secret)));
+        write!(f, "Secrets({})", shown.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -228,7 +248,7 @@ mod tests {
 
     #[test]
     fn debug_output_holds_a_fingerprint_and_no_value() {
-        let secrets = Secrets { ivvy: "hunter2".into(), crm: "correct horse".into() };
-        assert_eq!(format!("{secrets:?}"), "Secrets(ivvy f52fbd, crm 4104d3)");
+        let secrets = Secrets::default().with("ivvy.secret", "hunter2".into()).with("crm.key", "correct horse".into());
+        assert_eq!(format!("{secrets:?}"), "Secrets(crm.key 4104d3, ivvy.secret f52fbd)");
     }
 }

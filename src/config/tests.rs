@@ -228,13 +228,13 @@ fn a_wrong_type_and_a_wrong_duration_are_explained() {
 #[test]
 fn a_limit_of_calls_a_day_is_optional_per_remote_and_checked() {
     let config = parse(GOOD).unwrap();
-    assert_eq!((config.ivvy.daily_calls, config.crm.daily_calls), (None, None));
+    assert_eq!((config.ivvy().unwrap().daily_calls, config.crm.daily_calls), (None, None));
     let limited = |ivvy: &str, crm: &str| {
         let limits = [("[ivvy]\n", ivvy), ("[crm]\n", crm)];
         limits.iter().fold(GOOD.to_owned(), |text, (head, line)| text.replace(head, &format!("{head}{line}\n")))
     };
     let config = parse(&limited("daily_calls = 50_000", "daily_calls = 100")).unwrap();
-    assert_eq!((config.ivvy.daily_calls, config.crm.daily_calls), (Some(50_000), Some(100)));
+    assert_eq!((config.ivvy().unwrap().daily_calls, config.crm.daily_calls), (Some(50_000), Some(100)));
     let (message, hint) = refused(&limited("daily_calls = 0", ""));
     assert!(message.contains("ivvy.daily_calls is below 100") && hint.contains("leave it out"), "{message} {hint}");
     let (message, _) = refused(&limited("", "daily_calls = 99"));

@@ -3,16 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+mod connector;
+mod push;
+mod s360;
+
+use super::shelf::StoredShelf;
 use super::{calls, mapping};
-use crate::config::{Confidential, Config, CrmKind, CrmSystem, Limit as ConfigLimit, OdooEvents, Secrets};
+use crate::config::{
+    self, Confidential, Config, CrmKind, CrmSystem, Limit as ConfigLimit, OdooEvents, Origin, Secrets,
+};
 use crate::error::{Error, Result};
 use crate::model::module::EMAIL_OPT_OUT;
 use crate::model::{CustomField, FieldMaps, ModuleDef, ModuleId, RecordId, Side};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
+use crate::remote::shelf::{EmptyShelf, Shelf};
 use crate::remote::transport::Limits;
 use crate::remote::{Lane, Remote, Transport, ivvy, odoo, salesforce};
 use crate::seam::{Clock, Entropy};
@@ -26,8 +34,8 @@ pub struct Account {
     pub engine: Engine,
     /// The gates before its remotes, iVvy's first.
     pub gates: BTreeMap<Side, Arc<Gate>>,
-    /// iVvy itself, for what only iVvy has: subscriptions.
-    pub ivvy: Arc<ivvy::Ivvy>,
+    /// iVvy itself, if it is the origin, for what only iVvy has: subscriptions.
+    pub ivvy: Option<Arc<ivvy::Ivvy>>,
     /// How it was put together.
     pub blueprint: Arc<Blueprint>,
 }
@@ -39,6 +47,8 @@ pub struct Blueprint {
     secrets: Secrets,
     http: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
+    /// Where the shelves are, once the store is open.
+    store: OnceLock<Store>,
     changing: tokio::sync::Mutex<()>,
 }
 
@@ -53,6 +63,7 @@ impl Blueprint {
             secrets,
             http: Arc::new(ReqwestTransport::new(&HttpSettings::default())?),
             clock: Arc::clone(clock),
+            store: OnceLock::new(),
             changing: tokio::sync::Mutex::default(),
         })
     }
@@ -65,16 +76,35 @@ impl Blueprint {
     pub(super) fn remotes(&self, maps: &FieldMaps, gates: &BTreeMap<Side, Arc<Gate>>) -> Result<Remotes> {
         let mut handles: BTreeMap<(Side, Lane), Arc<dyn Remote>> = BTreeMap::new();
         for lane in Lane::ALL {
-            let ivvy: Arc<dyn Remote> = self.ivvy(maps, self.behind(&gates[&Side::Ivvy], lane))?;
+            let origin = origin(self, maps, self.behind(&gates[&Side::Ivvy], lane))?;
             let crm = crm(self, maps, self.behind(&gates[&Side::Crm], lane))?;
-            handles.extend([((Side::Ivvy, lane), ivvy), ((Side::Crm, lane), crm)]);
+            handles.extend([((Side::Ivvy, lane), origin), ((Side::Crm, lane), crm)]);
         }
         // Invariant: the loop above made one for every side and lane.
         Ok(Remotes::new(|side, lane| Arc::clone(&handles[&(side, lane)])))
     }
 
-    fn ivvy(&self, maps: &FieldMaps, transport: Arc<dyn Transport>) -> Result<Arc<ivvy::Ivvy>> {
-        ivvy(self, maps, transport)
+    /// The configuration.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The secrets.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// The clock.
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// What the adapter of `side` finds of what its system told us; nothing before the store is open.
+    pub(super) fn shelf(&self, side: Side) -> Arc<dyn Shelf> {
+        match self.store.get() {
+            Some(store) => Arc::new(StoredShelf::new(store.clone(), side, Arc::clone(&self.clock))),
+            None => Arc::new(EmptyShelf),
+        }
     }
 
     fn behind(&self, gate: &Arc<Gate>, lane: Lane) -> Arc<dyn Transport> {
@@ -124,10 +154,12 @@ impl Account {
             gate.keep_book(Arc::new(book), last);
         }
         let maps = mapping::stored_maps(&store)?;
+        config.check_maps(&maps)?;
+        // Invariant: a blueprint's store is set here and nowhere else, once.
+        let _ = blueprint.store.set(store.clone());
+        connected.remotes = blueprint.remotes(&maps, &connected.gates)?;
         let mut settings = engine_settings(config);
         if !maps.is_empty() {
-            config.check_maps(&maps)?;
-            connected.remotes = blueprint.remotes(&maps, &connected.gates)?;
             (settings.modules, settings.maps) = (blueprint.modules(&maps), maps);
         }
         let engine = Engine::new(store, connected.remotes, Arc::clone(clock), entropy.clone(), settings)?;
@@ -142,8 +174,8 @@ pub struct Connected {
     pub remotes: Remotes,
     /// The gates before them.
     pub gates: BTreeMap<Side, Arc<Gate>>,
-    /// iVvy itself, for what only iVvy has, in the live lane.
-    pub ivvy: Arc<ivvy::Ivvy>,
+    /// iVvy itself, if it is the origin, for what only iVvy has, in the live lane.
+    pub ivvy: Option<Arc<ivvy::Ivvy>>,
 }
 
 /// Connects the adapters as the configuration puts them. Calls nobody.
@@ -160,18 +192,24 @@ fn connected(blueprint: &Blueprint, entropy: &Entropy) -> Result<Connected> {
         let settings = GateSettings { daily_calls, ..gate_settings(config.sync.rate, in_flight) };
         Gate::new(name, settings, Arc::clone(clock), entropy.clone())
     };
-    let ivvy_gate = gate("ivvy".to_owned(), 2, config.ivvy.daily_calls);
+    let (name, daily_calls) = match &config.origin {
+        Origin::Ivvy(ivvy) => ("ivvy", ivvy.daily_calls),
+        Origin::S360(_) => ("s360", None),
+    };
+    let origin_gate = gate(name.to_owned(), 2, daily_calls);
     let crm_gate = gate(config.crm.kind().to_string(), 4, config.crm.daily_calls);
     if config.crm.kind() == CrmKind::Salesforce {
         crm_gate.read_usage(salesforce::usage);
     }
-    let gates: BTreeMap<Side, Arc<Gate>> = [(Side::Ivvy, ivvy_gate), (Side::Crm, crm_gate)].into();
+    let gates: BTreeMap<Side, Arc<Gate>> = [(Side::Ivvy, origin_gate), (Side::Crm, crm_gate)].into();
     let maps = FieldMaps::new();
-    Ok(Connected {
-        remotes: blueprint.remotes(&maps, &gates)?,
-        ivvy: blueprint.ivvy(&maps, blueprint.behind(&gates[&Side::Ivvy], Lane::Live))?,
-        gates,
-    })
+    let ivvy = match &config.origin {
+        Origin::Ivvy(section) => {
+            Some(ivvy(blueprint, section, &maps, blueprint.behind(&gates[&Side::Ivvy], Lane::Live))?)
+        }
+        Origin::S360(_) => None,
+    };
+    Ok(Connected { remotes: blueprint.remotes(&maps, &gates)?, ivvy, gates })
 }
 
 /// A module that a system has no place for cannot be switched on, and says so at once.
@@ -189,22 +227,34 @@ fn check_places(config: &Config, remotes: &Remotes) -> Result<()> {
     Ok(())
 }
 
-fn ivvy(blueprint: &Blueprint, maps: &FieldMaps, transport: Arc<dyn Transport>) -> Result<Arc<ivvy::Ivvy>> {
+fn origin(blueprint: &Blueprint, maps: &FieldMaps, transport: Arc<dyn Transport>) -> Result<Arc<dyn Remote>> {
+    match &blueprint.config.origin {
+        Origin::Ivvy(section) => Ok(ivvy(blueprint, section, maps, transport)?),
+        Origin::S360(section) => s360::origin(blueprint, section, transport),
+    }
+}
+
+fn ivvy(
+    blueprint: &Blueprint,
+    section: &config::Ivvy,
+    maps: &FieldMaps,
+    transport: Arc<dyn Transport>,
+) -> Result<Arc<ivvy::Ivvy>> {
     let Blueprint { config, secrets, clock, .. } = blueprint;
     let settings = ivvy::Settings {
-        base_url: config.ivvy.url.clone(),
-        key: config.ivvy.key.clone(),
-        secret: secrets.ivvy.clone(),
+        base_url: section.url.clone(),
+        key: section.key.clone(),
+        secret: secrets.get("ivvy.secret")?,
         custom_fields: custom(config, maps, CustomField::def),
         left_out: config.modules.left_out(),
-        lead_defaults: config.ivvy.leads.as_ref().map(|defaults| ivvy::LeadDefaults {
+        lead_defaults: section.leads.as_ref().map(|defaults| ivvy::LeadDefaults {
             source: defaults.source,
             type_id: defaults.kind,
             subtype_id: defaults.subtype,
             stage: defaults.stage,
         }),
         rules: ivvy::Rules {
-            venues: config.ivvy.venues.clone(),
+            venues: section.venues.clone(),
             currency: config.modules.of(ModuleId::Registrations).currency.clone(),
             stages: ModuleId::ALL.into_iter().map(|id| (id, config.modules.of(id).stages.clone())).collect(),
             mask_confidential: config.modules.confidential() == Confidential::Mask,
@@ -225,10 +275,10 @@ fn crm(blueprint: &Blueprint, maps: &FieldMaps, transport: Arc<dyn Transport>) -
     let Blueprint { config, secrets, clock, .. } = blueprint;
     let wrong = |error| in_section("crm", config, error);
     let mapped = custom(config, maps, |field| (field.def(), field.crm.clone()));
-    let (url, secret) = (config.crm.url.to_string(), secrets.crm.clone());
+    let url = config.crm.url.to_string();
     Ok(match &config.crm.system {
         CrmSystem::Odoo { database, events, attendee_status, stages, .. } => {
-            let mut settings = odoo::Settings::new(url, database, secret);
+            let mut settings = odoo::Settings::new(url, database, secrets.get("crm.key")?);
             settings.events = match events {
                 Some(OdooEvents::App) => odoo::EventsIn::EventsApp,
                 Some(OdooEvents::Campaigns) => odoo::EventsIn::Campaigns,
@@ -245,7 +295,7 @@ fn crm(blueprint: &Blueprint, maps: &FieldMaps, transport: Arc<dyn Transport>) -
             Arc::new(odoo::Odoo::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
         }
         CrmSystem::Salesforce { client_id, api_version, words, .. } => {
-            let mut settings = salesforce::Settings::new(url, client_id, secret);
+            let mut settings = salesforce::Settings::new(url, client_id, secrets.get("crm.secret")?);
             let [stages, event_statuses, member_statuses] = words.clone();
             settings.stages.extend(stages);
             settings.event_statuses.extend(event_statuses);
@@ -261,6 +311,8 @@ fn crm(blueprint: &Blueprint, maps: &FieldMaps, transport: Arc<dyn Transport>) -
             }
             Arc::new(salesforce::Salesforce::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
         }
+        CrmSystem::Connector(section) => connector::crm(blueprint, section, transport)?,
+        CrmSystem::Push(section) => push::crm(blueprint, section, transport)?,
     })
 }
 
@@ -318,7 +370,7 @@ pub fn engine_settings(config: &Config) -> sync::Settings {
         keep_done: config.sync.keep_done,
         match_interval: config.matching.interval,
         create_lead_sources: config.matching.create_lead_sources,
-        lead_owner: config.ivvy.leads.as_ref().map(lead_owner).unwrap_or_default(),
+        lead_owner: config.ivvy().and_then(|ivvy| ivvy.leads.as_ref()).map(lead_owner).unwrap_or_default(),
         guard: GuardLimits {
             creates: limit(config.guard.creates),
             updates: limit(config.guard.updates),

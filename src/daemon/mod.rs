@@ -17,6 +17,7 @@ pub(crate) mod report;
 pub mod roles;
 pub mod service;
 mod session;
+mod shelf;
 mod socket;
 pub mod supervise;
 

@@ -32,7 +32,8 @@ pub fn identity(module: ModuleId, fields: &Fields) -> Option<String> {
         | ModuleId::Attendees
         | ModuleId::Registrations
         | ModuleId::QuotesAndBookings
-        | ModuleId::ContactEmails => None,
+        | ModuleId::ContactEmails
+        | ModuleId::Orders => None,
     }
 }
 

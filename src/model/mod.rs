@@ -19,6 +19,7 @@ pub mod query;
 pub mod record;
 pub mod run;
 pub mod state;
+pub mod stream;
 pub mod time;
 pub mod value;
 
@@ -36,5 +37,6 @@ pub use plan::{FieldPlan, Plan, Verdict, Why};
 pub use record::{Cursor, Observation, Record};
 pub use run::{RunEnd, RunKind, RunRow};
 pub use state::{Reason, Reasons, State, Verb};
+pub use stream::{FirstSync, Gap, Health, PushRun, Quarantined, Rhythm, Shelved, StreamId, StreamKind, StreamState};
 pub use time::Timestamp;
 pub use value::{Fields, Value};

@@ -11,6 +11,7 @@ mod contact_emails;
 mod contacts;
 mod events;
 mod leads;
+mod orders;
 mod quotes_and_bookings;
 mod registrations;
 
@@ -108,6 +109,8 @@ pub enum ModuleId {
     QuotesAndBookings = 7,
     /// E-mails sent by iVvy become history of the CRM contact (V-30 to V-34).
     ContactEmails = 8,
+    /// What S-360 sells, refunds and reserves becomes opportunities (S-05, S-06).
+    Orders = 9,
 }
 
 /// Parts of the catalogue as iVvy sells them (V-02, V-03).
@@ -120,6 +123,8 @@ pub enum Group {
     Events,
     /// Accounts with the Venues product.
     Venues,
+    /// Institutions on S-360.
+    Ticketing,
 }
 
 /// What never changes about a module.
@@ -181,7 +186,7 @@ impl Facts {
 
 impl ModuleId {
     /// Every module in sync order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Companies,
         Self::Contacts,
         Self::Leads,
@@ -190,6 +195,7 @@ impl ModuleId {
         Self::Registrations,
         Self::QuotesAndBookings,
         Self::ContactEmails,
+        Self::Orders,
     ];
     /// The main job: what is kept in step both ways for every account with venues.
     pub const PEOPLE: [Self; 2] = [Self::Companies, Self::Contacts];
@@ -204,6 +210,7 @@ impl ModuleId {
             Self::Registrations => &registrations::FACTS,
             Self::QuotesAndBookings => &quotes_and_bookings::FACTS,
             Self::ContactEmails => &contact_emails::FACTS,
+            Self::Orders => &orders::FACTS,
         }
     }
 
@@ -581,13 +588,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_seven_modules_have_these_names_and_groups_and_leads_is_an_eighth_v02() {
+    fn the_seven_modules_have_these_names_and_groups_and_two_are_more_v02() {
         let named = |group: Group| -> Vec<&str> {
             ModuleId::ALL.into_iter().filter(|id| id.group() == group).map(ModuleId::title).collect()
         };
         assert_eq!(named(Group::Common), ["Contacts", "Leads", "Contact Emails"]);
         assert_eq!(named(Group::Events), ["Events", "Attendees", "Registrations"]);
         assert_eq!(named(Group::Venues), ["Companies", "Quotes & Bookings"]);
+        assert_eq!(named(Group::Ticketing), ["Orders"]);
         let stable: Vec<&str> = ModuleId::ALL.into_iter().map(Into::into).collect();
         let expected = [
             "companies",
@@ -598,6 +606,7 @@ mod tests {
             "registrations",
             "quotes_and_bookings",
             "contact_emails",
+            "orders",
         ];
         assert_eq!(stable, expected, "as configuration, command line and logs call them");
         for id in ModuleId::ALL {

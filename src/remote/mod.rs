@@ -12,6 +12,7 @@ pub mod lane;
 pub mod odoo;
 pub mod port;
 pub mod salesforce;
+pub mod shelf;
 pub mod transport;
 
 pub use lane::Lane;

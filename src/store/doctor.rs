@@ -11,7 +11,7 @@ use super::header::{CounterKey, Header, IndexRow};
 use super::keys::{self, Span};
 use super::source::{self, Direction, Source, View};
 use super::tables::Tab;
-use super::{audit, codec, deliveries, intents, items, links, matching, meta, records};
+use super::{audit, codec, deliveries, inbox, intents, items, links, matching, meta, records, shelf};
 use crate::model::matching::{MatchRow, SourceIntent};
 use crate::model::{Decision, Intent, Item, ItemId, Link, LinkId};
 
@@ -36,6 +36,7 @@ pub fn check(view: &View) -> Result<Vec<String>> {
     check.observations()?;
     check.dirty()?;
     check.deliveries()?;
+    check.streams()?;
     check.audit()?;
     check.lengths()?;
     if check.left_out > 0 {
@@ -206,6 +207,14 @@ impl Check<'_> {
 
     fn dirty(&mut self) -> Result<()> {
         self.each(Tab::Dirty, |check, key, _| check.expect(&records::dirty_index_row(key)?, "a mark"))
+    }
+
+    fn streams(&mut self) -> Result<()> {
+        self.each(Tab::Shelf, |check, _, row| {
+            let shelved = codec::decode(row)?;
+            shelf::index_rows(&shelved).iter().try_for_each(|row| check.expect(row, "a record on the shelf"))
+        })?;
+        self.each(Tab::Payloads, |check, key, at| check.expect(&inbox::index_row(key, at)?, "a payload"))
     }
 
     fn deliveries(&mut self) -> Result<()> {

@@ -9,13 +9,13 @@ use super::matching::{self, MatchFilter};
 use super::meta;
 use super::source::{Source, View};
 use super::tx::Tx;
-use super::{audit, intents, items, links, mapping, page, records, runs};
+use super::{audit, inbox, intents, items, links, mapping, page, records, runs, shelf};
 use crate::model::guard::Guard;
 use crate::model::matching::{MatchRow, MatchState, SourceIntent};
 use crate::model::query::{AuditQuery, PageQuery, Rows};
 use crate::model::{
     AuditRow, Base, Cursor, Decision, FieldMap, Intent, Item, ItemId, Link, LinkId, MatchKind, ModuleId, Observation,
-    PairKey, Reason, RecordId, RunRow, Seq, Side, State, Timestamp,
+    PairKey, Quarantined, Reason, RecordId, RunRow, Seq, Shelved, Side, State, StreamId, StreamState, Timestamp,
 };
 
 /// Read access. Implemented by [`View`] (a snapshot) and [`Tx`] (which sees its own writes). Every
@@ -201,6 +201,49 @@ pub trait Reads {
     /// where to go on; until then "more" may mean "maybe more".
     fn page_at(&self, query: &PageQuery, now: Timestamp) -> Result<Rows> {
         page::page(self.source(), query, now)
+    }
+
+    /// What a system that cannot be listed last told us of a record.
+    fn shelved(&self, module: ModuleId, side: Side, id: &RecordId) -> Result<Option<Shelved>> {
+        shelf::shelved(self.source(), module, side, id)
+    }
+
+    /// The record on the shelf with this other name.
+    fn shelved_by_key(&self, module: ModuleId, side: Side, key: &str) -> Result<Option<Shelved>> {
+        shelf::by_key(self.source(), module, side, key)
+    }
+
+    /// Records on the shelf that were told to us from `from` on, in the order of [`Shelved::at`], after the one
+    /// told at `after`.
+    fn shelf(
+        &self,
+        module: ModuleId,
+        side: Side,
+        from: Option<Timestamp>,
+        after: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Shelved>> {
+        shelf::page(self.source(), module, side, from, after, limit)
+    }
+
+    /// Whether a payload with this digest was taken on this stream before.
+    fn is_payload_known(&self, stream: &StreamId, digest: &[u8; 32]) -> Result<bool> {
+        inbox::is_known(self.source(), stream, digest)
+    }
+
+    /// How a stream is doing; nothing yet is a state of its own.
+    fn stream(&self, stream: &StreamId) -> Result<StreamState> {
+        Ok(inbox::state(self.source(), stream)?.unwrap_or_default())
+    }
+
+    /// Every stream that something is known of.
+    fn streams(&self) -> Result<Vec<(StreamId, StreamState)>> {
+        inbox::states(self.source())
+    }
+
+    /// Records of a stream that could not be taken, oldest first, from the one after `after`.
+    fn quarantined(&self, stream: &StreamId, after: Option<u64>, limit: usize) -> Result<Vec<Quarantined>> {
+        inbox::quarantined(self.source(), stream, after, limit)
     }
 
     /// Whether a message with this id was delivered and is not forgotten yet.

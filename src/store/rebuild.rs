@@ -6,7 +6,7 @@ use super::keys::Span;
 use super::source::{self, Source as _};
 use super::tables::Tab;
 use super::tx::Tx;
-use super::{Store, audit, codec, deliveries, intents, links, records};
+use super::{Store, audit, codec, deliveries, inbox, intents, links, records, shelf};
 use crate::model::{Intent, Item, Link};
 
 /// Rows read before their derived rows are written.
@@ -57,6 +57,8 @@ pub fn rebuild(store: &Store) -> Result<Rebuilt> {
         })?;
         each(tx, Tab::MatchRows, |tx, _, row| tx.add_match_indexes(&codec::decode(row)?))?;
         each(tx, Tab::Deliveries, |tx, key, at| insert_all(tx, vec![deliveries::index_row(key, at)?]))?;
+        each(tx, Tab::Shelf, |tx, _, row| insert_all(tx, shelf::index_rows(&codec::decode(row)?)))?;
+        each(tx, Tab::Payloads, |tx, key, at| insert_all(tx, vec![inbox::index_row(key, at)?]))?;
         each(tx, Tab::Audit, |tx, _, row| match audit::index_key(row)? {
             Some(key) => tx.insert(Tab::ItemAudit, &key, &[]),
             None => Ok(()),

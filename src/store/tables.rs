@@ -83,11 +83,25 @@ pub enum Tab {
     Runs,
     /// module·version → field map.
     FieldMaps,
+    /// module·side·id → what a system that cannot be listed told us of a record.
+    Shelf,
+    /// module·side·time·id → (). Derived.
+    ShelfTimes,
+    /// module·side·text → id. Derived.
+    ShelfKeys,
+    /// stream·tenant·digest of a payload → when it was first taken.
+    Payloads,
+    /// time·stream·tenant·digest → (). Derived.
+    PayloadTimes,
+    /// stream·tenant·number → a record that could not be taken.
+    Quarantine,
+    /// stream·tenant → how it is doing.
+    Streams,
 }
 
 impl Tab {
     /// What can be computed again from the other tables.
-    pub(super) const DERIVED: [Self; 18] = [
+    pub(super) const DERIVED: [Self; 21] = [
         Self::Items,
         Self::Queue,
         Self::Reasons,
@@ -106,6 +120,9 @@ impl Tab {
         Self::ItemAudit,
         Self::MatchNames,
         Self::DeliveryTimes,
+        Self::ShelfTimes,
+        Self::ShelfKeys,
+        Self::PayloadTimes,
     ];
 
     /// The table's name in the file.

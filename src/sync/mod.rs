@@ -153,6 +153,15 @@ impl Engine {
         }
     }
 
+    /// Has one side of a module read soon: its system has told us something by itself.
+    pub fn told(&self, module: ModuleId, side: Side) {
+        let core = self.core();
+        if let Some(wake) = core.signals.poll.get(&(module, side)) {
+            core.request_sweep(module, side, false);
+            wake.notify_one();
+        }
+    }
+
     /// Pauses or resumes one module, or all; remembered over a restart.
     pub async fn set_paused(&self, module: Option<ModuleId>, paused: bool, actor: Actor) -> Result<(), StoreError> {
         let core = self.core();

@@ -558,7 +558,7 @@ async fn a_map_is_there_after_a_restart_and_a_field_of_the_file_as_well_is_a_cle
     };
     let open = |config: &tandem::config::Config| {
         let secret = || secrecy::SecretString::from("x".to_owned());
-        let secrets = tandem::config::Secrets { ivvy: secret(), crm: secret() };
+        let secrets = tandem::config::Secrets::default().with("ivvy.secret", secret()).with("crm.secret", secret());
         let clock: Arc<dyn tandem::seam::Clock> = Arc::new(SystemClock);
         tandem::daemon::account::Account::open(config, secrets, &clock, &tandem::seam::Entropy::seeded(1))
     };

@@ -35,7 +35,7 @@ impl Post {
     /// Listens, subscribes, and lets the handshake happen.
     async fn begin(world: &World, weather: Weather) -> Self {
         let post = Self::listening(world, weather);
-        world.account.ivvy.subscribe(&Url::parse(&post.url).unwrap()).await.unwrap();
+        world.account.ivvy.as_ref().unwrap().subscribe(&Url::parse(&post.url).unwrap()).await.unwrap();
         let round = post.courier.deliver().await.unwrap();
         assert_eq!((round.accepted, round.refused, round.happened), (3, 0, 0), "contacts, companies and venues ask");
         assert_eq!(post.seen(), Seen::default(), "a handshake is no notification");
@@ -161,7 +161,7 @@ async fn the_daemon_listens_subscribes_and_stops_n07() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut notifications = Notifications::listen(&inbound, &world.account, &clock).unwrap();
     let address = inbound.public_url.clone().unwrap();
-    notifications.subscribe(address, Arc::clone(&world.account.ivvy), clock, CancellationToken::new());
+    notifications.subscribe(address, world.account.ivvy.clone().unwrap(), clock, CancellationToken::new());
     let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default()).unwrap());
     let courier = Courier::new(&world.ivvy.0, &own, transport, Weather::default());
     world.until("subscribed", async || courier.deliver().await.unwrap().accepted == 3).await;

@@ -69,6 +69,15 @@ pub struct World {
     crm_url: String,
 }
 
+/// The secrets of an account between these two.
+fn secrets(ivvy: &IvvyHand, crm: &CrmHand, secret: SecretString) -> Secrets {
+    let key = match crm {
+        CrmHand::Salesforce(_) => "crm.secret",
+        CrmHand::Odoo(_) => "crm.key",
+    };
+    Secrets::default().with("ivvy.secret", ivvy.0.settings().secret.clone()).with(key, secret)
+}
+
 impl World {
     /// Fills both systems, starts the engine, and waits until the first plan stands. Nothing is released.
     pub async fn begin(setup: Setup) -> Self {
@@ -113,7 +122,7 @@ impl World {
         let place = quick_place();
         let ivvy = IvvyHand(ivvy);
         let config = config(place.path(), &setup, &servers[0].url(), &url, &crm);
-        let secrets = Secrets { ivvy: ivvy.0.settings().secret.clone(), crm: secret };
+        let secrets = secrets(&ivvy, &crm, secret);
         let (account, settings, counts) = assemble(&config, secrets, &setup);
         Self {
             settings,
@@ -163,7 +172,7 @@ impl World {
             CrmHand::Salesforce(sim) => sim.settings().client_secret.clone(),
             CrmHand::Odoo(odoo) => SecretString::from(odoo.key.clone()),
         };
-        let secrets = Secrets { ivvy: ivvy.0.settings().secret.clone(), crm: crm_secret };
+        let secrets = secrets(&ivvy, &crm, crm_secret);
         let (account, settings, counts) = assemble(&config, secrets, &setup);
         let running = tokio::spawn(async { Ok(()) });
         let engine = account.engine.clone();

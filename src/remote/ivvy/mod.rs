@@ -300,6 +300,9 @@ impl Remote for Ivvy {
     }
 
     fn fields(&self, module: ModuleId) -> Vec<String> {
+        if !module::of(module).has_place() {
+            return Vec::new();
+        }
         // Every field of the catalogue except the one that lives on the CRM.
         let held = |field: &FieldDef| {
             field.name != IVVY_KEY && !self.left_out.contains(&(module, field.name.clone().into_owned()))

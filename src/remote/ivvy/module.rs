@@ -21,6 +21,11 @@ pub(super) trait Module: Sync {
     /// See [`Remote::get`](crate::remote::Remote::get).
     fn get<'a>(&'a self, ivvy: &'a Ivvy, id: &'a RecordId) -> Answered<'a, Read>;
 
+    /// Whether iVvy has such records at all.
+    fn has_place(&self) -> bool {
+        true
+    }
+
     /// Whether the counterpart's id can be kept in `externalId`.
     fn stamps_key(&self) -> bool {
         false
@@ -58,8 +63,32 @@ pub(super) fn of(module: ModuleId) -> &'static dyn Module {
         ModuleId::Registrations => &registrations::Registrations,
         ModuleId::QuotesAndBookings => &bookings::Bookings,
         ModuleId::ContactEmails => &emails::Emails,
+        ModuleId::Orders => &NoPlace(ModuleId::Orders),
     }
 }
+
+/// A module that iVvy has no records of.
+struct NoPlace(ModuleId);
+
+impl Module for NoPlace {
+    fn id(&self) -> ModuleId {
+        self.0
+    }
+
+    fn has_place(&self) -> bool {
+        false
+    }
+
+    fn list<'a>(&'a self, _ivvy: &'a Ivvy, _request: &'a PageRequest) -> Answered<'a, Page> {
+        ready(Err(answer::failure(&Action::read("", "list"), Class::Unsupported, Sent::No, NO_PLACE)))
+    }
+
+    fn get<'a>(&'a self, _ivvy: &'a Ivvy, _id: &'a RecordId) -> Answered<'a, Read> {
+        ready(Err(answer::failure(&Action::read("", "get"), Class::Unsupported, Sent::No, NO_PLACE)))
+    }
+}
+
+const NO_PLACE: &str = "iVvy has no records of this kind";
 
 /// An answer that needs no call.
 fn ready<'a, T: Send + 'a>(

@@ -9,6 +9,7 @@ mod contact_emails;
 mod contacts;
 mod events;
 mod leads;
+mod orders;
 mod quotes_and_bookings;
 mod registrations;
 
@@ -28,6 +29,7 @@ pub(super) fn place(module: ModuleId, settings: &Settings) -> Option<Place> {
         ModuleId::Registrations => registrations::place(settings.events),
         ModuleId::QuotesAndBookings => quotes_and_bookings::place(),
         ModuleId::ContactEmails => contact_emails::place(),
+        ModuleId::Orders => orders::place(),
     };
     for (name, shape) in &place.optional {
         if let Some(odoo) = settings.extra_fields.get(&(module, (*name).to_owned())) {

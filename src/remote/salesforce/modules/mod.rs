@@ -6,6 +6,7 @@ mod contact_emails;
 mod contacts;
 mod events;
 mod leads;
+mod orders;
 mod quotes_and_bookings;
 mod registrations;
 
@@ -93,5 +94,6 @@ pub(super) fn place(module: ModuleId, settings: &Settings) -> Place {
         ModuleId::Registrations => registrations::place(settings),
         ModuleId::QuotesAndBookings => quotes_and_bookings::place(settings),
         ModuleId::ContactEmails => contact_emails::place(),
+        ModuleId::Orders => orders::place(settings),
     }
 }

@@ -1,0 +1,196 @@
+//! What streams brought: which payloads were taken, what could not be, and how each stream is doing.
+//!
+//! A payload and everything it brings are written in one transaction, so that "taken" never means half of it.
+
+use super::StoreError;
+use super::codec;
+use super::error::Result;
+use super::header::IndexRow;
+use super::keys::{self, Key, Span};
+use super::source::{self, Source};
+use super::tables::Tab;
+use super::tx::Tx;
+use crate::model::{Quarantined, StreamId, StreamKind, StreamState, Timestamp};
+
+/// Numbers of records that could not be taken: never used again.
+const LAST_QUARANTINED: &str = "last_quarantined";
+
+fn of_stream(stream: &StreamId) -> Key {
+    Key::new().byte(stream.kind.number()).text(stream.tenant.as_bytes())
+}
+
+/// Reads a stream from the start of a key; also returns what follows it.
+fn read_stream(key: &[u8]) -> Result<(StreamId, &[u8])> {
+    let (head, rest) = keys::split(key, 3)?;
+    let (tenant, rest) = keys::split(rest, usize::from(u16::from_be_bytes([head[1], head[2]])))?;
+    let kind = StreamKind::from_number(head[0]).ok_or_else(|| StoreError::corrupt("no such stream"))?;
+    Ok((StreamId { kind, tenant: keys::rest_record(tenant)?.to_string() }, rest))
+}
+
+/// The row of the index by time that belongs to a payload.
+pub(super) fn index_row(key: &[u8], value: &[u8]) -> Result<IndexRow> {
+    let at: Timestamp = codec::decode(value)?;
+    Ok(IndexRow::bare(Tab::PayloadTimes, Key::new().u64(at.sort_key()).raw(key)))
+}
+
+pub(super) fn is_known(source: &dyn Source, stream: &StreamId, digest: &[u8; 32]) -> Result<bool> {
+    source.with(Tab::Payloads, &of_stream(stream).raw(digest).done(), &mut |_| Ok(()))
+}
+
+pub(super) fn state(source: &dyn Source, stream: &StreamId) -> Result<Option<StreamState>> {
+    source::get(source, Tab::Streams, &of_stream(stream).done(), codec::decode)
+}
+
+pub(super) fn states(source: &dyn Source) -> Result<Vec<(StreamId, StreamState)>> {
+    source::collect(source, Tab::Streams, &Span::all(), usize::MAX, |key, value| {
+        Ok((read_stream(key)?.0, codec::decode(value)?))
+    })
+}
+
+pub(super) fn quarantined(
+    source: &dyn Source,
+    stream: &StreamId,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Quarantined>> {
+    let mut span = Span::prefix(of_stream(stream).done());
+    if let Some(after) = after {
+        span = span.after(of_stream(stream).u64(after).done());
+    }
+    source::collect(source, Tab::Quarantine, &span, limit, |_, value| codec::decode(value))
+}
+
+fn check_tenant(stream: &StreamId) -> Result<()> {
+    if stream.tenant.len() > keys::MAX_RECORD_ID {
+        return Err(StoreError::invariant(format!("a tenant of {} bytes", stream.tenant.len())));
+    }
+    Ok(())
+}
+
+impl Tx<'_> {
+    /// Takes note of a payload by its digest. False if it was taken before on this stream: then nothing was
+    /// written, and nothing else of it may be.
+    pub fn take_payload(&mut self, stream: &StreamId, digest: &[u8; 32], at: Timestamp) -> Result<bool> {
+        check_tenant(stream)?;
+        let key = of_stream(stream).raw(digest).done();
+        if is_known(self, stream, digest)? {
+            return Ok(false);
+        }
+        let value = codec::encode(&at)?;
+        let row = index_row(&key, &value)?;
+        self.insert(row.tab, &row.key, &row.value)?;
+        self.insert(Tab::Payloads, &key, &value)?;
+        Ok(true)
+    }
+
+    /// Forgets at most `limit` payloads that were taken before `until`; returns how many went.
+    pub fn forget_payloads(&mut self, until: Timestamp, limit: usize) -> Result<usize> {
+        let span = Span::all().before(Key::new().u64(until.sort_key()).done());
+        let old = source::collect(self, Tab::PayloadTimes, &span, limit, |key, _| Ok(key.to_vec()))?;
+        for key in &old {
+            let (_, payload) = keys::split(key, 8)?;
+            self.remove(Tab::Payloads, payload)?;
+            self.remove(Tab::PayloadTimes, key)?;
+        }
+        Ok(old.len())
+    }
+
+    /// Sets a record aside. Returns its number.
+    pub fn quarantine(&mut self, record: &Quarantined) -> Result<u64> {
+        check_tenant(&record.stream)?;
+        let number = self.next_number(LAST_QUARANTINED)?;
+        let row = Quarantined { number, ..record.clone() };
+        self.insert(Tab::Quarantine, &of_stream(&row.stream).u64(number).done(), &codec::encode(&row)?)?;
+        Ok(number)
+    }
+
+    /// Removes a record that was set aside. Returns whether it was there.
+    pub fn release_quarantined(&mut self, stream: &StreamId, number: u64) -> Result<bool> {
+        self.remove(Tab::Quarantine, &of_stream(stream).u64(number).done())
+    }
+
+    /// Writes how a stream is doing.
+    pub fn put_stream(&mut self, stream: &StreamId, state: &StreamState) -> Result<()> {
+        check_tenant(stream)?;
+        self.insert(Tab::Streams, &of_stream(stream).done(), &codec::encode(state)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Options, Reads as _, Store, doctor};
+
+    fn store() -> Store {
+        Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_secs(1_795_000_000 + second)
+    }
+
+    #[test]
+    fn a_payload_is_taken_once_per_stream_until_it_is_forgotten_s16() {
+        let store = store();
+        let acme = StreamId::new(StreamKind::S360Contacts, "ACME");
+        let globe = StreamId::new(StreamKind::S360Contacts, "GLOBE");
+        let take = |stream: &StreamId, digest: u8, second| {
+            let stream = stream.clone();
+            store.write_blocking(move |tx| tx.take_payload(&stream, &[digest; 32], at(second))).unwrap()
+        };
+        assert!(take(&acme, 1, 10));
+        assert!(!take(&acme, 1, 20), "the same payload again");
+        assert!(take(&acme, 2, 20));
+        assert!(take(&globe, 1, 30), "another institution's is another payload");
+        assert_eq!(store.read(doctor::check).unwrap(), Vec::<String>::new());
+        doctor::rebuild(&store).unwrap();
+        assert_eq!(store.read(doctor::check).unwrap(), Vec::<String>::new());
+        let forget = |until, limit| store.write_blocking(move |tx| tx.forget_payloads(at(until), limit)).unwrap();
+        assert_eq!((forget(20, 9), forget(40, 1)), (1, 1));
+        let known = |stream, digest| store.read(|view| view.is_payload_known(stream, &[digest; 32])).unwrap();
+        assert!(!known(&acme, 1) && !known(&acme, 2) && known(&globe, 1));
+    }
+
+    #[test]
+    fn what_could_not_be_taken_is_kept_per_stream_and_numbers_are_never_used_again_s15() {
+        let store = store();
+        let streams = ["ACME", "GLOBE"].map(|tenant| StreamId::new(StreamKind::S360Orders, tenant));
+        let set_aside = |stream: &StreamId| {
+            let record = Quarantined {
+                number: 0,
+                stream: stream.clone(),
+                at: at(1),
+                index: 7,
+                id: None,
+                why: "it has no number".to_owned(),
+                body: "{}".to_owned(),
+            };
+            store.write_blocking(move |tx| tx.quarantine(&record)).unwrap()
+        };
+        let numbers: Vec<u64> = [0, 1, 0].iter().map(|index| set_aside(&streams[*index])).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        let of = |index: usize, after| -> Vec<u64> {
+            let page = store.read(|view| view.quarantined(&streams[index], after, 9)).unwrap();
+            page.into_iter().map(|row| row.number).collect()
+        };
+        assert_eq!((of(0, None), of(0, Some(1)), of(1, None)), (vec![1, 3], vec![3], vec![2]));
+        let release = |index: usize, number| {
+            let stream = streams[index].clone();
+            store.write_blocking(move |tx| tx.release_quarantined(&stream, number)).unwrap()
+        };
+        assert!(!release(1, 3), "another institution's");
+        assert!(release(0, 3));
+        assert_eq!(set_aside(&streams[0]), 4);
+    }
+
+    #[test]
+    fn every_stream_keeps_its_own_state() {
+        let store = store();
+        let acme = StreamId::new(StreamKind::S360Access, "ACME");
+        assert_eq!(store.read(|view| view.stream(&acme)).unwrap(), StreamState::default());
+        let state = StreamState { payloads: 3, last_at: Some(at(5)), ..StreamState::default() };
+        let (stream, kept) = (acme.clone(), state.clone());
+        store.write_blocking(move |tx| tx.put_stream(&stream, &kept)).unwrap();
+        assert_eq!(store.read(|view| view.streams()).unwrap(), [(acme, state)]);
+    }
+}
