@@ -38,6 +38,16 @@ impl Hooks for Parts {
 
     fn run_sim(&self, run: RunSim) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
+            let push = PushOptions {
+                receiver: run.args.receiver,
+                auth: run.args.receiver_auth,
+                every: run.args.push_every,
+                first_sync: run.args.first_sync,
+            };
+            if run.args.system != SimSystem::S360 && push != PushOptions::default() {
+                return Err(Error::config(format!("the simulated {} pushes nothing", run.args.system))
+                    .hint("--receiver, --receiver-auth, --push-every and --first-sync are for `tandem sim s360`"));
+            }
             let options = SimOptions {
                 listen: run.args.listen,
                 records: run.args.records as usize,
@@ -49,14 +59,7 @@ impl Hooks for Parts {
                 SimSystem::Ivvy => run_ivvy(options, Arc::new(ReqwestTransport::new(&HttpSettings::default())?)).await,
                 SimSystem::Salesforce => run_salesforce(options).await,
                 SimSystem::S360 => {
-                    let push = PushOptions {
-                        receiver: run.args.receiver,
-                        auth: run.args.receiver_auth,
-                        every: run.args.push_every,
-                        first_sync: run.args.first_sync,
-                    };
-                    let transport = ReqwestTransport::new(&HttpSettings::default())?;
-                    run_s360(options, push, Arc::new(transport)).await
+                    run_s360(options, push, Arc::new(ReqwestTransport::new(&HttpSettings::default())?)).await
                 }
             }
         })
