@@ -83,7 +83,7 @@ impl ConnectorSim {
         })
     }
 
-    /// The API below [`BASE`] behind the fault gate, and the control API beside it, which has two routes
+    /// The API below [`BASE`] behind the fault gate, and the control API beside it, which has one route
     /// more than others: `GET /_sim/calls`.
     pub fn router(self: &Arc<Self>) -> Router {
         let api = Router::new().fallback(any(api::answer)).with_state(Arc::clone(self));
