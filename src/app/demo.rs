@@ -148,9 +148,8 @@ fn write_config(directory: &Path, socket: Option<&Path>, world: &World, ivvy: &s
     write(&ivvy_secret, world.ivvy.settings().secret.expose_secret())?;
     write(&crm_secret, world.salesforce.settings().client_secret.expose_secret())?;
     let socket = socket.map_or_else(|| directory.join("tandem.sock"), Path::to_owned);
-    let own_switch = ModuleId::ALL
-        .into_iter()
-        .filter(|module| module.follows().is_none() && module.group() != Group::Ticketing);
+    let own_switch =
+        ModuleId::ALL.into_iter().filter(|module| module.follows().is_none() && module.group() != Group::Ticketing);
     let modules: BTreeMap<String, _> =
         own_switch.map(|module| (module.to_string(), json!({ "enabled": true }))).collect();
     let text = toml::to_string(&json!({
