@@ -84,7 +84,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ring", &["inbound"]),
     ("webpki", &["inbound"]),
     ("rsa", &["sim"]),
-    ("sha2", &["model", "store", "config", "sim"]),
+    ("sha2", &["model", "store", "config", "remote", "sim"]),
     ("secrecy", &["config", "remote", "sim", "app"]),
     // The machine: file modes, signals to oneself, user names.
     ("rustix", &["store", "config", "daemon", "tui", "cli"]),
