@@ -13,6 +13,7 @@ mod intake;
 mod keys;
 mod notifications;
 pub mod receiver;
+pub mod s360;
 mod signature;
 mod subject;
 
