@@ -54,19 +54,21 @@ async fn a_senseless_fault_is_refused_with_a_hint() {
 }
 
 /// One request as it comes over a socket: its head and body, answered with 200.
-async fn heard(listener: &tokio::net::TcpListener) -> (String, String) {
-    let (mut stream, _) = listener.accept().await.unwrap();
+async fn heard(listener: &tokio::net::TcpListener) -> std::io::Result<(String, String)> {
+    let (mut stream, _) = listener.accept().await?;
     let mut text = Vec::new();
     loop {
-        stream.read_buf(&mut text).await.unwrap();
+        if stream.read_buf(&mut text).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
         let whole = String::from_utf8_lossy(&text).into_owned();
         let Some((head, body)) = whole.split_once("\r\n\r\n") else { continue };
         let length =
             head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
         if body.len() >= length.unwrap_or(0) {
             let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            stream.write_all(answer).await.unwrap();
-            return (head.to_lowercase(), body.to_owned());
+            stream.write_all(answer).await?;
+            return Ok((head.to_lowercase(), body.to_owned()));
         }
     }
 }
@@ -85,7 +87,7 @@ async fn the_simulated_s360_pushes_with_a_key_from_a_file_and_stops_on_sigterm_s
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let (head, body) = tokio::time::timeout(Duration::from_secs(20), heard(&receiver)).await.unwrap();
+    let (head, body) = tokio::time::timeout(Duration::from_secs(20), heard(&receiver)).await.unwrap().unwrap();
     assert!(head.starts_with("post /s360/contacts/acme ") && head.contains("x-box: hush-1"), "{head}");
     assert!(body.starts_with(r#"[{"contactNumber":"100001""#), "{body}");
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();

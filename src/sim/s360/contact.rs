@@ -4,7 +4,7 @@
 //! `lastName`, `title` of a person. Our own choice: `individualContact.dateOfBirth`,
 //! `structureContact.name`, `structureContactNumber` (on a relay: its structure), the members of a
 //! communication means (`type`, `value`, `main`), all lengths the contract does not give, times as RFC 3339 in
-//! UTC. When saving, an absent member stays, null empties it, and a list replaces the list.
+//! UTC, the words in `createdFrom`, the role `RELAY`. When saving, an absent member stays, null empties it, and a list replaces the list.
 //!
 //! It refuses to show when a contact was changed: no document knows such a member.
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::S360Sim;
+use super::contact::Kind;
 use crate::sim::control::Edit;
 use crate::sim::people::Population;
 
@@ -70,9 +71,12 @@ impl Editor {
 
     /// Any individual.
     fn someone(&self, code: &str) -> Option<String> {
-        let all = self.sim.records(&format!("{code}.contact"))?;
-        let people: Vec<&Value> = all.iter().filter(|one| one.get("individualContact").is_some()).collect();
-        pick(&people, self.sim.entropy.next())?["contactNumber"].as_str().map(str::to_owned)
+        let random = self.sim.entropy.next();
+        let world = self.sim.world();
+        let contacts = &world.institutions.get(code)?.contacts;
+        let from = usize::try_from(random % (contacts.len().max(1) as u64)).unwrap_or(0);
+        let mut everybody = contacts.values().skip(from).chain(contacts.values().take(from));
+        everybody.find(|contact| contact.kind == Kind::Individual).map(|contact| contact.number.clone())
     }
 }
 

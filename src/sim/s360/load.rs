@@ -42,7 +42,7 @@ impl S360Sim {
             for (serial, person) in people.enumerate() {
                 let employer = person.company.and_then(|index| structures.get(index)).and_then(Option::as_deref);
                 let Some(number) = add(individual(person, employer)) else { continue };
-                if serial % 3 == 0 {
+                if serial.is_multiple_of(3) {
                     let order = order(&entropy, &number, at());
                     // Made of known members only, so that it cannot be refused.
                     let _ = self.add_order(code, order);
@@ -73,12 +73,12 @@ fn structure(company: &Company) -> Value {
 fn individual(person: &Person, employer: Option<&str>) -> Value {
     let mut fields = json!({
         "individualContact": {
-            "title": if person.origin % 5 == 0 { "UNDEFINED" } else { "MRS" },
+            "title": if person.origin.is_multiple_of(5) { "UNDEFINED" } else { "MRS" },
             "firstName": clipped(&person.first_name, 200),
             "lastName": clipped(&person.last_name, 200),
         },
         "communicationMeans": means(&person.email, &person.phone, "MOBILE"),
-        "authorizations": [{"authorizationCode": "NEWS", "allowed": person.origin % 2 == 0}],
+        "authorizations": [{"authorizationCode": "NEWS", "allowed": person.origin.is_multiple_of(2)}],
     });
     if let Some(employer) = employer {
         fields["structureContactNumber"] = json!(employer);

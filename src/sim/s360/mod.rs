@@ -6,7 +6,8 @@
 //! `api`, `contact`, `order` and `answer`.
 //!
 //! Objects of the ledger, of edits and of `/_sim/records` are `{INST}.contact`, `{INST}.order` and
-//! `{INST}.check`. A contact's first email stands for its counterpart's key in the ledger, an order's
+//! `{INST}.check`. A contact's first email, in small letters, stands for its
+//! counterpart's key in the ledger, an order's
 //! `externalReference` for its own.
 //!
 //! It has no SOAP, no catalogue, no seats, no logins of contacts, and uses no code of the client it tests.
@@ -234,6 +235,16 @@ impl S360Sim {
             _ => return Err(unknown()),
         };
         outcome.map_err(|why| edit_error(why, id.unwrap_or_default()))
+    }
+
+    /// The contact with all its members, as it is now.
+    pub fn contact(&self, institution: &str, number: &str) -> Option<Value> {
+        Some(self.world().institutions.get(institution)?.contacts.get(number)?.whole())
+    }
+
+    /// The order with all its members, as it is now.
+    pub fn order(&self, institution: &str, id: u64) -> Option<Value> {
+        Some(self.world().institutions.get(institution)?.orders.get(&id)?.show())
     }
 
     /// All living records of `object` (`ACME.contact`) with all their members.

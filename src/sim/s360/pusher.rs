@@ -3,6 +3,7 @@
 //! Only the exact status 200 is success; the answer's body is not looked at. It follows no redirect and tries
 //! nothing again within a run.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::S360Sim;
-use super::queue::{Chunk, Failure};
+use super::queue::{Chunk, Failure, Queue};
 use super::settings::{Form, PushAuth, Receiver, Retry, Stream};
 use crate::remote::transport::{Limits, Transport};
 
@@ -71,7 +72,6 @@ impl Pusher {
             }
             tokio::select! {
                 () = self.run_all() => {}
-                // The simulator ends, and its queue with it: what is under way need not be put back.
                 () = cancel.cancelled() => return,
             }
         }
@@ -86,7 +86,8 @@ impl Pusher {
         }
     }
 
-    /// One run of one job. Without a receiver nothing is sent and nothing counted.
+    /// One run of one job. Without a receiver nothing is sent and nothing counted. Dropped half way, what it did
+    /// not finish is back in the queue, the payload under way as if it had never been sent.
     pub async fn run_once(&self, institution: &str, stream: Stream) -> Run {
         let mut run = Run::default();
         let Some(round) = self.sim.rounds.get(&(institution.to_owned(), stream)) else { return run };
@@ -95,48 +96,42 @@ impl Pusher {
         let knobs = self.sim.knobs();
         let Some(receiver) = self.sim.receiver(institution) else { return run };
         let per_payload = if knobs.form == Form::Bare { 1 } else { knobs.per_payload };
-        let mut chunks = self
-            .sim
-            .in_queue(institution, stream, |queue| queue.take(knobs.per_run, per_payload))
-            .unwrap_or_default()
-            .into_iter();
-        while let Some(mut chunk) = chunks.next() {
+        let take = |queue: &mut Queue| queue.take(knobs.per_run, per_payload);
+        let chunks = self.sim.in_queue(institution, stream, take).unwrap_or_default();
+        let mut taken = Taken { sim: &self.sim, institution, stream, chunks: chunks.into() };
+        while let Some(chunk) = taken.chunks.front_mut() {
             if chunk.tries == 0 || knobs.retry == Retry::Reread {
                 let records = self.sim.payload(institution, stream, &chunk.keys);
-                // All of them are gone since.
-                let Some(body) = body_of(records, knobs.form) else { continue };
+                let Some(body) = body_of(records, knobs.form) else {
+                    // All of them are gone since.
+                    taken.chunks.pop_front();
+                    continue;
+                };
                 chunk.body = body;
             }
-            let status = self.post(&receiver, institution, stream, &chunk, knobs.timeout_ms).await;
+            let status = self.post(&receiver, institution, stream, chunk.body.clone(), knobs.timeout_ms).await;
+            let Some(chunk) = taken.chunks.pop_front() else { break };
             run.posts.push(Post { records: chunk.keys.len(), status, attempt: chunk.tries + 1 });
-            let at = self.sim.clock.now();
-            let stop = status != 200 && !knobs.continue_after_failure;
-            let rest: Vec<Chunk> = if stop { chunks.by_ref().collect() } else { Vec::new() };
-            run.left = rest.len();
-            self.sim.in_queue(institution, stream, |queue| match status {
-                200 => queue.accepted(chunk.keys.len()),
-                _ => {
-                    queue.put_back(rest);
-                    queue.failed(chunk, status, Failure { most: knobs.max_tries, first: stop, at });
-                }
-            });
+            if status == 200 {
+                self.sim.in_queue(institution, stream, |queue| queue.accepted(chunk.keys.len()));
+                continue;
+            }
+            let first = !knobs.continue_after_failure;
+            if first {
+                run.left = taken.put_back();
+            }
+            let how = Failure { most: knobs.max_tries, first, at: self.sim.clock.now() };
+            self.sim.in_queue(institution, stream, |queue| queue.failed(chunk, status, how));
         }
         run
     }
 
     /// Posts a payload. Returns the status, or 0 when there is no answer.
-    async fn post(
-        &self,
-        receiver: &Receiver,
-        institution: &str,
-        stream: Stream,
-        chunk: &Chunk,
-        timeout_ms: u64,
-    ) -> u16 {
+    async fn post(&self, receiver: &Receiver, institution: &str, stream: Stream, body: Bytes, timeout_ms: u64) -> u16 {
         let url = format!("{}/s360/{stream}/{institution}", receiver.url.trim_end_matches('/'));
         let request = http::Request::post(url).header(CONTENT_TYPE, "application/json;charset=UTF-8");
         // An address or header that cannot be is a payload nobody answers.
-        let Ok(mut request) = request.body(chunk.body.clone()) else { return 0 };
+        let Ok(mut request) = request.body(body) else { return 0 };
         match credential(&receiver.auth) {
             Ok(Some((name, value))) => {
                 request.headers_mut().insert(name, value);
@@ -146,6 +141,30 @@ impl Pusher {
         }
         let limits = Limits { total: Duration::from_millis(timeout_ms), max_body: MAX_ANSWER };
         self.transport.send(request, limits).await.map_or(0, |answer| answer.status().as_u16())
+    }
+}
+
+/// What a run took out of a queue and has not finished.
+struct Taken<'a> {
+    sim: &'a S360Sim,
+    institution: &'a str,
+    stream: Stream,
+    chunks: VecDeque<Chunk>,
+}
+
+impl Taken<'_> {
+    /// Puts all of it back. Returns how many payloads.
+    fn put_back(&mut self) -> usize {
+        let rest: Vec<Chunk> = self.chunks.drain(..).collect();
+        let count = rest.len();
+        self.sim.in_queue(self.institution, self.stream, |queue| queue.put_back(rest));
+        count
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.put_back();
     }
 }
 

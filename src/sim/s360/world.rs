@@ -225,7 +225,7 @@ impl World {
             object: &format!("{code}.contact"),
             id: contact.number.clone(),
             // No counterpart's key is kept here: the address shows a person made twice.
-            external_id: contact.emails().next().map(str::to_owned),
+            external_id: contact.emails().next().map(str::to_lowercase),
             content: &content,
             fields,
         });

@@ -289,3 +289,21 @@ async fn the_timer_runs_every_m() {
     cancel.cancel();
     running.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_dropped_half_way_loses_nothing() {
+    let (sim, ear) = (sim(|_| ()), Ear::default());
+    let pusher = ear.pusher(&sim);
+    let numbers = add(&sim, "ACME", 120);
+    // The first is accepted, the second is not answered before the run is dropped.
+    ear.answer(200, 1);
+    ear.answer(0, 1);
+    let run = pusher.run_once("ACME", Stream::Contacts);
+    assert!(tokio::time::timeout(Duration::from_secs(1), run).await.is_err());
+    let queue = sim.queue("ACME", Stream::Contacts).unwrap();
+    assert_eq!((queue.accepted, queue.held.iter().map(|(keys, _)| keys.len()).collect::<Vec<_>>()), (50, vec![50, 20]));
+    let run = pusher.run_once("ACME", Stream::Contacts).await;
+    assert_eq!((run.accepted(), run.posts[0].attempt), (70, 1));
+    assert_eq!(ear.keys("contactNumber")[2..].concat(), numbers[50..]);
+    assert_eq!(sim.contact("ACME", &numbers[119]).unwrap()["individualContact"]["lastName"], "Person 119");
+}
