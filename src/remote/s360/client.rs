@@ -17,7 +17,7 @@ use super::{SYSTEM, token};
 use crate::error::Error;
 use crate::model::Timestamp;
 use crate::remote::exchange::{BaseUrl, Effect, clock_skew, cut, failure, unreachable};
-use crate::remote::gate::{http_date, retry_after};
+use crate::remote::gate::{http_date, is_throttle, retry_after};
 use crate::remote::transport::{Limits, Transport};
 use crate::remote::{Class, RemoteError, Sent};
 use crate::seam::Clock;
@@ -146,7 +146,7 @@ impl Seen<'_> {
         match status {
             StatusCode::OK => {}
             // 509 today, 429 tomorrow (contract 2.5). Neither did anything.
-            _ if is_throttled(status) => {
+            _ if is_throttle(status) => {
                 let wait = retry_after(response.headers(), self.now).unwrap_or(BACK_OFF);
                 let error = fail(Class::Throttled, Sent::No, "too many calls for this institution");
                 return Err(RemoteError { retry_after: Some(wait), code: Some(status.as_u16().to_string()), ..error });
@@ -210,11 +210,6 @@ impl Seen<'_> {
             _ => error,
         }
     }
-}
-
-/// Whether S-360 says that there were too many calls.
-pub(super) fn is_throttled(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 429 | 509)
 }
 
 /// The sentence about a clock that is off.
