@@ -16,7 +16,7 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use futures::future::{BoxFuture, join_all};
 use http::{Request, Response};
-use intake_support::{HandClock, Life, PATIENCE, Place, RHYTHM, all_open, people, person};
+use intake_support::{HandClock, HastyClock, Life, PATIENCE, Place, RHYTHM, all_open, people, person};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tandem::inbound::Guard;
@@ -203,6 +203,24 @@ async fn a_body_above_eight_mebibytes_is_413_and_one_below_is_taken_s13() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_does_not_end_is_answered_in_time_and_has_left_nothing_s14() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let clock: Arc<dyn Clock> = Arc::new(HastyClock);
+    let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
+    let life = Life::begin(store, &clock, all_open(&["ACME"], &clock));
+    let mut slow = tokio::net::TcpStream::connect(life.receiver.addr()).await.unwrap();
+    let half = "POST /s360/contacts/ACME HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n[{\"contactNumber\"";
+    slow.write_all(half.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1024];
+    let read = tokio::time::timeout(PATIENCE, slow.read(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 503") && answer.contains("retry-after: 60"), "{answer}");
+    assert_eq!(life.shelf(ModuleId::Contacts), []);
+    life.until(CONTACTS, "ACME", |state| state.unstored == 1).await;
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_payload_has_one_effect_however_often_it_comes_s16_scenario_09() {
     let life = life(&["ACME"]);
     let first = people(0..50, "Ada");
@@ -235,6 +253,9 @@ async fn the_same_payload_has_one_effect_however_often_it_comes_s16_scenario_09(
     assert_eq!(life.post("/s360/contacts/ACME", first).await, 200);
     assert_eq!(body_of(&life, "ACME-7")["individualContact"]["firstName"], "Eva");
     assert_eq!(life.state(CONTACTS, "ACME").repeated, 12);
+    let asked = life.engine.store().read(|view| view.nudges(None, 9)).unwrap();
+    let asked: Vec<&str> = asked.iter().map(|nudge| nudge.id.as_str()).collect();
+    assert_eq!(asked, ["ACME-7"], "of the one that was told otherwise since, and of no other");
     life.end().await;
 }
 
