@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::mapping::MapArgs;
 use super::matching::MatchCommand;
 use super::queue::args::QueueCommand;
+use super::streams::StreamsArgs;
 use crate::config::{duration, paths};
 use crate::model::{ItemId, ModuleId, Seq};
 
@@ -131,6 +132,8 @@ pub enum Command {
     Match(MatchCommand),
     /// Mapped custom fields: which field of iVvy is which of the CRM
     Map(MapArgs),
+    /// What other systems post to us, or are posted by us: health, what was set aside, first-sync dates
+    Streams(StreamsArgs),
     /// Check connections, permissions, clock skew and store health (exit 1 when a row fails)
     Check,
     /// Compare indexes, counters, links and the audit chain with the items (exit 1 when something does not fit)

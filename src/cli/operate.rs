@@ -42,6 +42,7 @@ fn status_shape(status: &Status) -> Value {
         "modules": status.modules.iter().map(module_shape).collect::<Vec<_>>(),
         "remotes": status.remotes,
         "matches": status.matches,
+        "streams": status.streams.iter().map(super::streams::shape).collect::<Vec<_>>(),
         "seq": status.seq,
     })
 }
@@ -109,6 +110,10 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
                 out.line(line)?;
             }
         }
+    }
+    if !status.streams.is_empty() {
+        out.line("")?;
+        super::streams::text(out, &status.streams)?;
     }
     for line in matches_text(&status.matches) {
         out.line(line)?;

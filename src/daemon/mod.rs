@@ -19,6 +19,7 @@ pub mod service;
 mod session;
 mod shelf;
 mod socket;
+pub(crate) mod streams;
 pub mod supervise;
 
 use std::fmt;

@@ -10,7 +10,9 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::broadcast;
 
 use super::account::Account;
-use super::{Service, ServiceError, mapping, matching, preview, report};
+use super::streams::Streams;
+use super::{Service, ServiceError, mapping, matching, preview, report, streams};
+use crate::config::Origin;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inbound::Counts;
 use crate::model::{Actor, Decision, Fingerprint, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
@@ -32,6 +34,7 @@ pub struct AccountService {
     started_at: Timestamp,
     events: broadcast::Sender<Event>,
     notifications: Option<Arc<Counts>>,
+    streams: Streams,
 }
 
 impl AccountService {
@@ -39,7 +42,9 @@ impl AccountService {
     pub fn new(account: Account, name: impl Into<String>, environment: impl Into<String>) -> Self {
         let started_at = account.engine.now();
         let (events, _) = broadcast::channel(256);
-        Self { account, name: name.into(), environment: environment.into(), started_at, events, notifications: None }
+        let streams = Streams::of(account.blueprint.config(), Arc::clone(account.blueprint.clock()));
+        let (name, environment) = (name.into(), environment.into());
+        Self { account, name, environment, started_at, events, notifications: None, streams }
     }
 
     /// The same, also telling of the notifications counted there.
@@ -106,6 +111,7 @@ impl AccountService {
         match request {
             Request::Status => {
                 let mut status = report::status(&self.account, &self.name, self.started_at)?;
+                status.streams = self.streams.rows(engine)?;
                 status.notifications = self.notifications.as_ref().map(|counts| report::notifications(counts.seen()));
                 Ok(Answer::Status(status))
             }
@@ -116,6 +122,9 @@ impl AccountService {
                 Ok(Answer::Rows(rows))
             }
             Request::Item { id } => self.item(actor, id),
+            Request::Preview(wire::PreviewQuery { stream: Some(part), mode, from, .. }) => {
+                self.streams.part(engine, &part, mode, from)
+            }
             Request::Preview(query) => {
                 let (store, modules) = (engine.store().clone(), engine.modules());
                 let item = query.item;
@@ -206,6 +215,9 @@ impl AccountService {
             Request::MapResync { module, field, dry_run } => {
                 mapping::resync(&self.account, actor, module, &field, dry_run).await
             }
+            Request::Streams => Ok(Answer::Streams { rows: self.streams.rows(engine)? }),
+            Request::StreamItems { stream, after, limit } => self.streams.items(engine, &stream, after, limit),
+            Request::StreamDo { stream, verb } => self.streams.act(engine, actor, &stream, verb).await,
             Request::Check => Ok(Answer::Check { rows: check(&self.account).await? }),
             Request::Doctor { rebuild } => {
                 let store = engine.store().clone();
@@ -320,6 +332,10 @@ impl Service for AccountService {
             operator: actor.name.clone(),
             role: actor.role,
             crm: engine.remotes().declared(Side::Crm).system().to_owned(),
+            sides: match self.account.blueprint.config().origin {
+                Origin::Ivvy(_) => wire::SideNames::default(),
+                Origin::S360(_) => wire::SideNames::with_origin("S-360"),
+            },
             guarantees: Side::BOTH.into_iter().map(guarantee).collect(),
             modules,
         }
@@ -397,5 +413,7 @@ async fn check(account: &Account) -> Result<Vec<CheckRow>, StoreError> {
     let maps = mapping::stored_maps(engine.store())?;
     let flows: Vec<_> = modules.iter().map(|def| (def.id, def.flow)).collect();
     rows.extend(mapping::check(&remotes, &flows, |module| account.blueprint.custom_fields(module, &maps)).await);
+    let states: BTreeMap<_, _> = engine.store().read(|view| view.streams())?.into_iter().collect();
+    rows.extend(streams::check(account.blueprint.config(), |id| Some(states.get(id).cloned().unwrap_or_default())));
     Ok(rows)
 }

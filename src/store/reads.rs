@@ -246,6 +246,16 @@ pub trait Reads {
         inbox::quarantined(self.source(), stream, after, limit)
     }
 
+    /// How many records of a stream are set aside.
+    fn count_quarantined(&self, stream: &StreamId) -> Result<u64> {
+        inbox::count_quarantined(self.source(), stream)
+    }
+
+    /// One record of a stream that was set aside.
+    fn quarantined_one(&self, stream: &StreamId, number: u64) -> Result<Option<Quarantined>> {
+        inbox::quarantined_one(self.source(), stream, number)
+    }
+
     /// Whether a message with this id was delivered and is not forgotten yet.
     fn is_delivered(&self, message: &str) -> Result<bool> {
         deliveries::is_delivered(self.source(), message)

@@ -29,6 +29,7 @@ pub fn hello() -> Hello {
         operator: "anna".into(),
         role: Role::Admin,
         crm: "odoo".into(),
+        sides: crate::wire::SideNames::default(),
         guarantees: BTreeMap::from([
             (Side::Ivvy, "iVvy cannot refuse a stale write; we read just before".to_owned()),
             (Side::Crm, "odoo cannot refuse a stale write; we read just before".to_owned()),

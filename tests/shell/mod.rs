@@ -101,6 +101,7 @@ impl Fake {
             modules: modules.to_vec(),
             matches: Vec::new(),
             remotes: vec![RemoteStatus { name: "ivvy".to_owned(), breaker: "closed".to_owned(), ..Default::default() }],
+            streams: Vec::new(),
             notifications: None,
             seq: Seq(9),
         }
@@ -132,6 +133,7 @@ impl Service for Fake {
             environment: "sandbox".to_owned(),
             operator: "not to be believed".to_owned(),
             role: Role::Admin,
+            sides: Default::default(),
             crm: "odoo".to_owned(),
             guarantees: BTreeMap::from([(Side::Crm, "verified afterwards".to_owned())]),
             modules: ModuleId::PEOPLE.map(ModuleId::def).to_vec(),

@@ -167,6 +167,7 @@ pub fn status(held: u64) -> Status {
                 ..remote("odoo", "open", Some("503 Service Unavailable"))
             },
         ],
+        streams: Vec::new(),
         notifications: None,
         matches: Vec::new(),
         seq: Seq(1),

@@ -230,6 +230,10 @@ impl App {
             }
             Purpose::MapField { field, seen } => self.submit_field(&field, seen, form),
             Purpose::Map(change) => effects.push(Effect::Call(Tag::MapChanged, Request::MapChange(*change))),
+            Purpose::Stream { stream, verb } => {
+                effects.push(Effect::Call(Tag::Done, Request::StreamDo { stream, verb }));
+            }
+            Purpose::FirstSync { stream } => self.submit_first_sync(stream, &form, effects),
             Purpose::Quit => effects.push(Effect::Quit),
             purpose => self.submit_operation(&purpose, &form, effects),
         }

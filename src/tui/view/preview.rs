@@ -33,6 +33,7 @@ pub(super) fn draw(brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect, preview:
 /// What is looked at, how, and where one is.
 fn head(preview: &Preview) -> String {
     let of = match preview.of() {
+        _ if preview.is_stream() => "as it came",
         PreviewOf::Ivvy => "iVvy",
         PreviewOf::Crm => "CRM",
         PreviewOf::Base => "last agreed",
