@@ -206,8 +206,9 @@ impl Context {
         Ok(paths::defaults(self.account())?.socket)
     }
 
-    async fn client(&self) -> Result<Client> {
+    async fn client(&mut self) -> Result<Client> {
         let client = Client::connect(&self.socket()?).await?;
+        self.out.name_sides(client.hello().sides.clone());
         match &self.global.account {
             Some(account) if *account != client.hello().account => {
                 Err(Error::config(format!("the daemon serves `{}`, not `{account}`", client.hello().account))

@@ -462,3 +462,6 @@ pub(super) fn check_s360(s360: &S360) -> Result<(), Wrong> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ mod identity;
 pub(crate) mod mapping;
 mod matching;
 mod module;
+mod names;
 pub mod notifications;
 mod preview;
 pub(crate) mod report;

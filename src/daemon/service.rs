@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use super::account::Account;
 use super::streams::Streams;
-use super::{Service, ServiceError, mapping, matching, preview, report, streams};
+use super::{Service, ServiceError, mapping, matching, names, preview, report, streams};
 use crate::config::Origin;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inbound::Counts;
@@ -35,6 +35,7 @@ pub struct AccountService {
     events: broadcast::Sender<Event>,
     notifications: Option<Arc<Counts>>,
     streams: Streams,
+    names: wire::SideNames,
 }
 
 impl AccountService {
@@ -44,7 +45,11 @@ impl AccountService {
         let (events, _) = broadcast::channel(256);
         let streams = Streams::of(account.blueprint.config(), Arc::clone(account.blueprint.clock()));
         let (name, environment) = (name.into(), environment.into());
-        Self { account, name, environment, started_at, events, notifications: None, streams }
+        let names = match account.blueprint.config().origin {
+            Origin::Ivvy(_) => wire::SideNames::default(),
+            Origin::S360(_) => wire::SideNames::with_origin("S-360"),
+        };
+        Self { account, name, environment, started_at, events, notifications: None, streams, names }
     }
 
     /// The same, also telling of the notifications counted there.
@@ -104,6 +109,11 @@ impl AccountService {
                 let _ = self.events.send(Event::Audit(row));
             }
         }
+    }
+
+    /// What people call the two sides.
+    fn names(&self) -> &wire::SideNames {
+        &self.names
     }
 
     async fn respond(&self, actor: &Actor, request: Request) -> Result<Answer, ServiceError> {
@@ -319,7 +329,8 @@ impl AccountService {
 impl Service for AccountService {
     fn hello(&self, actor: &Actor) -> Hello {
         let engine = self.engine();
-        let modules = engine.modules();
+        let mut modules = engine.modules();
+        names::fields(self.names(), &mut modules);
         let guarantee = |side: Side| {
             let module = modules.first().map_or(ModuleId::Contacts, |def| def.id);
             (side, engine.capabilities(module, side).conditional_write.explain().to_owned())
@@ -332,17 +343,17 @@ impl Service for AccountService {
             operator: actor.name.clone(),
             role: actor.role,
             crm: engine.remotes().declared(Side::Crm).system().to_owned(),
-            sides: match self.account.blueprint.config().origin {
-                Origin::Ivvy(_) => wire::SideNames::default(),
-                Origin::S360(_) => wire::SideNames::with_origin("S-360"),
-            },
+            sides: self.names().clone(),
             guarantees: Side::BOTH.into_iter().map(guarantee).collect(),
             modules,
         }
     }
 
     fn answer<'a>(&'a self, actor: &'a Actor, request: Request) -> BoxFuture<'a, Result<Answer, ServiceError>> {
-        Box::pin(async move { preview::bounded(self.respond(actor, request).await, || self.engine().modules()) })
+        Box::pin(async move {
+            let answer = names::said(self.names(), self.respond(actor, request).await);
+            preview::bounded(answer, || self.engine().modules())
+        })
     }
 
     fn changes(&self) -> broadcast::Receiver<Event> {

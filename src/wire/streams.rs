@@ -77,8 +77,8 @@ impl StreamRow {
         let mut words = Vec::new();
         let mut say = |when: bool, word: &str| when.then(|| words.push(word.to_owned()));
         say(self.health.possible_loss, "possible loss");
-        say(self.health.waits_for_first_sync, "first-sync date missing");
         say(self.is_unprotected(), "UNPROTECTED");
+        say(self.health.waits_for_first_sync, "first-sync date missing");
         let counted = [(self.dead, "dead"), (self.aside, "set aside"), (self.unfinished, "unanswered")];
         for (count, word) in counted {
             say(count > 0, &format!("{count} {word}"));
@@ -107,14 +107,14 @@ impl StreamRow {
                 (false, _) => "Posts may have been lost. Compare with the receiver, then settle.",
             });
         }
+        if self.is_unprotected() {
+            told.push("Whoever reaches the address is believed: there is no authentication.");
+        }
         if self.health.waits_for_first_sync {
             told.push(match self.state.tested_at {
                 Some(_) => "Nothing is taken over before someone has said from which day on records take part.",
                 None => "Nothing is taken over yet: test the connection, then say from which day on records take part.",
             });
-        }
-        if self.is_unprotected() {
-            told.push("Whoever reaches the address is believed: there is no authentication.");
         }
         if self.dead > 0 {
             told.push("Posts were tried as often as agreed and given up. Revive or drop each.");

@@ -21,7 +21,7 @@ use tandem::error::{Error, ErrorKind, Result};
 use tandem::model::matching::Entry;
 use tandem::model::{
     AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, MatchState, ModuleId, RecordId, RunRow, Seq, Side, State,
-    Timestamp,
+    StreamId, Timestamp,
 };
 use tandem::seam::Clock;
 use tandem::tui::keys::parse_sequence;
@@ -31,7 +31,7 @@ use tandem::tui::{App, Backend, BackendEvent, CallError, Settings, Theme};
 use tandem::wire::{
     Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, HeldLane, Hello, ItemView,
     MapChanged, MapView, MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs, PreviewOf,
-    Quota, Rate, RemoteStatus, Request, Row, Rows, Status,
+    PreviewQuery, Quota, Rate, RemoteStatus, Request, Row, Rows, Status, StreamItem, StreamItems,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -49,6 +49,8 @@ pub struct World {
     pub runs: Vec<RunRow>,
     /// The field map of contacts.
     pub map: Option<MapView>,
+    /// What streams set aside, or gave up.
+    pub items: Vec<(StreamId, StreamItem)>,
     /// The whole of what `body` fields hold.
     pub bodies: BTreeMap<ItemId, String>,
     pub asked: Vec<Request>,
@@ -237,6 +239,21 @@ impl World {
                 Some(view) => Ok(Answer::Item(Box::new(view.clone()))),
                 None => Err(Error::new(ErrorKind::Refused, format!("there is no item {id}")).into()),
             },
+            Request::StreamItems { stream, after, limit } => {
+                let of =
+                    self.items.iter().filter(|(of, item)| *of == stream && after.is_none_or(|at| item.number > at));
+                let mut items: Vec<StreamItem> = of.map(|(_, item)| item.clone()).collect();
+                let more = items.len() > limit as usize;
+                items.truncate(limit as usize);
+                Ok(Answer::StreamItems(StreamItems { items, more }))
+            }
+            Request::StreamDo { .. } => done("noted"),
+            Request::Preview(PreviewQuery { stream: Some(part), .. }) => {
+                let found = self.items.iter().find(|(of, item)| (of, item.number) == (&part.id, part.number));
+                let body = found.map(|(_, item)| item.body.clone()).unwrap_or_default();
+                let total_bytes = body.len() as u64;
+                Ok(Answer::Preview(Preview { of: PreviewOf::Result, ver: 0, text: body, total_bytes, next: None }))
+            }
             Request::Preview(query) => {
                 let Some(body) = self.bodies.get(&query.item) else {
                     return Err(Error::new(ErrorKind::Refused, "there is no such value").into());

@@ -348,7 +348,7 @@ impl App {
         let result = self.triage.result(&row);
         let lines = [
             ("Base", shown(base)),
-            ("iVvy", shown(row.ivvy.as_ref())),
+            (self.hello.sides.of(Side::Ivvy), shown(row.ivvy.as_ref())),
             ("CRM", shown(row.crm.as_ref())),
             ("Result", result.map_or_else(|| "(not decided)".to_owned(), |value| value.to_string())),
         ];

@@ -100,6 +100,7 @@ fn streams(app: &App, brush: Brush<'_>, status: &Status, room: Room, detail: Det
 fn stream_columns(room: Room, width: usize) -> [(&'static str, usize); 6] {
     let widths = match room {
         Room::Wide => [30, 34, 12, 11, 17, 12],
+        Room::Medium if width < 76 => [23, width.saturating_sub(2 + 23 + 10), 0, 10, 0, 0],
         Room::Medium => [24, width.saturating_sub(2 + 24 + 11 + 10), 11, 10, 0, 0],
         Room::Narrow => [20, width.saturating_sub(2 + 20), 0, 0, 0, 0],
     };
@@ -236,7 +237,7 @@ fn module_line(brush: Brush<'_>, room: Room, width: usize, module: &ModuleStatus
     for (title, columns) in figures(room) {
         let state = |state: State| module.counts.get(&state).copied().unwrap_or(0);
         let (tone, text) = match *title {
-            "Direction" => (Tone::Dim, direction(&module.direction)),
+            "Direction" => (Tone::Dim, brush.names.say(&direction(&module.direction)).into_owned()),
             "Held" => (Tone::StateHeld, count(state(State::Held))),
             "Ready" => (Tone::StateReady, count(state(State::Ready))),
             "Retry" => (Tone::StateUnknown, count(state(State::Retry))),
@@ -319,7 +320,8 @@ fn module_notes(
     }
     if module.drifted > 0 {
         let count = time::count(module.drifted);
-        notes.push((Tone::Dim, format!("drift: {count} changed in the CRM, where iVvy's word is not enforced")));
+        let text = format!("drift: {count} changed in the CRM, where iVvy's word is not enforced");
+        notes.push((Tone::Dim, brush.names.say(&text).into_owned()));
     }
     if let Some(guard) = &module.guard {
         let (key, _) = app.labelled(ActionId::Plan).unwrap_or_default();
@@ -515,7 +517,7 @@ mod tests {
     #[test]
     fn the_sparkline_scales_to_its_highest_bar() {
         let theme = crate::tui::Theme::named("mono").unwrap();
-        let signs = Brush::new(&theme, false).signs;
+        let signs = Brush::new(&theme, false, &Default::default()).signs;
         assert_eq!(sparkline(&signs, &[0, 1, 4, 8]), " ▁▄█");
         assert_eq!(sparkline(&signs, &[0, 0]), "  ");
         assert_eq!(sparkline(&signs, &[]), "");

@@ -25,7 +25,7 @@ use paint::Brush;
 
 /// Draws everything.
 pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
-    let brush = Brush::new(theme, app.settings.ascii);
+    let brush = Brush::new(theme, app.settings.ascii, &app.hello.sides);
     let area = frame.area();
     if area.width < SMALLEST.width || area.height < SMALLEST.height {
         let text = format!("tandem needs {}×{}; now {}×{}", SMALLEST.width, SMALLEST.height, area.width, area.height);
