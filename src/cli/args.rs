@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -212,6 +213,18 @@ pub struct SimArgs {
     /// A fault to play, as the body of POST /_sim/fault; may be repeated
     #[arg(long, value_name = "SPEC")]
     pub fault: Vec<String>,
+    /// s360: where to push to; the streams are below it, as /s360/contacts/ACME
+    #[arg(long, value_name = "URL")]
+    pub receiver: Option<String>,
+    /// s360: a file with what is shown there, as {"kind":"basic","user":…,"password":…} or {"kind":"apikey","header":…,"value":…}
+    #[arg(long, value_name = "FILE", env = "TANDEM_SIM_RECEIVER_AUTH", hide_env_values = true)]
+    pub receiver_auth: Option<PathBuf>,
+    /// s360: time between pushes, instead of 15 minutes
+    #[arg(long, value_name = "DURATION", value_parser = pause)]
+    pub push_every: Option<Duration>,
+    /// s360: push what is there already, but no contact changed and no order made before this day
+    #[arg(long, value_name = "DAY")]
+    pub first_sync: Option<chrono::NaiveDate>,
 }
 
 /// Simulated remotes.
@@ -222,6 +235,8 @@ pub enum SimSystem {
     Ivvy,
     /// Salesforce.
     Salesforce,
+    /// S-360 (SecuTix 360).
+    S360,
 }
 
 /// `run`.
@@ -451,6 +466,10 @@ fn account(text: &str) -> Result<String, String> {
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|_| "an address like 127.0.0.1:8080".to_owned())?;
     if address.ip().is_loopback() { Ok(address) } else { Err("a simulated remote listens on loopback only".to_owned()) }
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    duration::parse(text)
 }
 
 fn day(text: &str) -> Result<String, String> {

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::schema::some_base_url;
 use super::{SecretSource, Wrong, duration};
+use crate::model::{Rhythm, StreamKind};
 
 /// `[s360]`: S-360 in iVvy's place, one section per institution.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -47,6 +48,16 @@ pub struct Institution {
 }
 
 impl Institution {
+    /// What is posted to us for it, by stream and by the key of its section.
+    pub fn inflows(&self) -> impl Iterator<Item = (StreamKind, &'static str, &Inflow)> {
+        let named = [
+            (StreamKind::S360Contacts, "contacts", &self.contacts),
+            (StreamKind::S360Orders, "orders", &self.orders),
+            (StreamKind::S360Access, "access", &self.access),
+        ];
+        named.into_iter().filter_map(|(kind, name, inflow)| Some((kind, name, inflow.as_ref()?)))
+    }
+
     /// Whether anything is posted to us for it.
     pub fn is_posted(&self) -> bool {
         self.contacts.is_some() || self.orders.is_some() || self.access.is_some()
@@ -76,6 +87,14 @@ pub struct Inflow {
     /// Runs after which the sender gives a record up (S-17).
     #[serde(default = "tries")]
     pub tries: u32,
+}
+
+impl Inflow {
+    /// The rhythm its sender said it would post in.
+    pub fn rhythm(&self) -> Rhythm {
+        let Self { every, per_run, per_payload, tries, .. } = *self;
+        Rhythm { every, per_run, per_payload, tries }
+    }
 }
 
 fn cadence() -> Duration {

@@ -109,12 +109,7 @@ fn known(config: &Config) -> Vec<Known> {
             for (kind, path, title, inflow, modules) in inflows {
                 let Some(inflow) = inflow else { continue };
                 let (auth, secrets) = auth_of(&inflow.auth);
-                let rhythm = Rhythm {
-                    every: inflow.every,
-                    per_run: inflow.per_run,
-                    per_payload: inflow.per_payload,
-                    tries: inflow.tries,
-                };
+                let rhythm = inflow.rhythm();
                 all.push(Known {
                     id: StreamId::new(kind, code),
                     title,
@@ -394,12 +389,20 @@ impl Streams {
     ) -> Result<Answer, ServiceError> {
         let known = self.find(stream)?;
         let message = match verb {
-            StreamVerb::Retry { number } => return Err(self.retry(known, number)),
+            StreamVerb::Retry { number } => {
+                match quarantine::retry(engine, &known.id, number, actor.clone()).await? {
+                    Retried::Taken => format!("record {number} is taken now"),
+                    Retried::Missing => return Err(gone(&known.id, number)),
+                    Retried::StillBroken(why) => {
+                        return Err(refuse(
+                            format!("{}: record {number} still cannot be taken: {why}", known.id),
+                            "have it corrected and sent again, then dismiss it here",
+                        ));
+                    }
+                }
+            }
             StreamVerb::Dismiss { number } => {
-                let id = known.id.clone();
-                let what = format!("dismiss record {number}");
-                let there = self.change(engine, actor, known, what, move |tx| tx.release_quarantined(&id, number));
-                if !there.await? {
+                if !quarantine::dismiss(engine, &known.id, number, actor.clone()).await? {
                     return Err(gone(&known.id, number));
                 }
                 format!("record {number} is dismissed")
@@ -441,12 +444,6 @@ impl Streams {
             }
         };
         Ok(Answer::Done { message })
-    }
-
-    /// Taking a record again needs whoever understands it.
-    #[allow(clippy::unused_self, reason = "the intake is asked here")]
-    fn retry(&self, known: &Known, number: u64) -> ServiceError {
-        refuse(format!("{}: record {number} cannot be tried again here", known.id), "ask its sender to send it again")
     }
 
     /// Changes something in one transaction with its audit row; neither if `change` says that there was nothing.

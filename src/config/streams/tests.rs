@@ -57,7 +57,8 @@ fn refused(parts: &[&str]) -> String {
     let error = parse(parts).unwrap_err();
     assert_eq!(error.kind, crate::error::ErrorKind::Config);
     assert!(!error.message.contains('\n'), "one sentence: {error}");
-    format!("{error} | {}", error.hint.expect("every configuration error has a hint"))
+    let hint = error.hint.clone().expect("every configuration error has a hint");
+    format!("{error} | {hint}")
 }
 
 #[track_caller]
