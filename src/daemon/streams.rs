@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::ServiceError;
 use crate::config::{Auth, Config, CrmSystem, Inflow, Origin};
 use crate::error::{Error, ErrorKind};
+use crate::inbound::s360::{self as quarantine, Retried};
 use crate::model::{
     Actor, AuditEvent, FirstSync, Health, ModuleId, Quarantined, RecordId, Rhythm, Side, StreamId, StreamKind,
     StreamState, Timestamp,
@@ -389,18 +390,16 @@ impl Streams {
     ) -> Result<Answer, ServiceError> {
         let known = self.find(stream)?;
         let message = match verb {
-            StreamVerb::Retry { number } => {
-                match quarantine::retry(engine, &known.id, number, actor.clone()).await? {
-                    Retried::Taken => format!("record {number} is taken now"),
-                    Retried::Missing => return Err(gone(&known.id, number)),
-                    Retried::StillBroken(why) => {
-                        return Err(refuse(
-                            format!("{}: record {number} still cannot be taken: {why}", known.id),
-                            "have it corrected and sent again, then dismiss it here",
-                        ));
-                    }
+            StreamVerb::Retry { number } => match quarantine::retry(engine, &known.id, number, actor.clone()).await? {
+                Retried::Taken => format!("record {number} is taken now"),
+                Retried::Missing => return Err(gone(&known.id, number)),
+                Retried::StillBroken(why) => {
+                    return Err(refuse(
+                        format!("{}: record {number} still cannot be taken: {why}", known.id),
+                        "have it corrected and sent again, then dismiss it here",
+                    ));
                 }
-            }
+            },
             StreamVerb::Dismiss { number } => {
                 if !quarantine::dismiss(engine, &known.id, number, actor.clone()).await? {
                     return Err(gone(&known.id, number));

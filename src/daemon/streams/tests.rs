@@ -225,7 +225,7 @@ async fn what_was_set_aside_is_listed_cut_read_in_parts_and_dismissed_with_a_tra
     assert!(refused.message.contains("no record"), "another institution's: {refused}");
     world.act("s360_contacts/ACME", StreamVerb::Dismiss { number: first }).await.unwrap();
     assert_eq!(world.row("s360_contacts/ACME").aside, 1);
-    assert_eq!(world.audited(), [format!("ada: stream s360_contacts/ACME: dismiss record {first}")]);
+    assert!(world.audited()[0].starts_with(&format!("ada: let go record {first}")), "{:?}", world.audited());
     let refused = world.act("s360_orders/GLOBE", StreamVerb::RunNow).await.unwrap_err();
     assert!(refused.message.contains("no stream s360_orders/GLOBE"), "{refused}");
 }
