@@ -10,6 +10,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::broadcast;
 
 use super::account::Account;
+use super::push::Sender;
 use super::{Service, ServiceError, mapping, matching, preview, report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inbound::Counts;
@@ -32,6 +33,7 @@ pub struct AccountService {
     started_at: Timestamp,
     events: broadcast::Sender<Event>,
     notifications: Option<Arc<Counts>>,
+    sender: Option<Arc<Sender>>,
 }
 
 impl AccountService {
@@ -39,13 +41,28 @@ impl AccountService {
     pub fn new(account: Account, name: impl Into<String>, environment: impl Into<String>) -> Self {
         let started_at = account.engine.now();
         let (events, _) = broadcast::channel(256);
-        Self { account, name: name.into(), environment: environment.into(), started_at, events, notifications: None }
+        Self {
+            account,
+            name: name.into(),
+            environment: environment.into(),
+            started_at,
+            events,
+            notifications: None,
+            sender: None,
+        }
     }
 
     /// The same, also telling of the notifications counted there.
     #[must_use]
     pub fn counting(mut self, notifications: Arc<Counts>) -> Self {
         self.notifications = Some(notifications);
+        self
+    }
+
+    /// The same, also having the sender make a run when somebody asks for a sync.
+    #[must_use]
+    pub fn sending(mut self, sender: Arc<Sender>) -> Self {
+        self.sender = Some(sender);
         self
     }
 
@@ -163,6 +180,9 @@ impl AccountService {
                         .into());
                 }
                 engine.sync_now(module, full);
+                if let Some(sender) = &self.sender {
+                    sender.ask();
+                }
                 Ok(done("the sweep starts now"))
             }
             Request::Pause { module } => {
