@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::model::ModuleId;
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::seam::{Clock, Entropy, SystemClock};
-use crate::sim::command::{PushOptions, SimOptions, run_ivvy, run_s360, run_salesforce};
+use crate::sim::command::{PushOptions, SimOptions, run_connector, run_extcrm, run_ivvy, run_s360, run_salesforce};
 use crate::store::{self, Store, doctor};
 use crate::tui;
 use crate::wire::CheckRow;
@@ -61,6 +61,8 @@ impl Hooks for Parts {
                 SimSystem::S360 => {
                     run_s360(options, push, Arc::new(ReqwestTransport::new(&HttpSettings::default())?)).await
                 }
+                SimSystem::Connector => run_connector(options).await,
+                SimSystem::Extcrm => run_extcrm(options).await,
             }
         })
     }

@@ -237,6 +237,10 @@ pub enum SimSystem {
     Salesforce,
     /// S-360 (SecuTix 360).
     S360,
+    /// The InTouch Connector.
+    Connector,
+    /// A CRM that takes contacts and orders as S-360 posts them; it starts empty.
+    Extcrm,
 }
 
 /// `run`.

@@ -10,6 +10,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::broadcast;
 
 use super::account::Account;
+use super::push::Sender;
 use super::streams::Streams;
 use super::{Service, ServiceError, mapping, matching, names, preview, report, streams};
 use crate::config::Origin;
@@ -36,6 +37,7 @@ pub struct AccountService {
     notifications: Option<Arc<Counts>>,
     streams: Streams,
     names: wire::SideNames,
+    sender: Option<Arc<Sender>>,
 }
 
 impl AccountService {
@@ -49,13 +51,20 @@ impl AccountService {
             Origin::Ivvy(_) => wire::SideNames::default(),
             Origin::S360(_) => wire::SideNames::with_origin("S-360"),
         };
-        Self { account, name, environment, started_at, events, notifications: None, streams, names }
+        Self { account, name, environment, started_at, events, notifications: None, streams, names, sender: None }
     }
 
     /// The same, also telling of the notifications counted there.
     #[must_use]
     pub fn counting(mut self, notifications: Arc<Counts>) -> Self {
         self.notifications = Some(notifications);
+        self
+    }
+
+    /// The same, also having the sender make a run when somebody asks for a sync.
+    #[must_use]
+    pub fn sending(mut self, sender: Arc<Sender>) -> Self {
+        self.sender = Some(sender);
         self
     }
 
@@ -182,6 +191,9 @@ impl AccountService {
                         .into());
                 }
                 engine.sync_now(module, full);
+                if let Some(sender) = &self.sender {
+                    sender.ask();
+                }
                 Ok(done("the sweep starts now"))
             }
             Request::Pause { module } => {
@@ -227,7 +239,9 @@ impl AccountService {
             }
             Request::Streams => Ok(Answer::Streams { rows: self.streams.rows(engine)? }),
             Request::StreamItems { stream, after, limit } => self.streams.items(engine, &stream, after, limit),
-            Request::StreamDo { stream, verb } => self.streams.act(engine, actor, &stream, verb).await,
+            Request::StreamDo { stream, verb } => {
+                self.streams.act(engine, self.sender.as_deref(), actor, &stream, verb).await
+            }
             Request::Check => Ok(Answer::Check { rows: check(&self.account).await? }),
             Request::Doctor { rebuild } => {
                 let store = engine.store().clone();

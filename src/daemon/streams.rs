@@ -11,12 +11,13 @@ use chrono::NaiveDate;
 use tokio::task::JoinSet;
 
 use super::ServiceError;
+use super::push::Sender;
 use crate::config::{Auth, Config, CrmSystem, Inflow, Origin};
 use crate::error::{Error, ErrorKind};
 use crate::inbound::s360::{self as quarantine, Retried};
 use crate::model::{
-    Actor, AuditEvent, FirstSync, Health, ModuleId, Quarantined, RecordId, Rhythm, Side, StreamId, StreamKind,
-    StreamState, Timestamp,
+    Actor, AuditEvent, FirstSync, Health, ModuleId, OutboxCounts, Post, Quarantined, RecordId, Revived, Rhythm, Side,
+    StreamId, StreamKind, StreamState, Timestamp,
 };
 use crate::remote::Lane;
 use crate::seam::{Clock, zone};
@@ -306,6 +307,10 @@ impl Streams {
         engine.store().read(|view| {
             let row = |known: &Known| {
                 let state = view.stream(&known.id)?;
+                let posts = match known.id.kind.is_inbound() {
+                    true => OutboxCounts::default(),
+                    false => view.outbox_counts(known.id.kind)?,
+                };
                 Ok(StreamRow {
                     id: known.id.clone(),
                     title: known.title.to_owned(),
@@ -319,9 +324,9 @@ impl Streams {
                     rhythm: known.rhythm,
                     health: known.health(&state, now),
                     aside: view.count_quarantined(&known.id)?,
-                    pending: 0,
-                    unfinished: 0,
-                    dead: 0,
+                    pending: posts.pending,
+                    unfinished: posts.unfinished,
+                    dead: posts.dead,
                     reconciling: running.get(&known.id).copied(),
                     state,
                 })
@@ -340,10 +345,16 @@ impl Streams {
     ) -> Result<Answer, ServiceError> {
         self.find(stream)?;
         let limit = limit.clamp(1, LARGEST_PAGE) as usize;
-        let mut rows = engine.store().read(|view| view.quarantined(stream, after, limit + 1))?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let mut items: Vec<StreamItem> = rows.into_iter().map(item).collect();
+        let mut items: Vec<StreamItem> = engine.store().read(|view| match stream.kind.is_inbound() {
+            true => Ok(view.quarantined(stream, after, limit + 1)?.into_iter().map(item).collect()),
+            false => {
+                let dead = view.posts(stream.kind, true, after, limit + 1)?.into_iter();
+                dead.map(|post| Ok(dead_post(&view.post_body(stream.kind, post.number)?.unwrap_or_default(), post)))
+                    .collect()
+            }
+        })?;
+        let more = items.len() > limit;
+        items.truncate(limit);
         // An answer fits a frame, whatever the bodies are.
         for most in [MOST_BODY, MOST_BODY / 8, 0] {
             let bytes: usize = items.iter().map(|item| item.body.len() * 2 + item.why.len() + 200).sum();
@@ -364,8 +375,11 @@ impl Streams {
         from: u64,
     ) -> Result<Answer, ServiceError> {
         self.find(&part.id)?;
-        let found = engine.store().read(|view| view.quarantined_one(&part.id, part.number))?;
-        let body = found.ok_or_else(|| gone(&part.id, part.number))?.body;
+        let body = engine.store().read(|view| match part.id.kind.is_inbound() {
+            true => Ok(view.quarantined_one(&part.id, part.number)?.map(|row| row.body)),
+            false => view.post_body(part.id.kind, part.number),
+        })?;
+        let body = body.ok_or_else(|| gone(&part.id, part.number))?;
         let from = usize::try_from(from).unwrap_or(usize::MAX).min(body.len());
         let page = match mode {
             PreviewAs::Links => text::address_page(&body, from),
@@ -384,6 +398,7 @@ impl Streams {
     pub(super) async fn act(
         &self,
         engine: &Engine,
+        sender: Option<&Sender>,
         actor: &Actor,
         stream: &StreamId,
         verb: StreamVerb,
@@ -432,14 +447,33 @@ impl Streams {
                     ));
                 }
                 self.change(engine, actor, known, "run now".to_owned(), |_| Ok(true)).await?;
+                if let Some(sender) = sender.filter(|_| !known.id.kind.is_inbound()) {
+                    sender.ask();
+                }
                 known.modules.iter().for_each(|module| engine.sync_now(Some(*module), false));
                 "the run starts now".to_owned()
             }
             StreamVerb::Revive { number } | StreamVerb::Drop { number } => {
-                return Err(refuse(
-                    format!("{}: there is no dead post {number}", known.id),
-                    "`tandem streams show STREAM --dead` lists them",
-                ));
+                let none = || {
+                    let hint = "`tandem streams show STREAM --dead` lists them";
+                    refuse(format!("{}: there is no dead post {number}", known.id), hint)
+                };
+                let sender = sender.filter(|_| !known.id.kind.is_inbound()).ok_or_else(none)?;
+                if matches!(verb, StreamVerb::Revive { .. }) {
+                    match sender.revive(known.id.kind, number, actor.clone()).await?.ok_or_else(none)? {
+                        Revived::Whole => format!("post {number} goes again at the next run"),
+                        Revived::Parts(records) => {
+                            format!("{records} records of post {number} go again; of the others there is newer news")
+                        }
+                        Revived::Outdated => {
+                            format!("post {number} is let go: of all its records there is newer news")
+                        }
+                    }
+                } else if sender.give_up(known.id.kind, number, actor.clone()).await? {
+                    format!("post {number} is dropped: its records go again when they change")
+                } else {
+                    return Err(none());
+                }
             }
         };
         Ok(Answer::Done { message })
@@ -649,6 +683,21 @@ fn item(row: Quarantined) -> StreamItem {
         id
     });
     StreamItem { number, index: Some(index), at, id, why, bytes, body }
+}
+
+fn dead_post(body: &str, post: Post) -> StreamItem {
+    let count = post.records.len();
+    let records = if count == 1 { "record" } else { "records" };
+    let why = post.last_error.unwrap_or_else(|| "it was not answered 200".to_owned());
+    StreamItem {
+        number: post.number,
+        index: None,
+        at: post.last_try_at.unwrap_or(post.created_at),
+        id: None,
+        why: format!("{count} {records}, {} tries: {why}", post.tries),
+        bytes: post.bytes,
+        body: body[..body.floor_char_boundary(MOST_BODY)].to_owned(),
+    }
 }
 
 /// A day as it is to be written. Others are told why theirs will not do.

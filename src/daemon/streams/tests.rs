@@ -81,7 +81,7 @@ impl World {
     }
 
     async fn act(&self, stream: &str, verb: StreamVerb) -> Result<String, Error> {
-        match self.streams.act(&self.engine, &actor(), &stream.parse().unwrap(), verb).await {
+        match self.streams.act(&self.engine, None, &actor(), &stream.parse().unwrap(), verb).await {
             Ok(Answer::Done { message }) => Ok(message),
             Ok(other) => panic!("{other:?}"),
             Err(failed) => Err(failed.error),
