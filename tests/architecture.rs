@@ -93,6 +93,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("uzers", &["config", "daemon"]),
     ("sd_notify", &["daemon"]),
     ("rand", &["seam"]),
+    // Where a day begins, by the name of the zone (S-29).
+    ("chrono_tz", &["seam"]),
     // The command line and its configuration.
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
