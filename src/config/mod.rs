@@ -31,7 +31,7 @@ use crate::error::{Error, Result};
 use crate::model::mapping::Fault;
 use crate::model::module::{GROUPS, groups_field};
 use crate::model::{
-    CustomField, Drift, FieldDef, FieldKind, FieldMaps, Fingerprint, Flow, Membership, ModuleDef, ModuleId, Role, Side,
+    CustomField, Drift, FieldDef, FieldKind, FieldMaps, Fingerprint, Flow, Membership, ModuleDef, ModuleId, Role,
     Timestamp,
 };
 
