@@ -442,6 +442,9 @@ impl Write for Log {
     }
 }
 
+/// What is presented, in which headers, and how a guard for Basic and one for a key answer it.
+type Presented = (&'static str, Vec<(&'static str, String)>, [u16; 2]);
+
 const OLD: &str = "OldSecretOfTheSender";
 const NEW: &str = "NewSecretOfTheSender";
 const RETIRED: &str = "RetiredSecretOfTheSender";
@@ -480,8 +483,8 @@ async fn who_may_post_and_who_may_not_over_real_http_s18_s19_scenario_11() {
         |user: &str, password: &str| format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes()));
     let bearer = |secret: &str| format!("Bearer {secret}");
     let some = |name: &'static str, value: String| vec![(name, value)];
-    // What is presented, and how BASIC and KEY answer it; OPEN takes all of it.
-    let table: Vec<(&str, Vec<(&str, String)>, [u16; 2])> = vec![
+    // OPEN takes all of it.
+    let table: Vec<Presented> = vec![
         ("ok, basic, rotated new", some("Authorization", basic("s360", NEW)), [200, 401]),
         ("ok, basic, rotated old", some("Authorization", basic("s360", OLD)), [200, 401]),
         ("ok, key, rotated new", some("X-API-Key", NEW.to_owned()), [401, 200]),

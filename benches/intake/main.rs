@@ -60,9 +60,10 @@ async fn run(payloads: usize) {
     let directory = tempfile::tempdir().unwrap();
     let db = Arc::new(Database::create(directory.path().join("floor.redb")).unwrap());
     let txn = db.begin_write().unwrap();
-    (txn.open_table(PAYLOADS).unwrap(), txn.open_table(ROWS).unwrap());
+    txn.open_table(PAYLOADS).unwrap();
+    txn.open_table(ROWS).unwrap();
     txn.commit().unwrap();
-    let routes: Routes = Routes::new().route(PATH, post(bare)).with_state(db);
+    let routes: Routes = axum::Router::new().route(PATH, post(bare)).with_state(db);
     let receiver = Receiver::listen(routes, ([127, 0, 0, 1], 0).into(), clock).unwrap();
     let floor = drive(&format!("http://{}", receiver.addr()), payloads).await;
     receiver.stop().await;
