@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use tandem::config::{Config, Secrets};
+use tandem::daemon::Service as _;
 use tandem::daemon::account::Account;
-use tandem::daemon::push::{Sender, Sent};
+use tandem::daemon::push::{Sender, Sending, Sent};
+use tandem::daemon::service::AccountService;
 use tandem::error::ErrorKind;
 use tandem::model::{ModuleId, OutboxCounts, Post, Revived, Side, State, StreamId, StreamKind};
 use tandem::seam::{Clock, Entropy, SystemClock};
@@ -20,6 +22,7 @@ use tandem::sim::ivvy::{self, IvvySim};
 use tandem::sim::ledger::{By, Op};
 use tandem::sim::people::Population;
 use tandem::store::{Reads as _, StoreError, doctor};
+use tandem::wire::Request;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -394,6 +397,28 @@ async fn an_edit_while_its_payload_is_on_its_way_is_sent_after_it() {
     assert_eq!(world.crm.state(Stream::Contact, &key).unwrap()["phone"], "+61 2 5550 0002");
     assert_eq!(world.effects(), (5, 1));
     world.end().await;
+}
+
+/// As the daemon has it: the first run comes by itself, the next in its time, or when somebody asks for a sync.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_daemon_sends_by_itself_and_at_once_when_asked_s09() {
+    let world = Pushed::few(2).await;
+    let sender = Arc::new(Sender::of(&world.account).unwrap().unwrap());
+    assert_eq!(sender.rhythm().every, Duration::from_secs(900));
+    let service = AccountService::new(world.account.clone(), "acceptance", "test").sending(Arc::clone(&sender));
+    let sending = Sending::start(Arc::clone(&sender), world.shutdown.clone());
+    world.until("the first run", || world.effects() == (5, 0)).await;
+    let person = world.ivvy.contacts().remove(0).id.to_string();
+    world.contact(&person, json!({"phone": "+61 2 5550 0003"}));
+    world.hand_over().await;
+    assert_eq!((world.counts(CONTACTS), world.effects()), ((1, 0, 0), (5, 0)), "it waits for its run");
+    service.answer(&operator("ada"), Request::Sync { module: None, full: false }).await.unwrap();
+    world.until("the run asked for", || world.effects() == (5, 1)).await;
+    world.until("settled", || world.counts(CONTACTS) == (0, 0, 0)).await;
+    world.until("idle", || world.account.engine.is_idle().unwrap()).await;
+    drop((service, sender));
+    world.end().await;
+    sending.ended().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
