@@ -171,7 +171,7 @@ fn remotes(app: &App, brush: Brush<'_>, status: &Status, width: usize, whole: bo
     }
     if whole {
         let on: Vec<ModuleId> = status.modules.iter().map(|module| module.name).collect();
-        if let Some(off) = super::module::off(&on) {
+        if let Some(off) = super::module::off(&on, brush.names) {
             let parts = crate::text::wrap(&off, width.saturating_sub(2)).into_iter();
             rows.extend(parts.map(|part| Line::from(brush.say(Tone::Dim, format!("  {part}")))));
         }
