@@ -16,9 +16,10 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use futures::future::{BoxFuture, join_all};
 use http::{Request, Response};
-use intake_support::{HandClock, Life, PATIENCE, Place, RHYTHM, all_open, people, person};
+use intake_support::{HandClock, HastyClock, Life, PATIENCE, Place, RHYTHM, all_open, people, person};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use tandem::inbound::Guard;
 use tandem::inbound::s360::{Retried, Stream, dismiss, retry};
 use tandem::model::query::AuditQuery;
@@ -203,6 +204,24 @@ async fn a_body_above_eight_mebibytes_is_413_and_one_below_is_taken_s13() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_does_not_end_is_answered_in_time_and_has_left_nothing_s14() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let clock: Arc<dyn Clock> = Arc::new(HastyClock);
+    let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
+    let life = Life::begin(store, &clock, all_open(&["ACME"], &clock));
+    let mut slow = tokio::net::TcpStream::connect(life.receiver.addr()).await.unwrap();
+    let half = "POST /s360/contacts/ACME HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n[{\"contactNumber\"";
+    slow.write_all(half.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1024];
+    let read = tokio::time::timeout(PATIENCE, slow.read(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 503") && answer.contains("retry-after: 60"), "{answer}");
+    assert_eq!(life.shelf(ModuleId::Contacts), []);
+    life.until(CONTACTS, "ACME", |state| state.unstored == 1).await;
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_payload_has_one_effect_however_often_it_comes_s16_scenario_09() {
     let life = life(&["ACME"]);
     let first = people(0..50, "Ada");
@@ -235,6 +254,9 @@ async fn the_same_payload_has_one_effect_however_often_it_comes_s16_scenario_09(
     assert_eq!(life.post("/s360/contacts/ACME", first).await, 200);
     assert_eq!(body_of(&life, "ACME-7")["individualContact"]["firstName"], "Eva");
     assert_eq!(life.state(CONTACTS, "ACME").repeated, 12);
+    let asked = life.engine.store().read(|view| view.nudges(None, 9)).unwrap();
+    let asked: Vec<&str> = asked.iter().map(|nudge| nudge.id.as_str()).collect();
+    assert_eq!(asked, ["ACME-7"], "of the one that was told otherwise since, and of no other");
     life.end().await;
 }
 
@@ -406,6 +428,56 @@ async fn a_quiet_institution_loses_nothing_by_a_short_restart_s17() {
     life.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payloads_are_known_again_for_eight_days_and_checks_kept_for_ninety_s16() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let hand = HandClock::new();
+    let clock: Arc<dyn Clock> = Arc::clone(&hand) as Arc<dyn Clock>;
+    let place = Place::new();
+    let check = |number: u64| json!([{"ticket_check_id": number}]).to_string();
+    let live = async |name: &str, number: u64| {
+        let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
+        assert_eq!(life.post("/s360/contacts/ACME", people(0..1, name)).await, 200);
+        assert_eq!(life.post("/s360/access/ACME", check(number)).await, 200);
+        life.end().await;
+    };
+    // The engine runs until this much is left. What goes, goes in one transaction, so whatever stays was spared.
+    let left = async |expected: [bool; 4]| {
+        let engine = intake_support::engine(place.open(), Arc::clone(&clock));
+        let stop = tokio_util::sync::CancellationToken::new();
+        let running = tokio::spawn({
+            let (engine, stop) = (engine.clone(), stop.clone());
+            async move { engine.run(stop).await }
+        });
+        let payload = |name: &str| {
+            let (stream, body) = (StreamId::new(CONTACTS, "ACME"), people(0..1, name));
+            let digest: [u8; 32] =
+                sha2::Sha256::digest([&[CONTACTS.number()], &b"ACME\0"[..], body.as_bytes()].concat()).into();
+            engine.store().read(|view| view.is_payload_known(&stream, &digest)).unwrap()
+        };
+        let stream = StreamId::new(ACCESS, "ACME");
+        let check = |number| engine.store().read(|view| view.access_check(&stream, number)).unwrap().is_some();
+        let looked = || [payload("Ada"), payload("Eva"), check(1), check(2)];
+        let started = std::time::Instant::now();
+        while looked() != expected {
+            assert!(started.elapsed() < PATIENCE, "never: {:?}", looked());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        let closed = engine.store().closed();
+        drop(engine);
+        closed.await;
+    };
+    live("Ada", 1).await;
+    hand.pass(day * 7);
+    live("Eva", 2).await;
+    hand.pass(day * 2);
+    left([false, true, true, true]).await;
+    hand.pass(day * 82);
+    left([false, false, false, true]).await;
+}
+
 /// What is logged in this process.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -420,6 +492,9 @@ impl Write for Log {
         Ok(())
     }
 }
+
+/// What is presented, in which headers, and how a guard for Basic and one for a key answer it.
+type Presented = (&'static str, Vec<(&'static str, String)>, [u16; 2]);
 
 const OLD: &str = "OldSecretOfTheSender";
 const NEW: &str = "NewSecretOfTheSender";
@@ -459,8 +534,8 @@ async fn who_may_post_and_who_may_not_over_real_http_s18_s19_scenario_11() {
         |user: &str, password: &str| format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes()));
     let bearer = |secret: &str| format!("Bearer {secret}");
     let some = |name: &'static str, value: String| vec![(name, value)];
-    // What is presented, and how BASIC and KEY answer it; OPEN takes all of it.
-    let table: Vec<(&str, Vec<(&str, String)>, [u16; 2])> = vec![
+    // OPEN takes all of it.
+    let table: Vec<Presented> = vec![
         ("ok, basic, rotated new", some("Authorization", basic("s360", NEW)), [200, 401]),
         ("ok, basic, rotated old", some("Authorization", basic("s360", OLD)), [200, 401]),
         ("ok, key, rotated new", some("X-API-Key", NEW.to_owned()), [401, 200]),

@@ -185,12 +185,33 @@ pub struct DemoArgs {
     /// Give every tenth record text that attacks terminals
     #[arg(long)]
     pub hostile: bool,
+    /// Run S-360, the Connector and a pushed CRM as well, an account each
+    #[arg(long)]
+    pub all: bool,
+    /// Whose console to open; any but ivvy implies --all
+    #[arg(long, value_name = "ACCOUNT", value_enum, default_value_t = DemoAccount::Ivvy)]
+    pub show: DemoAccount,
     /// No console: print addresses, config and socket as one JSON line and run until signalled
     #[arg(long)]
     pub headless: bool,
     /// Listen on P, P+1, … instead of free ports
     #[arg(long, value_name = "P")]
     pub port_base: Option<u16>,
+}
+
+/// An account of the demonstration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum DemoAccount {
+    /// iVvy and Salesforce.
+    #[default]
+    Ivvy,
+    /// S-360 and Salesforce.
+    S360,
+    /// iVvy and the InTouch Connector.
+    Connector,
+    /// iVvy and a CRM that takes arrays.
+    Push,
 }
 
 /// `sim`.

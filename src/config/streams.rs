@@ -545,6 +545,21 @@ enabled = true
     }
 
     #[test]
+    fn the_documented_section_is_accepted() {
+        let section = include_str!("../../docs/PUSH.md").split("```").find_map(|part| part.strip_prefix("toml"));
+        let text = format!(
+            "version = 1\naccount = \"acme\"\n[ivvy]\nurl = \"https://api.us-west-2.ivvy.com\"\nkey = \"abc\"\n\
+             secret = {{ file = \"ivvy.secret\" }}\n{}",
+            section.unwrap()
+        );
+        let config = Config::parse(&text, Path::new("/etc/tandem/acme.toml")).unwrap();
+        let CrmSystem::Push(push) = config.crm.system else { panic!("another CRM") };
+        let CrmSystem::Push(default) = pushed("", "").unwrap().crm.system else { panic!("another CRM") };
+        let rhythm = |push: &super::Push| (push.every, push.per_run, push.per_payload, push.tries);
+        assert_eq!(rhythm(&push), rhythm(&default), "it shows the defaults");
+    }
+
+    #[test]
     fn a_pushed_crm_keeps_its_own_rhythm_s13() {
         let CrmSystem::Push(push) = pushed("", "").unwrap().crm.system else { panic!("another CRM") };
         assert_eq!((push.every.as_secs(), push.per_run, push.per_payload, push.tries), (900, 500, 50, 12));

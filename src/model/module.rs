@@ -123,7 +123,8 @@ pub enum Group {
     Events,
     /// Accounts with the Venues product.
     Venues,
-    /// Institutions on S-360.
+    /// Institutions on S-360. Short, for a narrow column.
+    #[strum(to_string = "Tickets")]
     Ticketing,
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use tandem::config::{Config, Secrets};
 use tandem::daemon::account::Account;
 use tandem::daemon::push::{Sender, Sent};
+use tandem::error::ErrorKind;
 use tandem::model::{ModuleId, OutboxCounts, Post, Revived, Side, State, StreamId, StreamKind};
 use tandem::seam::{Clock, Entropy, SystemClock};
 use tandem::sim::Served;
@@ -82,7 +83,7 @@ fn open(place: &TempDir, servers: &[Served], more: &Json) -> (Account, Sender) {
     let account = loop {
         match Account::open(&config, secrets.clone(), &clock, &Entropy::seeded(11)) {
             // An engine that has just ended lets go of its store in its own time.
-            Err(error) if error.to_string().contains("use") && started.elapsed() < PATIENCE => {
+            Err(error) if error.kind == ErrorKind::Unavailable && started.elapsed() < PATIENCE => {
                 std::thread::yield_now();
             }
             opened => break opened.unwrap(),

@@ -72,6 +72,7 @@ mod population;
 mod preview;
 mod rules;
 mod runs;
+mod s360;
 mod setup;
 mod staleness;
 mod unstable;

@@ -111,6 +111,30 @@ async fn a_booking_has_its_contact_as_customer_or_else_its_company() {
     }
 }
 
+/// Money that goes back is negative; what Odoo would round, or a double not hold, is refused (S-25).
+#[tokio::test]
+async fn an_order_keeps_its_cents_and_refuses_a_thousandth_s05_s25() {
+    let Some(server) = Server::from_env("order") else { return };
+    for (who, odoo) in server.users() {
+        let contact = partner(&server, &odoo, who, ModuleId::Contacts).await;
+        let order = text([
+            ("name", "Refund 9007199254740993"),
+            ("contact", contact.as_str()),
+            ("stage", "won"),
+            ("amount", "-120.50"),
+            ("close_date", "2027-01-31"),
+        ]);
+        let key = format!("{}-{who}", server.key(ModuleId::Orders, 1));
+        let id = create_twice(&odoo, ModuleId::Orders, &key, &order).await;
+        for amount in ["4.005", "9223372036854775.807"] {
+            let error = odoo.update(ModuleId::Orders, &id, &text([("amount", amount)]), None).await.unwrap_err();
+            assert_eq!((error.class, error.sent), (Class::Rejected, Sent::No), "{error:?}");
+            assert!(error.details[0].starts_with("amount: "), "{error:?}");
+        }
+        update_each(&odoo, ModuleId::Orders, &id, &text([("stage", "lost"), ("amount", "9999999.99")])).await;
+    }
+}
+
 #[tokio::test]
 async fn every_stage_can_follow_every_other_v41_v83() {
     let Some(server) = Server::from_env("stages") else { return };

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex as Lock;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
-use std::time::Duration;
 
 use super::*;
 use crate::model::{OutboxCounts, Role, Shelved, Side};

@@ -12,6 +12,7 @@ mod routes;
 mod take;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -100,10 +101,13 @@ impl Desk {
     }
 }
 
+/// Tells the engine that something came for a module.
+type Teller = Box<dyn Fn(ModuleId) + Send + Sync>;
+
 /// What the routes and the work behind them share.
-#[derive(Debug)]
 struct Inner {
     engine: Engine,
+    teller: Teller,
     clock: Arc<dyn Clock>,
     desks: BTreeMap<StreamId, Desk>,
     /// Modules that something came for.
@@ -114,6 +118,12 @@ struct Inner {
     /// Batches being stored, whether their senders still wait or not.
     work: TaskTracker,
     paused: AtomicBool,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("streams", &self.desks.keys()).finish_non_exhaustive()
+    }
 }
 
 /// Takes what S-360 posts for one engine. Dropping it stops it without waiting.
@@ -131,9 +141,20 @@ impl S360Intake {
     /// # Errors
     /// The store fails.
     pub fn start(engine: Engine, streams: Vec<Stream>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let told = engine.clone();
+        Self::start_with(engine, Box::new(move |module| told.told(module, Side::Ivvy)), streams, clock)
+    }
+
+    fn start_with(
+        engine: Engine,
+        teller: Teller,
+        streams: Vec<Stream>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
         let desk = |stream: Stream| (stream.id.clone(), Desk { stream, unwritten: Mutex::default() });
         let inner = Arc::new(Inner {
             engine,
+            teller,
             clock,
             desks: streams.into_iter().map(desk).collect(),
             told: Mutex::default(),
@@ -198,7 +219,7 @@ impl Inner {
     fn tell(&self) {
         let told = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
         for module in told {
-            self.engine.told(module, Side::Ivvy);
+            (self.teller)(module);
         }
     }
 
@@ -276,5 +297,64 @@ async fn keep(inner: Arc<Inner>, stop: CancellationToken) {
                 () = inner.clock.sleep(BREATH) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::model::StreamKind;
+    use crate::remote::Remote;
+    use crate::remote::http::{HttpSettings, ReqwestTransport};
+    use crate::remote::odoo::{self, Odoo};
+    use crate::seam::{Entropy, TokioClock};
+    use crate::store::{Options, Store};
+    use crate::sync::{Remotes, Settings};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_module_is_told_at_once_and_then_at_most_once_a_breath_s23() {
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(1_795_000_000)));
+        let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
+        let nowhere = odoo::Settings::new("http://127.0.0.1:9", "nowhere", SecretString::from("none"));
+        let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default()).unwrap());
+        let nowhere: Arc<dyn Remote> = Arc::new(Odoo::new(nowhere, transport, Arc::clone(&clock)).unwrap());
+        let remotes = Remotes::new(|_, _| Arc::clone(&nowhere));
+        let engine = Engine::new(store, remotes, Arc::clone(&clock), Entropy::seeded(1), Settings::default()).unwrap();
+
+        let list = Arc::new(Mutex::new(Vec::new()));
+        let (heard, at) = (Arc::clone(&list), Arc::clone(&clock));
+        let began = clock.now();
+        let teller: Teller = Box::new(move |module| heard.lock().unwrap().push((module, at.now().since(began))));
+        let id = StreamId::new(StreamKind::S360Contacts, "ACME");
+        let rhythm = Rhythm { every: Duration::from_secs(900), per_run: 500, per_payload: 50, tries: 12 };
+        let guard = Guard::open("x", Arc::clone(&clock));
+        let streams = vec![Stream { id: id.clone(), rhythm, guard }];
+        let intake = S360Intake::start_with(engine, teller, streams, Arc::clone(&clock)).unwrap();
+        // Ten payloads in two seconds, of persons and, once, of a structure.
+        for turn in 0..10 {
+            let kind = if turn == 3 { "structureContact" } else { "individualContact" };
+            let body = format!("[{{\"contactNumber\":\"{turn}\",\"{kind}\":{{}}}}]");
+            let batch = decode::batch(&id, body.as_bytes()).unwrap();
+            take::take(&intake.inner, &id, batch).await.unwrap();
+            clock.sleep(Duration::from_millis(200)).await;
+        }
+        clock.sleep(BREATH * 3).await;
+        let so_far = || list.lock().unwrap().clone();
+        let told = so_far();
+        let of = |module| -> Vec<Duration> { told.iter().filter(|(of, _)| *of == module).map(|(_, at)| *at).collect() };
+        let contacts = of(ModuleId::Contacts);
+        assert_eq!(contacts.first(), Some(&Duration::ZERO), "at once");
+        assert!((2..=4).contains(&contacts.len()), "{told:?}");
+        assert!(contacts.windows(2).all(|pair| pair[1] - pair[0] >= BREATH), "{told:?}");
+        assert!(contacts.last().unwrap() >= &Duration::from_millis(1800), "and of the last one too: {told:?}");
+        assert_eq!(of(ModuleId::Companies).len(), 1);
+        // The same again: nothing new, nobody is told.
+        let batch = decode::batch(&id, b"[{\"contactNumber\":\"1\"}]").unwrap();
+        take::take(&intake.inner, &id, batch).await.unwrap();
+        clock.sleep(BREATH * 3).await;
+        assert_eq!(so_far().len(), told.len());
+        intake.stop().await;
     }
 }

@@ -287,6 +287,62 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_examples_are_what_is_sent() {
+        let blocks: Vec<Vec<Json>> = include_str!("../../../docs/PUSH.md")
+            .split("```")
+            .filter_map(|part| part.strip_prefix("json"))
+            .map(|block| serde_json::from_str(block).unwrap())
+            .collect();
+        let text = |pairs: &[(&str, &str)]| -> Fields {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::text(*value))).collect()
+        };
+        let company = text(&[
+            ("name", "Pier One"),
+            ("website", "https://pier.example"),
+            ("email", "office@pier.example"),
+            ("phone", "+61 2 5550 0001"),
+            ("street", "1 Quay St"),
+            ("city", "Sydney"),
+            ("postal_code", "2000"),
+            ("country", "AU"),
+            ("parent", "company-2"),
+        ]);
+        let mut contact = text(&[
+            ("first_name", "Ada"),
+            ("last_name", "Example"),
+            ("email", "ada@pier.example"),
+            ("company", "company-5"),
+            ("custom.7", "vegan"),
+        ]);
+        contact.insert("phone".to_owned(), Value::Null);
+        contact.insert("groups".to_owned(), Value::Set(["News".to_owned()].into()));
+        contact.insert("email_opt_out".to_owned(), Value::Bool(true));
+        let mut booking = text(&[
+            ("name", "Spring dinner"),
+            ("code", "B-7"),
+            ("contact", "contact-7"),
+            ("company", "company-5"),
+            ("status", "confirmed"),
+            ("stage", "won"),
+            ("amount", "9000.00"),
+            ("outstanding", "0"),
+            ("currency", "AUD"),
+            ("starts_at", "2027-03-01T08:00:00Z"),
+            ("ends_at", "2027-03-01T12:00:00Z"),
+            ("close_date", "2027-03-01"),
+        ]);
+        booking.insert("confidential".to_owned(), Value::Bool(false));
+        let wishes = Wishes { custom: vec![("custom.7".to_owned(), "diet".to_owned())], ..Wishes::default() };
+        let sent = |module, key: &str, fields: &Fields| -> Json {
+            serde_json::from_str(&form(module).unwrap().write(key, fields, &wishes).unwrap()).unwrap()
+        };
+        let contacts =
+            vec![sent(ModuleId::Companies, "company-5", &company), sent(ModuleId::Contacts, "contact-7", &contact)];
+        let orders = vec![sent(ModuleId::QuotesAndBookings, "booking-9", &booking)];
+        assert_eq!(blocks, [contacts, orders]);
+    }
+
+    #[test]
     fn amounts_are_thousandths_or_left_out_or_refused() {
         let form = form(ModuleId::QuotesAndBookings).unwrap();
         let write = |amount: Value| {

@@ -265,10 +265,7 @@ fn record(row: &Shelved, action: &str) -> Result<Record, RemoteError> {
     })
 }
 
-fn ready<T: Send>(value: T) -> BoxFuture<'static, T>
-where
-    T: 'static,
-{
+fn ready<T: Send + 'static>(value: T) -> BoxFuture<'static, T> {
     Box::pin(std::future::ready(value))
 }
 
