@@ -173,7 +173,7 @@ async fn a_possible_loss_is_reconciled_and_settled_with_a_question_s17_scenario_
     assert_eq!(done(&console), asked);
     // A receive-only institution has nobody to ask.
     console.press("Esc Esc k Enter c").await;
-    assert!(console.shows("ask the sender to send that time again"), "{}", console.text());
+    assert!(console.shows("there is no operator to read with"), "{}", console.text());
 }
 
 #[tokio::test]

@@ -32,6 +32,11 @@ impl SideNames {
         Self { origin: origin.to_owned(), ..Self::default() }
     }
 
+    /// Whether the origin is the usual one, iVvy.
+    pub fn is_usual(&self) -> bool {
+        self.origin == USUAL
+    }
+
     /// The name of one side.
     pub fn of(&self, side: Side) -> &str {
         match side {
@@ -43,7 +48,7 @@ impl SideNames {
     /// One of *our* sentences, with this account's origin in it. Never for values of records: those may speak
     /// of iVvy and mean it.
     pub fn say<'a>(&self, ours: &'a str) -> Cow<'a, str> {
-        if self.origin == USUAL || !ours.contains(USUAL) {
+        if self.is_usual() || !ours.contains(USUAL) {
             return Cow::Borrowed(ours);
         }
         Cow::Owned(ours.replace(USUAL, &self.origin))

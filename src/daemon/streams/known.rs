@@ -104,7 +104,7 @@ pub(super) fn known(config: &Config) -> Vec<Known> {
                 title,
                 auth,
                 secrets,
-                place: format!("/connector/api/{}/", connector.version),
+                place: "/connector/v1/".to_owned(),
                 operator: connector.profile.direction.sends(),
                 rhythm: None,
                 modules: on(modules),

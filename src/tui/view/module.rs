@@ -15,7 +15,7 @@ use crate::text::{Safe, wrap};
 use crate::tui::app::App;
 use crate::tui::module::{Pane, Screen};
 use crate::tui::theme::Tone;
-use crate::wire::{Failures, GuardLimit, ModuleView};
+use crate::wire::{Failures, GuardLimit, ModuleView, SideNames};
 
 /// Columns of the settings, where they stand beside the runs.
 const SETTINGS: u16 = 52;
@@ -328,9 +328,15 @@ fn outcome(run: &RunRow, signs: &Signs) -> (Tone, String) {
 }
 
 /// What is off, by group, and how to switch it on (V-03).
-pub(super) fn off(on: &[ModuleId]) -> Option<String> {
+pub(super) fn off(on: &[ModuleId], names: &SideNames) -> Option<String> {
     let mut groups: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    let off = |module: &ModuleId| !on.contains(module);
+    // What the account's origin does not have cannot be switched on.
+    let ticketing = [ModuleId::Companies, ModuleId::Contacts, ModuleId::Orders];
+    let has = |module: &ModuleId| match names.is_usual() {
+        true => *module != ModuleId::Orders,
+        false => ticketing.contains(module),
+    };
+    let off = |module: &ModuleId| !on.contains(module) && has(module);
     ModuleId::ALL.into_iter().filter(off).for_each(|id| groups.entry(id.group()).or_default().push(id.title()));
     let number: usize = groups.values().map(Vec::len).sum();
     let first = ModuleId::ALL.into_iter().find(|id| off(id) && id.follows().is_none())?;
@@ -371,12 +377,15 @@ mod tests {
 
     #[test]
     fn what_is_off_is_named_by_group_and_how_to_switch_it_on_v03() {
+        let names = SideNames::default();
         let venues = [ModuleId::Companies, ModuleId::Contacts, ModuleId::Leads, ModuleId::QuotesAndBookings];
         let venues = [venues.as_slice(), &[ModuleId::ContactEmails]].concat();
         assert_eq!(
-            off(&venues).unwrap(),
+            off(&venues, &names).unwrap(),
             "3 modules off: Events, Attendees, Registrations (Events). Switch on: [modules.events] enabled = true"
         );
-        assert_eq!(off(&ModuleId::ALL), None);
+        assert_eq!(off(&ModuleId::ALL, &names), None);
+        let ticketing = off(&[ModuleId::Contacts], &SideNames::with_origin("S-360")).unwrap();
+        assert!(ticketing.starts_with("2 modules off: Companies (Venues); Orders (Ticketing)"), "{ticketing}");
     }
 }
