@@ -19,6 +19,7 @@ use http::{Request, Response};
 use intake_support::{HandClock, HastyClock, Life, PATIENCE, Place, RHYTHM, all_open, people, person};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use tandem::inbound::Guard;
 use tandem::inbound::s360::{Retried, Stream, dismiss, retry};
 use tandem::model::query::AuditQuery;
@@ -425,6 +426,56 @@ async fn a_quiet_institution_loses_nothing_by_a_short_restart_s17() {
     let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
     assert_eq!(life.state(CONTACTS, "ACME").possible_loss, None);
     life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payloads_are_known_again_for_eight_days_and_checks_kept_for_ninety_s16() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let hand = HandClock::new();
+    let clock: Arc<dyn Clock> = Arc::clone(&hand) as Arc<dyn Clock>;
+    let place = Place::new();
+    let check = |number: u64| json!([{"ticket_check_id": number}]).to_string();
+    let live = async |name: &str, number: u64| {
+        let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
+        assert_eq!(life.post("/s360/contacts/ACME", people(0..1, name)).await, 200);
+        assert_eq!(life.post("/s360/access/ACME", check(number)).await, 200);
+        life.end().await;
+    };
+    // The engine runs until this much is left. What goes, goes in one transaction, so whatever stays was spared.
+    let left = async |expected: [bool; 4]| {
+        let engine = intake_support::engine(place.open(), Arc::clone(&clock));
+        let stop = tokio_util::sync::CancellationToken::new();
+        let running = tokio::spawn({
+            let (engine, stop) = (engine.clone(), stop.clone());
+            async move { engine.run(stop).await }
+        });
+        let payload = |name: &str| {
+            let (stream, body) = (StreamId::new(CONTACTS, "ACME"), people(0..1, name));
+            let digest: [u8; 32] =
+                sha2::Sha256::digest([&[CONTACTS.number()], &b"ACME\0"[..], body.as_bytes()].concat()).into();
+            engine.store().read(|view| view.is_payload_known(&stream, &digest)).unwrap()
+        };
+        let stream = StreamId::new(ACCESS, "ACME");
+        let check = |number| engine.store().read(|view| view.access_check(&stream, number)).unwrap().is_some();
+        let looked = || [payload("Ada"), payload("Eva"), check(1), check(2)];
+        let started = std::time::Instant::now();
+        while looked() != expected {
+            assert!(started.elapsed() < PATIENCE, "never: {:?}", looked());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        let closed = engine.store().closed();
+        drop(engine);
+        closed.await;
+    };
+    live("Ada", 1).await;
+    hand.pass(day * 7);
+    live("Eva", 2).await;
+    hand.pass(day * 2);
+    left([false, true, true, true]).await;
+    hand.pass(day * 82);
+    left([false, false, false, true]).await;
 }
 
 /// What is logged in this process.

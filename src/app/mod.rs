@@ -13,12 +13,12 @@ use futures::future::BoxFuture;
 use crate::cli::args::{ColorWhen, SimSystem};
 use crate::cli::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSim, ThemeRow};
 use crate::config::{Config, Secrets};
-use crate::daemon::{account, mapping, report};
+use crate::daemon::{account, mapping, report, streams};
 use crate::error::{Error, Result};
 use crate::model::ModuleId;
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::seam::{Clock, Entropy, SystemClock};
-use crate::sim::command::{PushOptions, SimOptions, run_ivvy, run_s360, run_salesforce};
+use crate::sim::command::{PushOptions, SimOptions, run_connector, run_extcrm, run_ivvy, run_s360, run_salesforce};
 use crate::store::{self, Store, doctor};
 use crate::tui;
 use crate::wire::CheckRow;
@@ -61,6 +61,8 @@ impl Hooks for Parts {
                 SimSystem::S360 => {
                     run_s360(options, push, Arc::new(ReqwestTransport::new(&HttpSettings::default())?)).await
                 }
+                SimSystem::Connector => run_connector(options).await,
+                SimSystem::Extcrm => run_extcrm(options).await,
             }
         })
     }
@@ -81,6 +83,7 @@ impl Hooks for Parts {
             rows.extend(
                 mapping::check(&connected.remotes, &flows, |module| config.modules.of(module).fields.clone()).await,
             );
+            rows.extend(streams::check(config, |_| None));
             Ok(rows)
         })
     }

@@ -7,9 +7,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 mod connector;
-mod push;
+pub(super) mod push;
 mod s360;
 
+use super::outbox::StoredOutbox;
 use super::shelf::StoredShelf;
 use super::{calls, mapping};
 use crate::config::{
@@ -18,6 +19,7 @@ use crate::config::{
 use crate::error::{Error, Result};
 use crate::model::module::EMAIL_OPT_OUT;
 use crate::model::{CustomField, FieldMaps, ModuleDef, ModuleId, RecordId, Side};
+use crate::remote::extcrm::{ClosedOutbox, Outbox};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::remote::shelf::{EmptyShelf, Shelf};
@@ -120,6 +122,19 @@ impl Blueprint {
             Origin::S360(section) => s360::gates(section, &self.clock, entropy),
             Origin::Ivvy(_) => s360::Gates::new(),
         }
+    }
+
+    /// Where the adapter of a pushed CRM hands records over; closed before the store is open.
+    fn outbox(&self) -> Arc<dyn Outbox> {
+        match self.store.get() {
+            Some(store) => Arc::new(StoredOutbox::new(store.clone(), Arc::clone(&self.clock))),
+            None => Arc::new(ClosedOutbox),
+        }
+    }
+
+    /// The transport that goes past the gates: what is posted keeps a rhythm of its own.
+    pub(super) fn ungated(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.http)
     }
 
     fn behind(&self, gate: &Arc<Gate>, lane: Lane) -> Arc<dyn Transport> {
@@ -330,7 +345,7 @@ fn crm(blueprint: &Blueprint, maps: &FieldMaps, transport: Arc<dyn Transport>) -
             Arc::new(salesforce::Salesforce::new(settings, transport, Arc::clone(clock)).map_err(wrong)?)
         }
         CrmSystem::Connector(section) => connector::crm(blueprint, section, transport)?,
-        CrmSystem::Push(section) => push::crm(blueprint, section, transport)?,
+        CrmSystem::Push(section) => push::crm(blueprint, section, maps, transport).map_err(wrong)?,
     })
 }
 

@@ -36,6 +36,7 @@ pub(super) fn status(account: &Account, name: &str, started_at: Timestamp) -> Re
         modules: modules.iter().map(|def| module(engine, def)).collect::<Result<_, _>>()?,
         remotes: gates(account).map(|gate| remote(&gate.status())).collect(),
         matches: super::matching::status(engine)?,
+        streams: Vec::new(),
         notifications: None,
         seq: engine.store().read(|view| view.seq())?,
     })

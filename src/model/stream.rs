@@ -5,6 +5,7 @@
 //! is ever looked up, counted or shown as another's. What a record means is not known here.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,20 @@ impl StreamId {
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.tenant.is_empty() { write!(f, "{}", self.kind) } else { write!(f, "{}/{}", self.kind, self.tenant) }
+    }
+}
+
+impl FromStr for StreamId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (kind, tenant) = text.split_once('/').unwrap_or((text, ""));
+        let known = || StreamKind::ALL.map(|kind| kind.to_string()).join(", ");
+        let kind = kind.parse().map_err(|_| format!("`{kind}` is not a stream: {}", known()))?;
+        if text.ends_with('/') {
+            return Err("an institution or club follows the slash: s360_contacts/ACME".to_owned());
+        }
+        Ok(Self::new(kind, tenant))
     }
 }
 

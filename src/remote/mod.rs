@@ -5,6 +5,7 @@
 //! decides anything: it reports what a remote said, typed, and how sure we are that a write happened.
 
 mod exchange;
+pub mod extcrm;
 pub mod gate;
 pub mod http;
 pub mod ivvy;

@@ -2,12 +2,14 @@
 //!
 //! A payload and everything it brings are written in one transaction, so that "taken" never means half of it.
 
+use std::ops::ControlFlow;
+
 use super::StoreError;
 use super::codec;
 use super::error::Result;
 use super::header::IndexRow;
 use super::keys::{self, Key, Span};
-use super::source::{self, Source};
+use super::source::{self, Direction, Source};
 use super::tables::Tab;
 use super::tx::Tx;
 use crate::model::{Quarantined, StreamId, StreamKind, StreamState, Timestamp};
@@ -69,6 +71,22 @@ pub(super) fn quarantined(
         span = span.after(of_stream(stream).u64(after).done());
     }
     source::collect(source, Tab::Quarantine, &span, limit, |_, value| codec::decode(value))
+}
+
+/// How many records of a stream are set aside. Reads none of them.
+pub(super) fn count_quarantined(source: &dyn Source, stream: &StreamId) -> Result<u64> {
+    let span = Span::prefix(of_stream(stream).done());
+    let mut count = 0;
+    source.scan(Tab::Quarantine, &span, Direction::Up, &mut |_, _| {
+        count += 1;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(count)
+}
+
+/// One record that was set aside.
+pub(super) fn quarantined_one(source: &dyn Source, stream: &StreamId, number: u64) -> Result<Option<Quarantined>> {
+    source::get(source, Tab::Quarantine, &of_stream(stream).u64(number).done(), codec::decode)
 }
 
 fn check_tenant(stream: &StreamId) -> Result<()> {
@@ -215,6 +233,10 @@ mod tests {
             page.into_iter().map(|row| row.number).collect()
         };
         assert_eq!((of(0, None), of(0, Some(1)), of(1, None)), (vec![1, 3], vec![3], vec![2]));
+        let counts = [0, 1].map(|index: usize| store.read(|view| view.count_quarantined(&streams[index])).unwrap());
+        assert_eq!(counts, [2, 1]);
+        let one = |index: usize| store.read(|view| view.quarantined_one(&streams[index], 3)).unwrap();
+        assert!(one(0).is_some() && one(1).is_none());
         let release = |index: usize, number| {
             let stream = streams[index].clone();
             store.write_blocking(move |tx| tx.release_quarantined(&stream, number)).unwrap()

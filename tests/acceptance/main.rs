@@ -52,6 +52,7 @@ mod conversion;
 mod count;
 mod custom_fields;
 mod drift;
+mod extcrm;
 mod faults;
 mod first_sync;
 mod groups;
