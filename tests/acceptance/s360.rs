@@ -44,19 +44,22 @@ struct House {
     _place: TempDir,
 }
 
-fn config(place: &TempDir, s360: &str, crm: &str, client_id: &str) -> Config {
+fn config(place: &TempDir, s360: &str, crm: &str, client_id: &str, called: &[&str]) -> Config {
     let secret = json!({"env": "GIVEN_DIRECTLY"});
     let inflow = json!({"auth": {"kind": "basic", "user": "s360", "passwords": [secret]}});
     let institution = |code: &str| {
-        json!({
+        let mut institution = json!({
             "url": format!("{s360}/{}", code.to_lowercase()),
-            "operator": format!("{code}_TANDEM"),
-            "secret": secret,
             "currency": "EUR",
             "calls_per_minute": 60_000,
             "contacts": inflow,
             "orders": inflow,
-        })
+        });
+        if called.contains(&code) {
+            institution["operator"] = json!(format!("{code}_TANDEM"));
+            institution["secret"] = secret.clone();
+        }
+        institution
     };
     let text = json!({
         "version": tandem::config::VERSION,
@@ -77,14 +80,20 @@ fn config(place: &TempDir, s360: &str, crm: &str, client_id: &str) -> Config {
 }
 
 impl House {
+    /// Both institutions may be called.
     async fn open() -> Self {
+        Self::with(&CODES).await
+    }
+
+    /// Only `called` may; from the others we only receive.
+    async fn with(called: &[&str]) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let s360 = S360Sim::new(s360::Settings::default(), Arc::clone(&clock), Entropy::seeded(7));
         s360.set_knobs(|knobs| knobs.calls_per_minute = 100_000);
         let crm = SalesforceSim::new(salesforce_settings(), Arc::clone(&clock), Entropy::seeded(8));
         let servers = vec![loopback(s360.router()).await, loopback(crm.router()).await];
         let place = quick_place();
-        let config = config(&place, &servers[0].url(), &servers[1].url(), &crm.settings().client_id);
+        let config = config(&place, &servers[0].url(), &servers[1].url(), &crm.settings().client_id, called);
         let mut secrets = Secrets::default().with("crm.secret", crm.settings().client_secret.clone());
         for account in &s360.settings().institutions {
             let at = format!("s360.institutions.{}", account.code);
@@ -316,6 +325,40 @@ async fn a_crm_edit_is_saved_once_and_its_echo_changes_nothing_s04_s24() {
     house.settle().await;
     let held = house.engine.store().read(|view| view.in_state(CONTACTS, State::Held, None, 9)).unwrap();
     assert_eq!((held.len(), house.writes()[0]), (1, 1), "{}", house.describe());
+    house.end().await;
+}
+
+/// A create whose answer is lost is made once, also when its echo is posted before anybody could look (S-24).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_create_whose_answer_is_lost_is_made_once_s24() {
+    let house = House::with(&["ACME"]).await;
+    house.s360.faults().arm(FaultSpec::times(FaultKind::DropAfter, "saveIndividual", 1)).unwrap();
+    let new = json!({"FirstName": "Cleo", "LastName": "King", "Email": "cleo@house.example", "Phone": "+33 6"});
+    let id = house.crm.insert("Contact", new).unwrap();
+    house.engine.sync_now(None, false);
+    house
+        .until("a create", async || {
+            let _ = house.engine.guard_release(CONTACTS, None, operator("ada")).await;
+            house.s360.ledger().count("ACME.contact", Op::Create) == 1
+        })
+        .await;
+    house.post().await;
+    house.until("the pair", async || house.links(CONTACTS).len() == 1).await;
+    house.settle().await;
+    assert_eq!(house.s360.ledger().count("ACME.contact", Op::Create), 1, "{}", house.describe());
+    let link = house.engine.store().read(|view| view.links(CONTACTS, None, 9)).unwrap().remove(0);
+    assert_eq!((link.crm.as_str(), link.ivvy.as_str().starts_with("ACME-")), (id.as_str(), true));
+    let open = house.engine.store().read(|view| view.in_state(CONTACTS, State::Held, None, 9)).unwrap();
+    assert!(open.is_empty(), "{}", house.describe());
+
+    // GLOBE is receive-only: what it posts is taken, and an edit of that is for a person.
+    let number = house.person("GLOBE", "Dora");
+    house.post().await;
+    let contact = house.crm("Contact", &format!("contact-GLOBE-{number}"));
+    house.crm.edit("Contact", contact["Id"].as_str().unwrap(), json!({"Phone": "+33 7"})).unwrap();
+    house.settle().await;
+    assert!(house.describe().contains("GLOBE is receive-only"), "{}", house.describe());
+    assert_eq!(house.s360.ledger().count("GLOBE.contact", Op::Update), 0);
     house.end().await;
 }
 
