@@ -94,9 +94,13 @@ impl App {
                 Some(view) => Self::edit_refusal(view.item.state),
                 None => no("no item is open"),
             },
-            A::MatchPair | A::MatchUnpair | A::MatchIgnore | A::MatchCreate | A::MatchResend | A::MatchAgain => {
-                self.match_refusal(id)
-            }
+            A::MatchPair
+            | A::MatchUnpair
+            | A::MatchIgnore
+            | A::MatchCreate
+            | A::MatchUpdate
+            | A::MatchResend
+            | A::MatchAgain => self.match_refusal(id),
             A::FieldMap | A::MapField | A::MapRemove | A::MapResync | A::MapHistory => self.map_refusal(id),
             A::PreviewText | A::PreviewSource | A::PreviewLinks | A::PreviewValue => self.preview_refusal(id),
             A::ClearMarks if self.queue.marks.is_empty() => no("nothing is marked"),
