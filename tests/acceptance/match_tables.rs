@@ -267,8 +267,9 @@ async fn a_new_name_is_sent_only_when_asked_for_and_never_to_a_picklist_p09() {
     assert_eq!(update(Side::Crm, "Web").await.unwrap().name.as_deref(), Some("Web"));
     let sent = || {
         use tandem::store::Reads as _;
-        let row = |view: &tandem::store::View<'_>| view.match_row(MatchKind::LeadSource, Side::Crm, &"Web".into());
-        office.world.engine.store().read(row).unwrap().unwrap().sent
+        let store = office.world.engine.store();
+        let row = store.read(|view| view.match_row(MatchKind::LeadSource, Side::Crm, &"Web".into()));
+        row.unwrap().unwrap().sent
     };
     office.world.until("a listing shows it", async || sent().is_none()).await;
     assert_eq!(writes(), [before[0] + 1, before[1]], "written once");
