@@ -4,7 +4,7 @@
 //! random numbers any other way. The HTTP seam is `remote::transport`, the disk seam is the storage
 //! backend passed to `store::Store::open`.
 
-mod zone;
+pub mod zone;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -225,6 +225,109 @@ fn init_asks_for_what_is_missing_by_name() {
     assert!(!home.path("new/acme.toml").exists());
 }
 
+/// Runs `init` with these answers, and reads what it wrote.
+fn written(home: &Home, answers: &[&str]) -> tandem::config::Config {
+    let mut args = vec!["--config", "new.toml", "init", "--non-interactive", "--skip-test"];
+    args.extend(answers);
+    let output = home.tandem().args(args).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let config = tandem::config::Config::load(&home.path("new.toml")).unwrap();
+    assert!(config.secrets().is_ok());
+    std::fs::remove_file(home.path("new.toml")).unwrap();
+    config
+}
+
+const S360: [&str; 8] = [
+    "--origin",
+    "s360",
+    "--s360-partner",
+    "TANDEM",
+    "--s360-institution",
+    "ACME",
+    "--s360-password-file",
+    "ivvy.secret",
+];
+const IVVY: [&str; 6] =
+    ["--ivvy-url", "https://api.example.com", "--ivvy-key", "k", "--ivvy-secret-file", "ivvy.secret"];
+const ODOO: [&str; 8] = [
+    "--crm",
+    "odoo",
+    "--crm-url",
+    "https://odoo.example.com",
+    "--crm-database",
+    "d",
+    "--crm-secret-file",
+    "ivvy.secret",
+];
+const PUSH: [&str; 8] = [
+    "--crm",
+    "push",
+    "--push-orders-url",
+    "https://crm.example.com/o",
+    "--push-user",
+    "u",
+    "--push-password-file",
+    "ivvy.secret",
+];
+const CONNECTOR: [&str; 18] = [
+    "--crm",
+    "connector",
+    "--crm-url",
+    "https://connector.example.com",
+    "--connector-provider",
+    "P",
+    "--connector-client",
+    "C",
+    "--connector-club",
+    "HARBOUR",
+    "--connector-agreed-by",
+    "Ann Example",
+    "--connector-agreed-on",
+    "2026-01-31",
+    "--connector-direction",
+    "both",
+    "--connector-key-file",
+    "ivvy.secret",
+];
+
+/// Every origin with every CRM is a file that loads.
+#[test]
+fn init_writes_a_valid_file_for_every_origin_and_crm_c04_s01() {
+    let home = Home::new(CONFIG);
+    for (origin, answers) in [("ivvy", &IVVY[..]), ("s360", &S360[..])] {
+        for (crm, more) in [("odoo", &ODOO[..]), ("connector", &CONNECTOR[..]), ("push", &PUSH[..])] {
+            let config = written(&home, &[answers, more].concat());
+            assert_eq!((config.s360().is_some(), config.crm.kind().to_string()), (origin == "s360", crm.to_owned()));
+            assert_eq!(config.inbound.is_some(), origin == "s360" || crm == "connector", "{origin} {crm}");
+        }
+    }
+    let institution = written(&home, &[&S360[..], &ODOO[..]].concat());
+    let institution = &institution.s360().unwrap().institutions["ACME"];
+    assert!(institution.operator.is_none() && institution.contacts.is_some() && institution.orders.is_some());
+    let operated = ["--s360-operator", "TANDEM_OP", "--s360-secret-file", "ivvy.secret"];
+    let config = written(&home, &[&S360[..], &ODOO[..], &operated].concat());
+    assert_eq!(config.s360().unwrap().institutions["ACME"].operator.as_deref(), Some("TANDEM_OP"));
+    let mut send = CONNECTOR.to_vec();
+    send[15] = "send";
+    let config = written(&home, &[&IVVY[..], &send[..16]].concat());
+    assert!(config.inbound.is_none(), "it calls nothing here then, and no key is asked for");
+}
+
+#[test]
+fn init_asks_for_what_a_stream_needs_by_name_s18() {
+    let home = Home::new(CONFIG);
+    let refuses = |answers: &[&str], missing: &str| {
+        let mut args = vec!["--config", "n.toml", "init", "--non-interactive", "--skip-test"];
+        args.extend(answers);
+        refused(&home.tandem().args(args).output().unwrap(), 2, missing, "terminal");
+        assert!(!home.path("n.toml").exists());
+    };
+    refuses(&[&S360[..6], &ODOO[..]].concat(), "--s360-password-file is missing");
+    refuses(&[&IVVY[..], &CONNECTOR[..16]].concat(), "--connector-key-file is missing");
+    refuses(&[&IVVY[..], &CONNECTOR[..10]].concat(), "--connector-agreed-by is missing");
+    refuses(&[&IVVY[..], &PUSH[..4]].concat(), "--push-user is missing");
+}
+
 /// C-24: iVvy takes no lead without a source, so nothing starts that could not give it one.
 #[test]
 fn the_daemon_does_not_start_with_leads_on_and_no_defaults_for_them_c24() {

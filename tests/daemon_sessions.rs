@@ -40,7 +40,7 @@ fn decision(verb: Verb) -> Decide {
 
 fn preview() -> Request {
     let field = "email".to_owned();
-    Request::Preview(PreviewQuery { item: ItemId(1), field, of: None, mode: PreviewAs::Text, from: 0 })
+    Request::Preview(PreviewQuery { item: ItemId(1), field, of: None, mode: PreviewAs::Text, from: 0, stream: None })
 }
 
 /// Every request, and the least role that may make it: written out once more, so that a change of

@@ -1,4 +1,4 @@
-//! Hosting an account in this process: engine, service, socket and notifications, from start to clean end.
+//! Hosting an account in this process: engine, service, socket, notifications and sender, from start to clean end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use crate::cli::RunDaemon;
 use crate::config::{Config, Secrets};
 use crate::daemon::account::Account;
 use crate::daemon::notifications::Notifications;
+use crate::daemon::push::{Sender, Sending};
 use crate::daemon::service::AccountService;
 use crate::daemon::{self, DaemonHandle, Limits, Options, Roster, supervise};
 use crate::error::{Error, Result};
@@ -29,6 +30,7 @@ pub(super) struct Hosted {
     engine: JoinHandle<Result<(), StoreError>>,
     announcing: JoinHandle<()>,
     notifications: Option<Notifications>,
+    sending: Option<Sending>,
     shutdown: CancellationToken,
 }
 
@@ -42,9 +44,14 @@ impl Hosted {
         let inbound = config.inbound.as_ref();
         let ivvy = account.ivvy.clone();
         let mut notifications = inbound.map(|inbound| Notifications::listen(inbound, &account, &clock)).transpose()?;
+        let sender = Sender::of(&account)?;
         let mut service = AccountService::new(account, &config.account, &config.environment);
         if let Some(notifications) = &notifications {
             service = service.counting(notifications.counts());
+        }
+        let sender = sender.map(Arc::new);
+        if let Some(sender) = &sender {
+            service = service.sending(Arc::clone(sender));
         }
         let service = Arc::new(service);
         let daemon = daemon::start(
@@ -62,6 +69,7 @@ impl Hosted {
         if let (Some(notifications), Some(address), Some(ivvy)) = (&mut notifications, address, ivvy) {
             notifications.subscribe(address, ivvy, clock, shutdown.clone());
         }
+        let sending = sender.map(|sender| Sending::start(sender, shutdown.clone()));
         let engine = {
             let (engine, shutdown) = (service.engine().clone(), shutdown.clone());
             tokio::spawn(async move {
@@ -74,7 +82,7 @@ impl Hosted {
             let service = Arc::clone(&service);
             tokio::spawn(async move { service.announce().await })
         };
-        Ok(Self { service, daemon, engine, announcing, notifications, shutdown })
+        Ok(Self { service, daemon, engine, announcing, notifications, sending, shutdown })
     }
 
     /// Waits for the end: a signal, an operator, or a failing store.
@@ -91,10 +99,14 @@ impl Hosted {
     }
 
     async fn finish(self) -> Result<()> {
-        let Self { service, daemon, engine, announcing, notifications, .. } = self;
+        let Self { service, daemon, engine, announcing, notifications, sending, .. } = self;
         // First, so that nothing new is accepted; what was is on disk.
         if let Some(notifications) = notifications {
             notifications.stop().await;
+        }
+        // One payload at most is under way; what came of it is put on record.
+        if let Some(sending) = sending {
+            sending.ended().await;
         }
         let closed = service.engine().store().closed();
         announcing.abort();

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use crate::cli::args::{ColorWhen, SimSystem};
 use crate::cli::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSim, ThemeRow};
 use crate::config::{Config, Secrets};
-use crate::daemon::{account, mapping, report};
+use crate::daemon::{account, mapping, report, streams};
 use crate::error::{Error, Result};
 use crate::model::ModuleId;
 use crate::remote::http::{HttpSettings, ReqwestTransport};
@@ -83,6 +83,7 @@ impl Hooks for Parts {
             rows.extend(
                 mapping::check(&connected.remotes, &flows, |module| config.modules.of(module).fields.clone()).await,
             );
+            rows.extend(streams::check(config, |_| None));
             Ok(rows)
         })
     }

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::mapping::MapArgs;
 use super::matching::MatchCommand;
 use super::queue::args::QueueCommand;
+use super::streams::StreamsArgs;
 use crate::config::{duration, paths};
 use crate::model::{ItemId, ModuleId, Seq};
 
@@ -132,6 +133,8 @@ pub enum Command {
     Match(MatchCommand),
     /// Mapped custom fields: which field of iVvy is which of the CRM
     Map(MapArgs),
+    /// What other systems post to us, or are posted by us: health, what was set aside, first-sync dates
+    Streams(StreamsArgs),
     /// Check connections, permissions, clock skew and store health (exit 1 when a row fails)
     Check,
     /// Compare indexes, counters, links and the audit chain with the items (exit 1 when something does not fit)
@@ -360,6 +363,9 @@ pub struct InitArgs {
     /// Shown on every screen
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
+    /// Where records come from
+    #[arg(long, value_name = "SYSTEM", value_parser = one_of::<OriginKind>())]
+    pub origin: Option<OriginKind>,
     /// Address of the iVvy region
     #[arg(long, value_name = "URL")]
     pub ivvy_url: Option<String>,
@@ -369,6 +375,27 @@ pub struct InitArgs {
     /// File with the iVvy API secret, mode 0600
     #[arg(long, value_name = "PATH")]
     pub ivvy_secret_file: Option<PathBuf>,
+    /// S-360: the partner's name that S-360 knows us by
+    #[arg(long, value_name = "NAME")]
+    pub s360_partner: Option<String>,
+    /// S-360: code of the institution (others are added to the file)
+    #[arg(long, value_name = "CODE")]
+    pub s360_institution: Option<String>,
+    /// S-360: the operator we write as; without one nothing is written to S-360
+    #[arg(long, value_name = "NAME")]
+    pub s360_operator: Option<String>,
+    /// S-360: file with the operator's secret, mode 0600
+    #[arg(long, value_name = "PATH")]
+    pub s360_secret_file: Option<PathBuf>,
+    /// S-360: user name it posts to us with (HTTP Basic)
+    #[arg(long, value_name = "NAME")]
+    pub s360_user: Option<String>,
+    /// S-360: file with that user's password, mode 0600
+    #[arg(long, value_name = "PATH")]
+    pub s360_password_file: Option<PathBuf>,
+    /// Where posts are received, in plain HTTP behind a reverse proxy
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
     /// Which CRM
     #[arg(long, value_name = "KIND", value_parser = one_of::<crate::config::CrmKind>())]
     pub crm: Option<crate::config::CrmKind>,
@@ -381,6 +408,39 @@ pub struct InitArgs {
     /// Salesforce: the connected app's consumer key
     #[arg(long, value_name = "ID")]
     pub crm_client_id: Option<String>,
+    /// Connector: our name there, as InTouch gave it
+    #[arg(long, value_name = "ID")]
+    pub connector_provider: Option<String>,
+    /// Connector: the client all records belong to
+    #[arg(long, value_name = "ID")]
+    pub connector_client: Option<String>,
+    /// Connector: the club of that client
+    #[arg(long, value_name = "ID")]
+    pub connector_club: Option<String>,
+    /// Connector: which way records go, as agreed (receive, send, both)
+    #[arg(long, value_name = "WAY", value_parser = ["receive", "send", "both"])]
+    pub connector_direction: Option<String>,
+    /// Connector: who agreed to the profile
+    #[arg(long, value_name = "NAME")]
+    pub connector_agreed_by: Option<String>,
+    /// Connector: when
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    pub connector_agreed_on: Option<String>,
+    /// Connector: file with the key it calls us with, mode 0600; not for "send"
+    #[arg(long, value_name = "PATH")]
+    pub connector_key_file: Option<PathBuf>,
+    /// Pushed CRM: the address that takes arrays of contacts
+    #[arg(long, value_name = "URL")]
+    pub push_contacts_url: Option<String>,
+    /// Pushed CRM: the address that takes arrays of orders
+    #[arg(long, value_name = "URL")]
+    pub push_orders_url: Option<String>,
+    /// Pushed CRM: user name we post with (HTTP Basic)
+    #[arg(long, value_name = "NAME")]
+    pub push_user: Option<String>,
+    /// Pushed CRM: file with that user's password, mode 0600
+    #[arg(long, value_name = "PATH")]
+    pub push_password_file: Option<PathBuf>,
     /// File with the Odoo API key or Salesforce client secret, mode 0600
     #[arg(long, value_name = "PATH")]
     pub crm_secret_file: Option<PathBuf>,
@@ -396,6 +456,18 @@ pub struct InitArgs {
     /// Do not test the connection; modules stay disabled
     #[arg(long)]
     pub skip_test: bool,
+}
+
+/// Where records come from.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumIter, strum::EnumString, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum OriginKind {
+    /// iVvy.
+    Ivvy,
+    /// S-360.
+    S360,
 }
 
 /// One of the names of an enumeration: wrong ones are answered with the right ones.

@@ -7,7 +7,7 @@ use super::args::AuditCommand;
 use super::output::{Out, Paint, plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{AuditEvent, AuditRow, Seq};
-use crate::wire::{Answer, AuditQuery, Request};
+use crate::wire::{Answer, AuditQuery, Request, SideNames};
 
 pub(super) async fn run(context: &mut Context, command: AuditCommand) -> Result<u8> {
     let client = context.client().await?;
@@ -74,7 +74,7 @@ pub(super) fn table(out: &mut Out, rows: &[AuditRow]) -> Result<()> {
                 out.when(row.at),
                 plain(&row.actor.name),
                 row.item.map_or_else(|| "-".to_owned(), |item| item.to_string()),
-                plain(&sentence(&row.what)),
+                plain(&sentence(&row.what, out.names())),
             ]
         })
         .collect();
@@ -82,9 +82,9 @@ pub(super) fn table(out: &mut Out, rows: &[AuditRow]) -> Result<()> {
 }
 
 /// What happened, in words.
-pub(super) fn sentence(event: &AuditEvent) -> String {
+pub(super) fn sentence(event: &AuditEvent, names: &SideNames) -> String {
     match event {
-        AuditEvent::Planned { state, summary } => format!("planned, {state}: {summary}"),
+        AuditEvent::Planned { state, summary } => format!("planned, {state}: {}", names.say(summary)),
         AuditEvent::Decided { verb, ver, reason, overridden } => {
             let mut text = format!("{verb} on version {ver}");
             if !overridden.is_empty() {
@@ -97,19 +97,19 @@ pub(super) fn sentence(event: &AuditEvent) -> String {
             text
         }
         AuditEvent::Claimed { side, attempt, fields } => {
-            format!("writing to {}, attempt {attempt}: {}", side.title(), fields.join(", "))
+            format!("writing to {}, attempt {attempt}: {}", names.of(*side), fields.join(", "))
         }
         AuditEvent::Pushed { side, record, created, fields } => {
             let done = if *created { "created" } else { "updated" };
             let fields: Vec<&str> = fields.iter().map(|(field, _, _)| field.as_str()).collect();
-            format!("{done} {record} on {}: {}", side.title(), fields.join(", "))
+            format!("{done} {record} on {}: {}", names.of(*side), fields.join(", "))
         }
         AuditEvent::PushFailed { side, state, error } => {
-            format!("write to {} failed, {state}: {error}", side.title())
+            format!("write to {} failed, {state}: {error}", names.of(*side))
         }
         AuditEvent::Linked { reason } => format!("linked: {reason}"),
         AuditEvent::Unlinked { reason } => format!("unlinked: {reason}"),
-        AuditEvent::Moved { state, cause } => format!("{state}: {cause}"),
+        AuditEvent::Moved { state, cause } => format!("{state}: {}", names.say(cause)),
         AuditEvent::GuardTripped { cause } => format!("guard tripped: {cause}"),
         AuditEvent::GuardReleased { scope } => format!("guard released: {scope}"),
         AuditEvent::Operated { what } => what.clone(),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::args::InitArgs;
+use super::args::{InitArgs, OriginKind};
 use super::{Context, Hooks, operate};
 use crate::config::{Config, CrmKind};
 use crate::error::{Error, Result};
@@ -60,88 +60,84 @@ pub(super) async fn run(context: &mut Context, hooks: &dyn Hooks, args: InitArgs
 struct Answers {
     account: String,
     environment: String,
-    ivvy_url: String,
-    ivvy_key: String,
-    ivvy_secret: String,
-    crm: CrmKind,
-    crm_url: String,
-    /// Odoo's database, or Salesforce's client id.
-    crm_name: String,
-    crm_secret: String,
+    /// Sections of origin and CRM, and of what is received, as they are written.
+    sections: Vec<String>,
     first_sync: Option<String>,
     interval: String,
     modules: Vec<ModuleId>,
 }
 
 impl Answers {
-    fn gather(context: &mut Context, args: InitArgs) -> Result<Self> {
+    fn gather(context: &mut Context, mut args: InitArgs) -> Result<Self> {
         let interactive = !args.non_interactive && std::io::stdin().is_terminal() && !context.out.is_json();
         let account = context.account().to_owned();
         let mut ask = Asker { context, interactive };
+        let origin = match args.origin {
+            Some(kind) => kind,
+            None => {
+                let question = "Where do records come from (ivvy, s360)";
+                let kind = ask.value("--origin", question, None, Some("ivvy"))?;
+                kind.parse().map_err(|_| Error::config(format!("`{kind}` is no origin")).hint("ivvy or s360"))?
+            }
+        };
         let crm = match args.crm {
             Some(kind) => kind,
             None => {
-                let kind = ask.value("--crm", "Which CRM (odoo, salesforce)", None, Some("odoo"))?;
-                kind.parse().map_err(|_| Error::config(format!("`{kind}` is not a CRM")).hint("odoo or salesforce"))?
+                let kinds = "odoo, salesforce, connector, push";
+                let kind = ask.value("--crm", &format!("Which CRM ({kinds})"), None, Some("odoo"))?;
+                kind.parse().map_err(|_| Error::config(format!("`{kind}` is not a CRM")).hint(kinds))?
             }
         };
-        let (name_option, name_question, name_given, secret_question) = match crm {
-            CrmKind::Odoo => ("--crm-database", "Odoo database", args.crm_database, "File with the Odoo API key"),
-            CrmKind::Salesforce => {
-                ("--crm-client-id", "Salesforce consumer key", args.crm_client_id, "File with the client secret")
+        let environment = ask.value("--environment", "Environment", args.environment.take(), Some("production"))?;
+        let mut sections = vec![match origin {
+            OriginKind::Ivvy => ivvy(&mut ask, &mut args)?,
+            OriginKind::S360 => s360(&mut ask, &mut args)?,
+        }];
+        let (section, called) = match crm {
+            CrmKind::Odoo | CrmKind::Salesforce => (called_crm(&mut ask, &mut args, crm)?, false),
+            CrmKind::Connector => connector(&mut ask, &mut args)?,
+            CrmKind::Push => (push(&mut ask, &mut args)?, false),
+        };
+        sections.push(section);
+        if origin == OriginKind::S360 || called {
+            let listen = args.listen.map(|listen| listen.to_string());
+            let listen = ask.value("--listen", "Where posts are received", listen, Some("127.0.0.1:8467"))?;
+            sections.push(format!("[inbound]\nlisten = {}\n", quote(&listen)));
+        }
+        let first_sync = match origin {
+            // Contacts and orders have a date of their own there, set after a test.
+            OriginKind::S360 => args.first_sync,
+            OriginKind::Ivvy => {
+                let question = "Only records changed since (date, or empty)";
+                let date = ask.value("--first-sync", question, args.first_sync, Some(""))?;
+                Some(date).filter(|date| !date.is_empty())
             }
-            CrmKind::Connector | CrmKind::Push => {
-                return Err(Error::config(format!("`{crm}` is not asked for here"))
-                    .hint("write the file from docs/tandem.example.toml, then run `tandem check`"));
-            }
+        };
+        let usual = match (origin, crm) {
+            (_, CrmKind::Connector) => vec![ModuleId::Contacts],
+            (OriginKind::Ivvy, _) => ModuleId::PEOPLE.to_vec(),
+            (OriginKind::S360, _) => vec![ModuleId::Companies, ModuleId::Contacts, ModuleId::Orders],
         };
         Ok(Self {
             account,
-            environment: ask.value("--environment", "Environment", args.environment, Some("production"))?,
-            ivvy_url: ask.value("--ivvy-url", "iVvy address (https://…)", args.ivvy_url, None)?,
-            ivvy_key: ask.value("--ivvy-key", "iVvy API key", args.ivvy_key, None)?,
-            ivvy_secret: ask.file("--ivvy-secret-file", "File with the iVvy secret", args.ivvy_secret_file)?,
-            crm,
-            crm_url: ask.value("--crm-url", "CRM address (https://…)", args.crm_url, None)?,
-            crm_name: ask.value(name_option, name_question, name_given, None)?,
-            crm_secret: ask.file("--crm-secret-file", secret_question, args.crm_secret_file)?,
-            first_sync: match ask.value(
-                "--first-sync",
-                "Only records changed since (date, or empty)",
-                args.first_sync,
-                Some(""),
-            )? {
-                empty if empty.is_empty() => None,
-                date => Some(date),
-            },
+            environment,
+            sections,
+            first_sync,
             interval: ask.value("--interval", "Time between sweeps", args.interval, Some("15m"))?,
-            modules: if args.modules.is_empty() { ModuleId::PEOPLE.to_vec() } else { args.modules },
+            modules: if args.modules.is_empty() { usual } else { args.modules },
         })
     }
 
     fn render(&self, enable: bool) -> String {
-        let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
         let mut text = format!(
             "# Tandem, account {}. Every key is explained in docs/tandem.example.toml.\n\
-             version = 1\naccount = {}\nenvironment = {}\n\n\
-             [ivvy]\nurl = {}\nkey = {}\nsecret = {{ file = {} }}\n\n\
-             [crm]\nkind = \"{}\"\nurl = {}\n",
+             version = 1\naccount = {}\nenvironment = {}\n\n{}",
             self.account,
             quote(&self.account),
             quote(&self.environment),
-            quote(&self.ivvy_url),
-            quote(&self.ivvy_key),
-            quote(&self.ivvy_secret),
-            self.crm,
-            quote(&self.crm_url),
+            self.sections.join("\n"),
         );
-        let (name, secret) = match self.crm {
-            CrmKind::Odoo => ("database", "key"),
-            CrmKind::Salesforce | CrmKind::Connector | CrmKind::Push => ("client_id", "secret"),
-        };
         // Writing to a String does not fail.
-        let _ =
-            write!(text, "{name} = {}\n{secret} = {{ file = {} }}\n", quote(&self.crm_name), quote(&self.crm_secret));
         let _ = write!(text, "\n[sync]\ninterval = {}\n", quote(&self.interval));
         if let Some(date) = &self.first_sync {
             let _ = writeln!(text, "first_sync = {}", quote(date));
@@ -152,6 +148,114 @@ impl Answers {
         }
         text
     }
+}
+
+fn quote(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn ivvy(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<String> {
+    let url = ask.value("--ivvy-url", "iVvy address (https://…)", args.ivvy_url.take(), None)?;
+    let key = ask.value("--ivvy-key", "iVvy API key", args.ivvy_key.take(), None)?;
+    let secret = ask.file("--ivvy-secret-file", "File with the iVvy secret", args.ivvy_secret_file.take())?;
+    let (url, key, secret) = (quote(&url), quote(&key), quote(&secret));
+    Ok(format!("[ivvy]\nurl = {url}\nkey = {key}\nsecret = {{ file = {secret} }}\n"))
+}
+
+fn s360(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<String> {
+    let partner = ask.value("--s360-partner", "Our partner name at S-360", args.s360_partner.take(), None)?;
+    let code = ask.value("--s360-institution", "Institution code", args.s360_institution.take(), None)?;
+    let question = "Operator we write as (empty to only receive)";
+    let operator = ask.value("--s360-operator", question, args.s360_operator.take(), Some(""))?;
+    let mut text = format!("[s360]\npartner = {}\n\n[s360.institutions.{}]\n", quote(&partner), quote(&code));
+    if !operator.is_empty() {
+        let question = "File with the operator's secret";
+        let secret = ask.file("--s360-secret-file", question, args.s360_secret_file.take())?;
+        let _ = write!(text, "operator = {}\nsecret = {{ file = {} }}\n", quote(&operator), quote(&secret));
+    }
+    let user = ask.value("--s360-user", "User name S-360 posts with", args.s360_user.take(), Some("s360"))?;
+    let question = "File with that user's password";
+    let password = ask.file("--s360-password-file", question, args.s360_password_file.take())?;
+    let (user, password) = (quote(&user), quote(&password));
+    for inflow in ["contacts", "orders"] {
+        let auth = format!("{{ kind = \"basic\", user = {user}, passwords = [{{ file = {password} }}] }}");
+        let _ = writeln!(text, "{inflow} = {{ auth = {auth} }}");
+    }
+    Ok(text)
+}
+
+fn called_crm(ask: &mut Asker<'_>, args: &mut InitArgs, crm: CrmKind) -> Result<String> {
+    let url = ask.value("--crm-url", "CRM address (https://…)", args.crm_url.take(), None)?;
+    let (name, secret, value, question) = match crm {
+        CrmKind::Salesforce => {
+            let given = args.crm_client_id.take();
+            let id = ask.value("--crm-client-id", "Salesforce consumer key", given, None)?;
+            ("client_id", "secret", id, "File with the client secret")
+        }
+        _ => {
+            let database = ask.value("--crm-database", "Odoo database", args.crm_database.take(), None)?;
+            ("database", "key", database, "File with the Odoo API key")
+        }
+    };
+    let file = ask.file("--crm-secret-file", question, args.crm_secret_file.take())?;
+    let (url, value, file) = (quote(&url), quote(&value), quote(&file));
+    Ok(format!("[crm]\nkind = \"{crm}\"\nurl = {url}\n{name} = {value}\n{secret} = {{ file = {file} }}\n"))
+}
+
+/// The section, and whether the Connector calls us. What is agreed beyond the direction begins with the least:
+/// nothing is assumed that nobody has said (C-04).
+fn connector(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<(String, bool)> {
+    let url = ask.value("--crm-url", "Connector address (https://…)", args.crm_url.take(), None)?;
+    let mut text = format!("[crm]\nkind = \"connector\"\nurl = {}\n", quote(&url));
+    let ids = [
+        ("--connector-provider", "provider", "Our provider id there", args.connector_provider.take()),
+        ("--connector-client", "client", "Client id", args.connector_client.take()),
+        ("--connector-club", "club", "Club id", args.connector_club.take()),
+    ];
+    for (option, key, question, given) in ids {
+        let _ = writeln!(text, "{key} = {}", quote(&ask.value(option, question, given, None)?));
+    }
+    let (by, on) = (args.connector_agreed_by.take(), args.connector_agreed_on.take());
+    let by = ask.value("--connector-agreed-by", "Who agreed to the profile", by, None)?;
+    let on = ask.value("--connector-agreed-on", "When (2026-01-31)", on, None)?;
+    let question = "Which way records go (receive, send, both)";
+    let way = ask.value("--connector-direction", question, args.connector_direction.take(), None)?;
+    let _ = write!(
+        text,
+        "\n[crm.profile]\nagreed_by = {}\nagreed_on = {}\ndirection = {}\n\
+         entities = [\"members\"]\nowner = false\nsource = false\n",
+        quote(&by),
+        quote(&on),
+        quote(&way),
+    );
+    let called = way != "send";
+    if called {
+        let question = "File with the key it calls us with";
+        let key = ask.file("--connector-key-file", question, args.connector_key_file.take())?;
+        let _ =
+            write!(text, "\n[crm.facade]\nauth = {{ kind = \"api_key\", keys = [{{ file = {} }}] }}\n", quote(&key));
+    }
+    Ok((text, called))
+}
+
+fn push(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<String> {
+    let mut text = "[crm]\nkind = \"push\"\n".to_owned();
+    let urls = [
+        ("--push-contacts-url", "contacts_url", "Address for contacts (or empty)", args.push_contacts_url.take()),
+        ("--push-orders-url", "orders_url", "Address for orders (or empty)", args.push_orders_url.take()),
+    ];
+    for (option, key, question, given) in urls {
+        let url = ask.value(option, question, given, Some(""))?;
+        if !url.is_empty() {
+            let _ = writeln!(text, "{key} = {}", quote(&url));
+        }
+    }
+    let user = ask.value("--push-user", "User name we post with", args.push_user.take(), None)?;
+    let question = "File with that user's password";
+    let password = ask.file("--push-password-file", question, args.push_password_file.take())?;
+    let (user, password) = (quote(&user), quote(&password));
+    let _ = writeln!(text, "auth = {{ kind = \"basic\", user = {user}, passwords = [{{ file = {password} }}] }}");
+    Ok(text)
 }
 
 struct Asker<'a> {

@@ -320,7 +320,7 @@ fn text(context: &mut Context, view: &MapView) -> Result<()> {
     };
     out.line(format!("{}: {version}", view.module))?;
     for (side, error) in &view.errors {
-        out.line(format!("{}'s fields are not known: {}", side.title(), plain(error)))?;
+        out.line(format!("{}'s fields are not known: {}", plain(out.names().of(*side)), plain(error)))?;
     }
     if !view.mapped.is_empty() {
         let rows: Vec<[String; 8]> = view
@@ -379,7 +379,7 @@ fn text(context: &mut Context, view: &MapView) -> Result<()> {
             })
             .collect();
         if !rows.is_empty() {
-            out.line(format!("not mapped in {}:", side.title()))?;
+            out.line(format!("not mapped in {}:", plain(out.names().of(side))))?;
             out.table(["FIELD", "LABEL", "TYPE", ""], &rows)?;
         }
     }

@@ -17,6 +17,7 @@ pub mod output;
 mod queue;
 pub mod reference;
 mod signals;
+mod streams;
 mod sync;
 
 use std::path::PathBuf;
@@ -129,6 +130,7 @@ async fn dispatch(context: &mut Context, hooks: &dyn Hooks, command: Command) ->
         Command::Guard(command) => operate::guard(context, command).await,
         Command::Match(command) => matching::run(context, command).await,
         Command::Map(args) => mapping::run(context, args).await,
+        Command::Streams(args) => streams::run(context, args).await,
         Command::Check => operate::check(context, hooks).await,
         Command::Doctor { rebuild } => operate::doctor(context, hooks, rebuild).await,
         Command::Init(args) => init::run(context, hooks, args).await,
@@ -204,8 +206,9 @@ impl Context {
         Ok(paths::defaults(self.account())?.socket)
     }
 
-    async fn client(&self) -> Result<Client> {
+    async fn client(&mut self) -> Result<Client> {
         let client = Client::connect(&self.socket()?).await?;
+        self.out.name_sides(client.hello().sides.clone());
         match &self.global.account {
             Some(account) if *account != client.hello().account => {
                 Err(Error::config(format!("the daemon serves `{}`, not `{account}`", client.hello().account))

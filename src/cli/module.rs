@@ -134,7 +134,7 @@ fn run_cells(out: &Out, run: &RunRow) -> [String; 7] {
     [
         run.number.to_string(),
         out.when(run.started_at),
-        run.side.title().to_owned(),
+        plain(out.names().of(run.side)),
         run.kind.to_string(),
         rows,
         run.changed.to_string(),

@@ -11,7 +11,9 @@ use super::output::{Out, Paint, plain};
 use crate::client::Client;
 use crate::error::{ErrorKind, Result};
 use crate::model::{ModuleId, Side};
-use crate::wire::{Answer, CheckRow, GuardPlan, MatchStatus, ModuleStatus, Rate, RemoteStatus, Request, Status};
+use crate::wire::{
+    Answer, CheckRow, GuardPlan, MatchStatus, ModuleStatus, Rate, RemoteStatus, Request, SideNames, Status,
+};
 
 /// Module states that ask for a person.
 pub(super) const TROUBLE: [&str; 3] = ["tripped", "failing", "stopped"];
@@ -42,6 +44,7 @@ fn status_shape(status: &Status) -> Value {
         "modules": status.modules.iter().map(module_shape).collect::<Vec<_>>(),
         "remotes": status.remotes,
         "matches": status.matches,
+        "streams": status.streams.iter().map(super::streams::shape).collect::<Vec<_>>(),
         "seq": status.seq,
     })
 }
@@ -110,7 +113,11 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
             }
         }
     }
-    for line in matches_text(&status.matches) {
+    if !status.streams.is_empty() {
+        out.line("")?;
+        super::streams::text(out, &status.streams)?;
+    }
+    for line in matches_text(&status.matches, out.names()) {
         out.line(line)?;
     }
     out.line("")?;
@@ -143,7 +150,7 @@ fn status_text(out: &mut Out, status: &Status) -> Result<()> {
 }
 
 /// A line per side of a match table; one for both when it is off.
-fn matches_text(sides: &[MatchStatus]) -> Vec<String> {
+fn matches_text(sides: &[MatchStatus], names: &SideNames) -> Vec<String> {
     let told =
         |at: usize| sides[..at].iter().any(|before| before.kind == sides[at].kind && before.off == sides[at].off);
     let line = |(at, side): (usize, &MatchStatus)| match &side.off {
@@ -151,7 +158,7 @@ fn matches_text(sides: &[MatchStatus]) -> Vec<String> {
         Some(off) => Some(plain(off)),
         None => {
             let counts: Vec<String> = side.counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-            Some(format!("{} in {}: {}", side.kind.title(), side.side.title(), counts.join(", ")))
+            Some(format!("{} in {}: {}", side.kind.title(), plain(names.of(side.side)), counts.join(", ")))
         }
     };
     sides.iter().enumerate().filter_map(line).collect()
@@ -258,7 +265,7 @@ pub(super) fn print_plan(out: &mut Out, plan: &GuardPlan) -> Result<()> {
     }
     for side in Side::BOTH {
         let (creates, updates) = (count(&plan.creates, side), count(&plan.updates, side));
-        out.line(format!("  {}: {creates} creates, {updates} updates", side.title()))?;
+        out.line(format!("  {}: {creates} creates, {updates} updates", plain(out.names().of(side))))?;
     }
     out.line(format!("  {} need a person", plan.conflicts))?;
     if let Some(at) = plan.as_of {
@@ -357,7 +364,7 @@ mod tests {
             side(MatchKind::LeadSource, Side::Ivvy, None),
             side(MatchKind::LeadSource, Side::Crm, None),
         ];
-        let lines = matches_text(&sides);
+        let lines = matches_text(&sides, &SideNames::default());
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines[0], "staff are not listed");
         assert!(lines[1].starts_with("Lead sources in iVvy: 2 "), "{lines:?}");

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::Timestamp;
 use crate::seam::Zone;
 use crate::text::{self, plain_line};
+use crate::wire::SideNames;
 
 /// Columns of a table that is not written to a terminal.
 const PIPED: usize = 160;
@@ -32,6 +33,7 @@ pub struct Out {
     columns: usize,
     zone: Zone,
     closed: bool,
+    names: SideNames,
 }
 
 impl std::fmt::Debug for Out {
@@ -49,12 +51,30 @@ impl Out {
             true => crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns.max(40))),
             false => PIPED,
         };
-        Self { writer: Box::new(io::stdout()), json, color, columns, zone: session_zone(), closed: false }
+        Self {
+            writer: Box::new(io::stdout()),
+            json,
+            color,
+            columns,
+            zone: session_zone(),
+            closed: false,
+            names: SideNames::default(),
+        }
     }
 
     /// An instant as the operator's clock shows it. For people: JSON is UTC.
     pub fn when(&self, at: Timestamp) -> String {
         when(&self.zone, at)
+    }
+
+    /// What people call the two sides of the account, once a daemon has said it.
+    pub fn names(&self) -> &SideNames {
+        &self.names
+    }
+
+    /// Takes the names a daemon said.
+    pub fn name_sides(&mut self, names: SideNames) {
+        self.names = names;
     }
 
     /// Whether JSON is wanted.

@@ -137,7 +137,7 @@ pub(super) async fn watch(context: &mut Context, only: Option<ModuleId>) -> Resu
             _ if out.is_json() => out.json(&event)?,
             Event::Audit(row) => {
                 let item = row.item.map(|item| format!(" item {item}")).unwrap_or_default();
-                let what = audit::sentence(&row.what);
+                let what = audit::sentence(&row.what, out.names());
                 let at = out.when(row.at);
                 out.line(format!("{at} {}{item} {}", plain(&row.actor.name), plain(&what)))?;
             }

@@ -439,6 +439,9 @@ impl Config {
             }
             let on_request = module.fields_on_request().into_iter();
             def.fields.extend(on_request.filter(|field| crm_fields.contains_key(field.name.as_ref())));
+            if self.crm.kind() == CrmKind::Push {
+                streams::only_push(&mut def);
+            }
             let flow = def.flow;
             // A one-way module has no fields that go the other way (E4).
             def.fields.extend(self.custom_fields(module, maps).iter().map(CustomField::def).map(|field| match flow {
@@ -454,7 +457,12 @@ impl Config {
                 def.mapping_version = mapping_version(def.mapping_version, &(map.version, &map.fields));
             }
             if !groups.is_empty() {
-                def.fields.push(groups_field(Membership { mirror_removals: *mirror_group_removals }));
+                let joined = groups_field(Membership { mirror_removals: *mirror_group_removals });
+                // Joined only where either side may add to it.
+                def.fields.push(match def.flow {
+                    Flow::Both => joined,
+                    flow => FieldDef { flow, membership: None, ..joined },
+                });
                 def.mapping_version = mapping_version(def.mapping_version, &(groups, mirror_group_removals));
             }
             def
@@ -676,7 +684,9 @@ fn check_crm(mut table: schema::CrmTable) -> Result<Crm, Wrong> {
             ("event_statuses", !table.event_statuses.is_empty()),
             ("member_statuses", !table.member_statuses.is_empty()),
         ];
-        if let Some((key, _)) = own.into_iter().find(|(_, given)| *given) {
+        // What is posted keeps the rhythm agreed, which is bounded already.
+        let calls = ("daily_calls", kind == CrmKind::Push && table.daily_calls.is_some());
+        if let Some((key, _)) = own.into_iter().chain([calls]).find(|(_, given)| *given) {
             return Err(surplus(key));
         }
     }

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::schema::some_base_url;
 use super::{SecretSource, Wrong, duration};
+use crate::model::{Flow, ModuleDef, Rhythm, Side, StreamKind};
 
 /// `[s360]`: S-360 in iVvy's place, one section per institution.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -47,6 +48,16 @@ pub struct Institution {
 }
 
 impl Institution {
+    /// What is posted to us for it, by stream and by the key of its section.
+    pub fn inflows(&self) -> impl Iterator<Item = (StreamKind, &'static str, &Inflow)> {
+        let named = [
+            (StreamKind::S360Contacts, "contacts", &self.contacts),
+            (StreamKind::S360Orders, "orders", &self.orders),
+            (StreamKind::S360Access, "access", &self.access),
+        ];
+        named.into_iter().filter_map(|(kind, name, inflow)| Some((kind, name, inflow.as_ref()?)))
+    }
+
     /// Whether anything is posted to us for it.
     pub fn is_posted(&self) -> bool {
         self.contacts.is_some() || self.orders.is_some() || self.access.is_some()
@@ -76,6 +87,14 @@ pub struct Inflow {
     /// Runs after which the sender gives a record up (S-17).
     #[serde(default = "tries")]
     pub tries: u32,
+}
+
+impl Inflow {
+    /// The rhythm its sender said it would post in.
+    pub fn rhythm(&self) -> Rhythm {
+        let Self { every, per_run, per_payload, tries, .. } = *self;
+        Rhythm { every, per_run, per_payload, tries }
+    }
 }
 
 fn cadence() -> Duration {
@@ -411,6 +430,9 @@ impl StreamKeys {
             per_payload: self.per_payload.unwrap_or_else(per_payload),
             tries: self.tries.unwrap_or_else(tries),
         };
+        if push.every < Duration::from_secs(1) {
+            return Err(("crm.every is below a second".to_owned(), "time between two runs, \"15m\" by default"));
+        }
         if push.per_payload == 0 || push.per_run < push.per_payload || push.tries == 0 {
             return Err((
                 "crm: per_run, per_payload and tries are at least 1, and a run holds a payload".to_owned(),
@@ -419,6 +441,13 @@ impl StreamKeys {
         }
         Ok(push)
     }
+}
+
+/// A module of a CRM that is only posted to: nothing can be read back from there, so nothing goes to the origin.
+pub(super) fn only_push(def: &mut ModuleDef) {
+    def.flow = Flow::ToCrm;
+    def.fields.retain(|field| field.flow.may_write(Side::Crm));
+    def.fields.iter_mut().for_each(|field| field.flow = Flow::ToCrm);
 }
 
 /// Whether `code` can be an institution's: it is part of addresses, ids and keys.
@@ -461,4 +490,73 @@ pub(super) fn check_s360(s360: &S360) -> Result<(), Wrong> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+mod pushed {
+    use std::path::Path;
+
+    use super::super::{Config, CrmKind, CrmSystem};
+    use crate::model::module::EXTERNAL_ID;
+    use crate::model::{Flow, ModuleId};
+
+    fn pushed(crm: &str, modules: &str) -> crate::error::Result<Config> {
+        let text = format!(
+            r#"version = 1
+account = "acme"
+[ivvy]
+url = "https://api.us-west-2.ivvy.com"
+key = "abc"
+secret = {{ file = "ivvy.secret" }}
+[crm]
+kind = "push"
+contacts_url = "https://crm.example/contacts"
+auth = {{ kind = "api_key", keys = [{{ file = "crm.key" }}] }}
+{crm}
+[modules.companies]
+enabled = true
+{modules}
+"#
+        );
+        Config::parse(&text, Path::new("/etc/tandem/acme.toml"))
+    }
+
+    #[test]
+    fn everything_goes_to_a_pushed_crm_and_nothing_back() {
+        let modules = r#"
+[modules.contacts]
+groups = { "1" = "News" }
+fields = [{ name = "diet", kind = "text", ivvy = 7, crm = "diet" }]
+[modules.quotes_and_bookings]
+enabled = true
+"#;
+        let config = pushed("", modules).unwrap();
+        assert_eq!(config.crm.kind(), CrmKind::Push);
+        for def in config.catalogue() {
+            assert_eq!(def.flow, Flow::ToCrm, "{}", def.id);
+            assert!(def.field(EXTERNAL_ID).is_none(), "our key is the only one");
+            assert!(def.fields.iter().all(|field| field.flow == Flow::ToCrm && field.membership.is_none()));
+        }
+        let contacts = config.catalogue().into_iter().find(|def| def.id == ModuleId::Contacts).unwrap();
+        assert!(["groups", "custom.7", "first_name"].iter().all(|name| contacts.field(name).is_some()));
+    }
+
+    #[test]
+    fn a_pushed_crm_keeps_its_own_rhythm_s13() {
+        let CrmSystem::Push(push) = pushed("", "").unwrap().crm.system else { panic!("another CRM") };
+        assert_eq!((push.every.as_secs(), push.per_run, push.per_payload, push.tries), (900, 500, 50, 12));
+        for wrong in [
+            "every = \"1ms\"",
+            "tries = 0",
+            "per_payload = 0",
+            "per_run = 49",
+            "daily_calls = 5000",
+            "url = \"https://x.example\"",
+        ] {
+            assert!(pushed(wrong, "").is_err(), "{wrong}");
+        }
+    }
 }

@@ -11,14 +11,18 @@ mod identity;
 pub(crate) mod mapping;
 mod matching;
 mod module;
+mod names;
 pub mod notifications;
+mod outbox;
 mod preview;
+pub mod push;
 pub(crate) mod report;
 pub mod roles;
 pub mod service;
 mod session;
 mod shelf;
 mod socket;
+pub(crate) mod streams;
 pub mod supervise;
 
 use std::fmt;

@@ -243,7 +243,7 @@ mod tests {
     fn a_preview_names_what_is_not_there() {
         let item = item(ModuleId::ContactEmails, &[("body", "<p>Hi <a href='https://a.example'>you</a>")]);
         let ask = |field: &str, of, mode| {
-            let query = PreviewQuery { item: item.id, field: field.into(), of, mode, from: 0 };
+            let query = PreviewQuery { item: item.id, field: field.into(), of, mode, from: 0, stream: None };
             part(&item, &defs(), &query).map_err(|failed| failed.error.to_string())
         };
         assert_eq!(ask("body", None, PreviewAs::Text).unwrap().text, "Hi you\n");

@@ -4,7 +4,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Actor, Role, Verb};
-use crate::wire::Request;
+use crate::wire::{Request, StreamVerb};
 
 /// The least role that may make this request.
 pub fn least_role(request: &Request) -> Role {
@@ -20,6 +20,8 @@ pub fn least_role(request: &Request) -> Role {
         | Request::Matches(_)
         | Request::MatchOptions { .. }
         | Request::MapHistory { .. }
+        | Request::Streams
+        | Request::StreamItems { .. }
         | Request::Watch => Role::Viewer,
         // These cost calls to the remotes or a walk through the whole store.
         Request::MatchDecide { .. }
@@ -29,6 +31,7 @@ pub fn least_role(request: &Request) -> Role {
         | Request::Sync { .. }
         | Request::Check
         | Request::Doctor { rebuild: false } => Role::Triage,
+        Request::StreamDo { verb, .. } => least_role_on_streams(verb),
         Request::Decide(decide) => least_role_for(decide.verb),
         Request::DecideMany { decisions } => {
             decisions.iter().map(|decide| least_role_for(decide.verb)).max().unwrap_or(Role::Triage)
@@ -43,6 +46,21 @@ pub fn least_role(request: &Request) -> Role {
         | Request::MapResync { .. }
         | Request::Doctor { rebuild: true }
         | Request::Shutdown => Role::Admin,
+    }
+}
+
+/// The least role that may do this about a stream.
+pub fn least_role_on_streams(verb: &StreamVerb) -> Role {
+    match verb {
+        StreamVerb::Retry { .. }
+        | StreamVerb::Revive { .. }
+        | StreamVerb::Test
+        | StreamVerb::Reconcile
+        | StreamVerb::RunNow => Role::Triage,
+        // What is thrown away does not come back by itself.
+        StreamVerb::Dismiss { .. } | StreamVerb::Drop { .. } | StreamVerb::LossSettled => Role::Force,
+        // It decides what all later runs take over.
+        StreamVerb::FirstSync { .. } => Role::Admin,
     }
 }
 

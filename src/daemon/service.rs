@@ -10,7 +10,10 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::broadcast;
 
 use super::account::Account;
-use super::{Service, ServiceError, mapping, matching, preview, report};
+use super::push::Sender;
+use super::streams::Streams;
+use super::{Service, ServiceError, mapping, matching, names, preview, report, streams};
+use crate::config::Origin;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inbound::Counts;
 use crate::model::{Actor, Decision, Fingerprint, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
@@ -32,6 +35,9 @@ pub struct AccountService {
     started_at: Timestamp,
     events: broadcast::Sender<Event>,
     notifications: Option<Arc<Counts>>,
+    streams: Streams,
+    names: wire::SideNames,
+    sender: Option<Arc<Sender>>,
 }
 
 impl AccountService {
@@ -39,13 +45,26 @@ impl AccountService {
     pub fn new(account: Account, name: impl Into<String>, environment: impl Into<String>) -> Self {
         let started_at = account.engine.now();
         let (events, _) = broadcast::channel(256);
-        Self { account, name: name.into(), environment: environment.into(), started_at, events, notifications: None }
+        let streams = Streams::of(account.blueprint.config(), Arc::clone(account.blueprint.clock()));
+        let (name, environment) = (name.into(), environment.into());
+        let names = match account.blueprint.config().origin {
+            Origin::Ivvy(_) => wire::SideNames::default(),
+            Origin::S360(_) => wire::SideNames::with_origin("S-360"),
+        };
+        Self { account, name, environment, started_at, events, notifications: None, streams, names, sender: None }
     }
 
     /// The same, also telling of the notifications counted there.
     #[must_use]
     pub fn counting(mut self, notifications: Arc<Counts>) -> Self {
         self.notifications = Some(notifications);
+        self
+    }
+
+    /// The same, also having the sender make a run when somebody asks for a sync.
+    #[must_use]
+    pub fn sending(mut self, sender: Arc<Sender>) -> Self {
+        self.sender = Some(sender);
         self
     }
 
@@ -101,11 +120,17 @@ impl AccountService {
         }
     }
 
+    /// What people call the two sides.
+    fn names(&self) -> &wire::SideNames {
+        &self.names
+    }
+
     async fn respond(&self, actor: &Actor, request: Request) -> Result<Answer, ServiceError> {
         let engine = self.engine();
         match request {
             Request::Status => {
                 let mut status = report::status(&self.account, &self.name, self.started_at)?;
+                status.streams = self.streams.rows(engine)?;
                 status.notifications = self.notifications.as_ref().map(|counts| report::notifications(counts.seen()));
                 Ok(Answer::Status(status))
             }
@@ -116,6 +141,9 @@ impl AccountService {
                 Ok(Answer::Rows(rows))
             }
             Request::Item { id } => self.item(actor, id),
+            Request::Preview(wire::PreviewQuery { stream: Some(part), mode, from, .. }) => {
+                self.streams.part(engine, &part, mode, from)
+            }
             Request::Preview(query) => {
                 let (store, modules) = (engine.store().clone(), engine.modules());
                 let item = query.item;
@@ -163,6 +191,9 @@ impl AccountService {
                         .into());
                 }
                 engine.sync_now(module, full);
+                if let Some(sender) = &self.sender {
+                    sender.ask();
+                }
                 Ok(done("the sweep starts now"))
             }
             Request::Pause { module } => {
@@ -206,6 +237,11 @@ impl AccountService {
             Request::MapHistory { module } => Ok(mapping::history(&self.account, module)?),
             Request::MapResync { module, field, dry_run } => {
                 mapping::resync(&self.account, actor, module, &field, dry_run).await
+            }
+            Request::Streams => Ok(Answer::Streams { rows: self.streams.rows(engine)? }),
+            Request::StreamItems { stream, after, limit } => self.streams.items(engine, &stream, after, limit),
+            Request::StreamDo { stream, verb } => {
+                self.streams.act(engine, self.sender.as_deref(), actor, &stream, verb).await
             }
             Request::Check => Ok(Answer::Check { rows: check(&self.account).await? }),
             Request::Doctor { rebuild } => {
@@ -308,7 +344,8 @@ impl AccountService {
 impl Service for AccountService {
     fn hello(&self, actor: &Actor) -> Hello {
         let engine = self.engine();
-        let modules = engine.modules();
+        let mut modules = engine.modules();
+        names::fields(self.names(), &mut modules);
         let guarantee = |side: Side| {
             let module = modules.first().map_or(ModuleId::Contacts, |def| def.id);
             (side, engine.capabilities(module, side).conditional_write.explain().to_owned())
@@ -321,13 +358,17 @@ impl Service for AccountService {
             operator: actor.name.clone(),
             role: actor.role,
             crm: engine.remotes().declared(Side::Crm).system().to_owned(),
+            sides: self.names().clone(),
             guarantees: Side::BOTH.into_iter().map(guarantee).collect(),
             modules,
         }
     }
 
     fn answer<'a>(&'a self, actor: &'a Actor, request: Request) -> BoxFuture<'a, Result<Answer, ServiceError>> {
-        Box::pin(async move { preview::bounded(self.respond(actor, request).await, || self.engine().modules()) })
+        Box::pin(async move {
+            let answer = names::said(self.names(), self.respond(actor, request).await);
+            preview::bounded(answer, || self.engine().modules())
+        })
     }
 
     fn changes(&self) -> broadcast::Receiver<Event> {
@@ -398,5 +439,7 @@ async fn check(account: &Account) -> Result<Vec<CheckRow>, StoreError> {
     let maps = mapping::stored_maps(engine.store())?;
     let flows: Vec<_> = modules.iter().map(|def| (def.id, def.flow)).collect();
     rows.extend(mapping::check(&remotes, &flows, |module| account.blueprint.custom_fields(module, &maps)).await);
+    let states: BTreeMap<_, _> = engine.store().read(|view| view.streams())?.into_iter().collect();
+    rows.extend(streams::check(account.blueprint.config(), |id| Some(states.get(id).cloned().unwrap_or_default())));
     Ok(rows)
 }

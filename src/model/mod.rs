@@ -15,6 +15,7 @@ pub mod mapping;
 pub mod matching;
 pub mod module;
 pub mod plan;
+pub mod push;
 pub mod query;
 pub mod record;
 pub mod run;
@@ -34,6 +35,7 @@ pub use mapping::{CustomField, CustomKind, FieldDefinition, FieldMap, FieldMaps,
 pub use matching::{MatchRow, MatchState, SourceChange, SourceSent};
 pub use module::{Drift, FieldDef, FieldKind, Flow, Group, MatchKind, Membership, ModuleDef, ModuleId, Side};
 pub use plan::{FieldPlan, Plan, Verdict, Why};
+pub use push::{OutboxCounts, Outgoing, Post, PostEnd, PostRecord, PostTry, Revived};
 pub use record::{Cursor, Observation, Record};
 pub use run::{RunEnd, RunKind, RunRow};
 pub use state::{Reason, Reasons, State, Verb};

@@ -5,12 +5,14 @@
 //! decides anything: it reports what a remote said, typed, and how sure we are that a write happened.
 
 mod exchange;
+pub mod extcrm;
 pub mod gate;
 pub mod http;
 pub mod ivvy;
 pub mod lane;
 pub mod odoo;
 pub mod port;
+pub mod s360;
 pub mod salesforce;
 pub mod shelf;
 pub mod transport;

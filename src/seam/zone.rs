@@ -1,6 +1,7 @@
 //! The zone a person reads times in (N-08). What is stored, sent or exported stays UTC.
 
-use chrono::{DateTime, FixedOffset, Local, Offset as _, TimeZone as _};
+use chrono::{DateTime, FixedOffset, Local, NaiveDate, NaiveTime, Offset as _, TimeDelta, TimeZone as _};
+use chrono_tz::Tz;
 
 use crate::model::Timestamp;
 
@@ -25,6 +26,17 @@ pub enum Zone {
         /// What `TZ` calls it.
         name: String,
     },
+}
+
+/// The first instant of a day in a zone of the IANA database (S-29): midnight, or where that is skipped when
+/// clocks go forward, the first moment there is. Nothing for a name that is in no database.
+pub fn start_of_day(day: NaiveDate, zone: &str) -> Option<Timestamp> {
+    let zone: Tz = zone.parse().ok()?;
+    let midnight = day.and_time(NaiveTime::MIN);
+    // Clocks skip an hour, in one case in history a day; the first quarter that exists is the day's start.
+    let quarters = (0..200).map(|quarter| midnight + TimeDelta::minutes(15 * quarter));
+    let first = quarters.into_iter().find_map(|at| zone.from_local_datetime(&at).earliest())?;
+    Some(Timestamp::from(first.to_utc()))
 }
 
 impl Zone {
@@ -81,6 +93,20 @@ mod tests {
         let named = Zone::of_session(Some(":Australia/Sydney\u{1b}[31m"));
         assert_eq!(named, Zone::Machine { name: "Australia/Sydney[31m".to_owned() }, "nothing but plain characters");
         assert_eq!(Zone::Utc.label(Timestamp::EPOCH), "UTC");
+    }
+
+    #[test]
+    fn a_day_begins_at_its_zones_midnight_or_the_first_moment_there_is_s29() {
+        let start = |day: &str, zone: &str| {
+            start_of_day(day.parse().unwrap(), zone).map(|at| at.to_datetime().format("%F %T").to_string())
+        };
+        assert_eq!(start("2026-01-31", "UTC").as_deref(), Some("2026-01-31 00:00:00"));
+        assert_eq!(start("2026-01-31", "Europe/Paris").as_deref(), Some("2026-01-30 23:00:00"));
+        assert_eq!(start("2026-07-31", "Europe/Paris").as_deref(), Some("2026-07-30 22:00:00"));
+        assert_eq!(start("2026-01-31", "Australia/Sydney").as_deref(), Some("2026-01-30 13:00:00"));
+        // Clocks in Santiago went from 24:00 to 01:00.
+        assert_eq!(start("2024-09-08", "America/Santiago").as_deref(), Some("2024-09-08 04:00:00"));
+        assert_eq!((start("2026-01-31", "Mars/Olympus"), start("2026-01-31", "")), (None, None));
     }
 
     #[test]

@@ -11,9 +11,9 @@ use super::header::{CounterKey, Header, IndexRow};
 use super::keys::{self, Span};
 use super::source::{self, Direction, Source, View};
 use super::tables::Tab;
-use super::{audit, codec, deliveries, inbox, intents, items, links, matching, meta, records, shelf};
+use super::{audit, codec, deliveries, inbox, intents, items, links, matching, meta, outbox, records, shelf};
 use crate::model::matching::{MatchRow, SourceIntent};
-use crate::model::{Decision, Intent, Item, ItemId, Link, LinkId};
+use crate::model::{Decision, Intent, Item, ItemId, Link, LinkId, Post};
 
 pub use super::rebuild::{Rebuilt, rebuild};
 
@@ -29,6 +29,7 @@ pub fn check(view: &View) -> Result<Vec<String>> {
     let mut check = Check { view, findings: Vec::new(), left_out: 0, expected: BTreeMap::new() };
     let mut counters = check.items()?;
     check.matching(&mut counters)?;
+    check.outbox(&mut counters)?;
     check.counters(&counters)?;
     check.intents()?;
     check.decisions()?;
@@ -133,6 +134,33 @@ impl Check<'_> {
         self.each(Tab::MatchIntents, |_, _, value| codec::decode::<SourceIntent>(value).map(drop))
     }
 
+    fn outbox(&mut self, counters: &mut BTreeMap<CounterKey, u64>) -> Result<()> {
+        self.each(Tab::Outbox, |check, key, row| {
+            let (counter, index) = outbox::derived(key, row)?;
+            *counters.entry(counter).or_default() += 1;
+            check.expect(&index, "a record in the outbox")
+        })?;
+        self.each(Tab::Posts, |check, key, row| {
+            let post: Post = codec::decode(row)?;
+            *counters.entry(outbox::post_counter(&post)).or_default() += 1;
+            for index in outbox::post_rows(&post) {
+                check.expect(&index, "a payload in the outbox")?;
+            }
+            let of = format!("payload {} of {}", post.number, post.stream);
+            match source::get(check.view, Tab::PostBodies, key, |body| Ok(body.len() as u64))? {
+                None => check.find(format!("{of}: its bytes are missing")),
+                Some(bytes) if bytes != post.bytes => check.find(format!("{of}: its bytes are not those frozen")),
+                Some(_) => {}
+            }
+            Ok(())
+        })?;
+        let (posts, bodies) = (self.view.rows(Tab::Posts)?, self.view.rows(Tab::PostBodies)?);
+        if posts != bodies {
+            self.find(format!("post_bodies has {bodies} rows instead of {posts}"));
+        }
+        Ok(())
+    }
+
     fn counters(&mut self, recount: &BTreeMap<CounterKey, u64>) -> Result<()> {
         let mut stored = BTreeMap::new();
         self.each(Tab::Counters, |_, key, value| {
@@ -214,7 +242,8 @@ impl Check<'_> {
             let shelved = codec::decode(row)?;
             shelf::index_rows(&shelved).iter().try_for_each(|row| check.expect(row, "a record on the shelf"))
         })?;
-        self.each(Tab::Payloads, |check, key, at| check.expect(&inbox::index_row(key, at)?, "a payload"))
+        self.each(Tab::Payloads, |check, key, at| check.expect(&inbox::index_row(key, at)?, "a payload"))?;
+        self.each(Tab::Checks, |check, key, row| check.expect(&inbox::check_index_row(key, row)?, "a check"))
     }
 
     fn deliveries(&mut self) -> Result<()> {

@@ -9,13 +9,14 @@ use super::matching::{self, MatchFilter};
 use super::meta;
 use super::source::{Source, View};
 use super::tx::Tx;
-use super::{audit, inbox, intents, items, links, mapping, page, records, runs, shelf};
+use super::{audit, inbox, intents, items, links, mapping, outbox, page, records, runs, shelf};
 use crate::model::guard::Guard;
 use crate::model::matching::{MatchRow, MatchState, SourceIntent};
 use crate::model::query::{AuditQuery, PageQuery, Rows};
 use crate::model::{
     AuditRow, Base, Cursor, Decision, FieldMap, Intent, Item, ItemId, Link, LinkId, MatchKind, ModuleId, Observation,
-    PairKey, Quarantined, Reason, RecordId, RunRow, Seq, Shelved, Side, State, StreamId, StreamState, Timestamp,
+    OutboxCounts, Outgoing, PairKey, Post, Quarantined, Reason, RecordId, RunRow, Seq, Shelved, Side, State, StreamId,
+    StreamKind, StreamState, Timestamp,
 };
 
 /// Read access. Implemented by [`View`] (a snapshot) and [`Tx`] (which sees its own writes). Every
@@ -244,6 +245,42 @@ pub trait Reads {
     /// Records of a stream that could not be taken, oldest first, from the one after `after`.
     fn quarantined(&self, stream: &StreamId, after: Option<u64>, limit: usize) -> Result<Vec<Quarantined>> {
         inbox::quarantined(self.source(), stream, after, limit)
+    }
+
+    /// How many records of a stream are set aside.
+    fn count_quarantined(&self, stream: &StreamId) -> Result<u64> {
+        inbox::count_quarantined(self.source(), stream)
+    }
+
+    /// One record of a stream that was set aside.
+    fn quarantined_one(&self, stream: &StreamId, number: u64) -> Result<Option<Quarantined>> {
+        inbox::quarantined_one(self.source(), stream, number)
+    }
+
+    /// The check at a gate with this number, as it was told.
+    fn access_check(&self, stream: &StreamId, number: u64) -> Result<Option<String>> {
+        inbox::access_check(self.source(), stream, number)
+    }
+
+    /// How much of a stream of ours is on its way. Exact, and no more work with more of it.
+    fn outbox_counts(&self, stream: StreamKind) -> Result<OutboxCounts> {
+        outbox::counts(self.source(), stream)
+    }
+
+    /// Records of a stream that wait for a payload, in line, from the one after number `after`.
+    fn outgoing(&self, stream: StreamKind, after: Option<u64>, limit: usize) -> Result<Vec<Outgoing>> {
+        outbox::outgoing(self.source(), stream, after, limit)
+    }
+
+    /// Payloads of a stream that were not answered with 200 yet, by number, from the one after `after`: the dead
+    /// ones, or those that are still sent.
+    fn posts(&self, stream: StreamKind, dead: bool, after: Option<u64>, limit: usize) -> Result<Vec<Post>> {
+        outbox::posts(self.source(), stream, dead, after, limit)
+    }
+
+    /// The bytes of a payload, exactly as they are sent. Personal data.
+    fn post_body(&self, stream: StreamKind, number: u64) -> Result<Option<String>> {
+        outbox::body(self.source(), stream, number)
     }
 
     /// Whether a message with this id was delivered and is not forgotten yet.

@@ -6,8 +6,8 @@ use super::keys::Span;
 use super::source::{self, Source as _};
 use super::tables::Tab;
 use super::tx::Tx;
-use super::{Store, audit, codec, deliveries, inbox, intents, links, records, shelf};
-use crate::model::{Intent, Item, Link};
+use super::{Store, audit, codec, deliveries, inbox, intents, links, outbox, records, shelf};
+use crate::model::{Intent, Item, Link, Post};
 
 /// Rows read before their derived rows are written.
 const CHUNK: usize = 1000;
@@ -59,6 +59,17 @@ pub fn rebuild(store: &Store) -> Result<Rebuilt> {
         each(tx, Tab::Deliveries, |tx, key, at| insert_all(tx, vec![deliveries::index_row(key, at)?]))?;
         each(tx, Tab::Shelf, |tx, _, row| insert_all(tx, shelf::index_rows(&codec::decode(row)?)))?;
         each(tx, Tab::Payloads, |tx, key, at| insert_all(tx, vec![inbox::index_row(key, at)?]))?;
+        each(tx, Tab::Checks, |tx, key, row| insert_all(tx, vec![inbox::check_index_row(key, row)?]))?;
+        each(tx, Tab::Outbox, |tx, key, row| {
+            let (counter, index) = outbox::derived(key, row)?;
+            tx.count(counter, true)?;
+            insert_all(tx, vec![index])
+        })?;
+        each(tx, Tab::Posts, |tx, _, row| {
+            let post: Post = codec::decode(row)?;
+            tx.count(outbox::post_counter(&post), true)?;
+            insert_all(tx, outbox::post_rows(&post))
+        })?;
         each(tx, Tab::Audit, |tx, _, row| match audit::index_key(row)? {
             Some(key) => tx.insert(Tab::ItemAudit, &key, &[]),
             None => Ok(()),

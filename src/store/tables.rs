@@ -97,11 +97,25 @@ pub enum Tab {
     Quarantine,
     /// stream·tenant → how it is doing.
     Streams,
+    /// stream·tenant·number → when it was first told + a check at a gate.
+    Checks,
+    /// time·stream·tenant·number → (). Derived.
+    CheckTimes,
+    /// stream·number → a record that waits for a payload of ours.
+    Outbox,
+    /// stream·module·id → its number there. Derived.
+    OutboxIds,
+    /// stream·number → a payload of ours that was not answered with 200 yet.
+    Posts,
+    /// stream·number → its bytes.
+    PostBodies,
+    /// stream·module·id → the payload that holds the record and is not dead. Derived.
+    PostRecords,
 }
 
 impl Tab {
     /// What can be computed again from the other tables.
-    pub(super) const DERIVED: [Self; 21] = [
+    pub(super) const DERIVED: [Self; 24] = [
         Self::Items,
         Self::Queue,
         Self::Reasons,
@@ -123,6 +137,9 @@ impl Tab {
         Self::ShelfTimes,
         Self::ShelfKeys,
         Self::PayloadTimes,
+        Self::CheckTimes,
+        Self::OutboxIds,
+        Self::PostRecords,
     ];
 
     /// The table's name in the file.

@@ -42,6 +42,8 @@ pub enum Scope {
     Dashboard,
     /// A module looked at closely, over tab 1.
     Module,
+    /// A stream looked at closely, over tab 1.
+    Stream,
     /// Tab 2.
     Queue,
     /// Tab 3.
@@ -139,6 +141,13 @@ pub enum ActionId {
     MatchUpdate,
     MatchResend,
     MatchAgain,
+    StreamRetry,
+    StreamDismiss,
+    StreamFirstSync,
+    StreamTest,
+    StreamReconcile,
+    StreamSettle,
+    StreamRunNow,
     GuardRelease,
     GuardSample,
     GuardDiscard,
@@ -224,6 +233,7 @@ const ITEMS: &[Scope] = &[Scope::Queue, Scope::Diff];
 const GUARD: &[Scope] = &[Scope::Guard];
 const PREVIEW: &[Scope] = &[Scope::Preview];
 const MATCH: &[Scope] = &[Scope::Match];
+const STREAM: &[Scope] = &[Scope::Stream];
 const MAP: &[Scope] = &[Scope::FieldMap];
 
 /// Every action, in the order of help and documentation: within a scope, what the footer should
@@ -448,6 +458,34 @@ pub const CATALOGUE: &[Action] = &[
     action(ActionId::MapHistory, "versions", MAP, &["v"])
         .cli("tandem map history MODULE")
         .help("Show every version of the map, who made it and why."),
+    action(ActionId::StreamRetry, "try again", STREAM, &["R"])
+        .cli("tandem streams retry STREAM NUMBER")
+        .tier(Tier::T1, Role::Triage)
+        .help("Take the record under the cursor as if it came now; where we post, revive the dead post."),
+    action(ActionId::StreamDismiss, "throw away", STREAM, &["D"])
+        .cli("tandem streams dismiss STREAM NUMBER")
+        .tier(Tier::T2, Role::Force)
+        .help("Throw the record under the cursor away; where we post, drop the dead post."),
+    action(ActionId::StreamTest, "test", STREAM, &["t"])
+        .cli("tandem streams test STREAM")
+        .tier(Tier::T1, Role::Triage)
+        .help("Test the connection; without an operator, see that an authenticated post has come."),
+    action(ActionId::StreamFirstSync, "first-sync date", STREAM, &["f"])
+        .cli("tandem streams first-sync STREAM DATE --zone ZONE")
+        .tier(Tier::T2, Role::Admin)
+        .help("Say from which day on records take part, in which zone; a test must have passed."),
+    action(ActionId::StreamRunNow, "run now", STREAM, &["y"])
+        .cli("tandem streams run-now STREAM")
+        .tier(Tier::T1, Role::Triage)
+        .help("Read, or post, what waits now."),
+    action(ActionId::StreamReconcile, "reconcile", STREAM, &["c"])
+        .cli("tandem streams reconcile STREAM")
+        .tier(Tier::T2, Role::Triage)
+        .help("Read every record of the stream again that we know, after a possible loss."),
+    action(ActionId::StreamSettle, "settle loss", STREAM, &["s"])
+        .cli("tandem streams settle STREAM")
+        .tier(Tier::T2, Role::Force)
+        .help("Say that a possible loss was dealt with."),
     action(ActionId::GuardRelease, "release all", GUARD, &["R"])
         .cli("tandem guard release MODULE")
         .tier(Tier::T3, Role::Admin)

@@ -8,9 +8,10 @@ use crate::model::{
     Finding, Fingerprint, Flow, Item, ItemId, Kind, ModuleId, PairKey, Plan, Reason, Reasons, RecordId, Role, RunEnd,
     RunKind, RunRow, Seq, Side, State, Timestamp, Transform, Value, Verb, Verdict, Why,
 };
+use crate::model::{FirstSync, Gap, Health, PushRun, Rhythm, StreamId, StreamKind, StreamState};
 use crate::wire::{
     Failures, GuardLimit, Hello, ItemView, MapLine, MapOrigin, MapSuggestion, MapView, ModuleSettings, ModuleStatus,
-    ModuleView, Row,
+    ModuleView, Row, StreamAuth, StreamItem, StreamRow,
 };
 
 /// The moment every fixture is about.
@@ -29,11 +30,83 @@ pub fn hello() -> Hello {
         operator: "anna".into(),
         role: Role::Admin,
         crm: "odoo".into(),
+        sides: crate::wire::SideNames::default(),
         guarantees: BTreeMap::from([
             (Side::Ivvy, "iVvy cannot refuse a stale write; we read just before".to_owned()),
             (Side::Crm, "odoo cannot refuse a stale write; we read just before".to_owned()),
         ]),
         modules: ModuleId::PEOPLE.into_iter().map(ModuleId::def).collect(),
+    }
+}
+
+/// Streams in every state there is: two institutions of S-360, the Connector, a pushed CRM.
+#[allow(dead_code)] // only the integration tests show a dashboard
+pub fn streams(now: Timestamp) -> Vec<StreamRow> {
+    let minutes = |count: u64| std::time::Duration::from_secs(count * 60);
+    let rhythm = Rhythm { every: minutes(15), per_run: 500, per_payload: 50, tries: 12 };
+    let row = |id: &str, title: &str, auth: StreamAuth| {
+        let at = now.minus(minutes(3));
+        let run = PushRun { started_at: now.minus(minutes(4)), last_at: at, posts: 10, records: 500 };
+        let first = FirstSync { from: now, entered: "2026-01-31 Europe/Paris".into(), by: "anna".into(), at };
+        let state = StreamState {
+            payloads: 41,
+            records: 1_204,
+            repeated: 2,
+            last_at: Some(at),
+            run: Some(run),
+            first_sync: Some(first),
+            tested_at: Some(now.minus(minutes(90))),
+            ..StreamState::default()
+        };
+        StreamRow {
+            id: id.parse().unwrap_or(StreamId::new(StreamKind::S360Access, id)),
+            title: title.into(),
+            inbound: true,
+            auth,
+            secrets: 1,
+            place: format!("/{}", id.replace('_', "/")),
+            operator: true,
+            needs_first_sync: id.starts_with("s360"),
+            modules: vec![ModuleId::Contacts],
+            rhythm: Some(rhythm),
+            health: Health { next_expected: Some(now.plus(minutes(11))), ..Health::default() },
+            aside: 0,
+            pending: 0,
+            unfinished: 0,
+            dead: 0,
+            reconciling: None,
+            state,
+        }
+    };
+    let mut contacts = row("s360_contacts/ACME", "S-360 contacts", StreamAuth::Basic);
+    (contacts.secrets, contacts.aside) = (2, 3);
+    contacts.health.backlog_likely = true;
+    let mut orders = row("s360_orders/ACME", "S-360 orders", StreamAuth::None);
+    orders.health = Health { waits_for_first_sync: true, silent: true, next_expected: None, ..orders.health };
+    (orders.state.first_sync, orders.state.tested_at, orders.operator) = (None, None, false);
+    let mut lost = row("s360_contacts/GLOBE", "S-360 contacts", StreamAuth::ApiKey);
+    lost.health.possible_loss = true;
+    lost.state.possible_loss = Some(Gap { from: now.minus(minutes(400)), to: now.minus(minutes(40)) });
+    lost.reconciling = Some((120, 1_200));
+    let mut people = row("connector_people/HARBOUR", "Connector people", StreamAuth::ApiKey);
+    (people.rhythm, people.health, people.state.run) = (None, Health::default(), None);
+    let mut pushed = row("push_orders", "Pushed orders", StreamAuth::Basic);
+    (pushed.inbound, pushed.dead, pushed.unfinished, pushed.pending) = (false, 2, 1, 12);
+    pushed.place = "https://crm.example.com/orders".into();
+    vec![contacts, orders, lost, people, pushed]
+}
+
+/// A record that was set aside.
+#[allow(dead_code)] // as above
+pub fn stream_item(number: u64, id: &str, why: &str) -> StreamItem {
+    StreamItem {
+        number,
+        index: Some(7),
+        at: now(),
+        id: Some(id.into()),
+        why: why.into(),
+        bytes: 36,
+        body: format!("{{\"contactNumber\":\"{id}\",\"n\":{number}}}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The audit log as a window that grows backwards in time.
 
 use crate::model::{AuditEvent, AuditRow, ItemId, Seq};
-use crate::wire::AuditQuery;
+use crate::wire::{AuditQuery, SideNames};
 
 /// Rows asked for at once.
 const PAGE: u32 = 100;
@@ -132,31 +132,31 @@ impl Log {
 }
 
 /// What happened, as one sentence. May hold remote text: sanitise before display.
-pub fn sentence(event: &AuditEvent) -> String {
+pub fn sentence(event: &AuditEvent, names: &SideNames) -> String {
     let fields = |names: &[String]| names.join(", ");
     match event {
-        AuditEvent::Planned { state, summary } => format!("planned, now {state}: {summary}"),
+        AuditEvent::Planned { state, summary } => format!("planned, now {state}: {}", names.say(summary)),
         AuditEvent::Decided { verb, ver, reason, overridden } => {
             let why = reason.as_ref().map(|reason| format!(" because {reason}")).unwrap_or_default();
             let lost: Vec<String> =
-                overridden.iter().map(|(field, side, _)| format!("{field} of {}", side.title())).collect();
+                overridden.iter().map(|(field, side, _)| format!("{field} of {}", names.of(*side))).collect();
             let lost = if lost.is_empty() { String::new() } else { format!(", over {}", lost.join(", ")) };
             format!("{verb} on version {ver}{lost}{why}")
         }
-        AuditEvent::Claimed { side, attempt, fields: names } => {
-            format!("writing {} to {}, attempt {attempt}", fields(names), side.title())
+        AuditEvent::Claimed { side, attempt, fields: written } => {
+            format!("writing {} to {}, attempt {attempt}", fields(written), names.of(*side))
         }
         AuditEvent::Pushed { side, record, created, fields: written } => {
-            let names: Vec<String> = written.iter().map(|(name, ..)| name.clone()).collect();
+            let written: Vec<String> = written.iter().map(|(name, ..)| name.clone()).collect();
             let what = if *created { "created" } else { "wrote" };
-            format!("{what} {record} in {}: {}", side.title(), fields(&names))
+            format!("{what} {record} in {}: {}", names.of(*side), fields(&written))
         }
         AuditEvent::PushFailed { side, state, error } => {
-            format!("write to {} did not end well, now {state}: {error}", side.title())
+            format!("write to {} did not end well, now {state}: {error}", names.of(*side))
         }
         AuditEvent::Linked { reason } => format!("linked: {reason}"),
         AuditEvent::Unlinked { reason } => format!("unlinked: {reason}"),
-        AuditEvent::Moved { state, cause } => format!("now {state}: {cause}"),
+        AuditEvent::Moved { state, cause } => format!("now {state}: {}", names.say(cause)),
         AuditEvent::GuardTripped { cause } => format!("guard tripped: {cause}"),
         AuditEvent::GuardReleased { scope } => format!("guard released: {scope}"),
         AuditEvent::Operated { what } => what.clone(),

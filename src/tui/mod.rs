@@ -18,6 +18,7 @@ mod module;
 mod queue;
 pub mod run;
 mod shadow;
+mod stream;
 pub mod terminal;
 pub mod theme;
 mod toast;

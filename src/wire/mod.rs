@@ -7,6 +7,9 @@ pub mod codec;
 mod mapping;
 mod module;
 mod preview;
+mod remote;
+mod sides;
+mod streams;
 
 use std::collections::BTreeMap;
 
@@ -14,16 +17,19 @@ use serde::{Deserialize, Serialize};
 
 pub use self::mapping::{MapChange, MapChanged, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
 pub use self::module::{Failures, GuardLimit, ModuleSettings, ModuleView};
-pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery};
+pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery, StreamPart};
+pub use self::remote::{HeldLane, Quota, Rate, RemoteStatus};
+pub use self::sides::SideNames;
+pub use self::streams::{StreamAuth, StreamItem, StreamItems, StreamRow, StreamVerb};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
 use crate::model::{
     AuditRow, Choice, FieldMap, Fingerprint, Item, ItemId, MatchKind, MatchRow, MatchState, ModuleDef, ModuleId,
-    Reason, RecordId, Role, Seq, Side, SourceChange, State, Timestamp, Verb,
+    Reason, RecordId, Role, Seq, Side, SourceChange, State, StreamId, Timestamp, Verb,
 };
 
 /// Version of this protocol. Client and daemon must have the same one.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Longest line accepted from either end, in bytes.
 pub const MAX_FRAME: usize = 1024 * 1024;
@@ -82,6 +88,9 @@ pub struct Hello {
     pub role: Role,
     /// The CRM's name ("odoo", "salesforce").
     pub crm: String,
+    /// What people call the two sides.
+    #[serde(default)]
+    pub sides: SideNames,
     /// How strong a guarantee a write to each side has, in words, shown beside force-push.
     pub guarantees: BTreeMap<Side, String>,
     /// The effective module catalogue, custom fields included.
@@ -222,6 +231,25 @@ pub enum Request {
         field: String,
         /// Only count what it would look at.
         dry_run: bool,
+    },
+    /// Every stream, and how it is doing.
+    Streams,
+    /// A window of what a stream set aside; of its dead posts, where we post.
+    StreamItems {
+        /// Which stream.
+        stream: StreamId,
+        /// After this number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+        /// How many at most.
+        limit: u32,
+    },
+    /// Do something about a stream.
+    StreamDo {
+        /// Which stream.
+        stream: StreamId,
+        /// What.
+        verb: StreamVerb,
     },
     /// Connection, permissions, skew, store health.
     Check,
@@ -407,6 +435,13 @@ pub enum Answer {
         /// Newest first.
         versions: Vec<FieldMap>,
     },
+    /// To `Streams`.
+    Streams {
+        /// In the order of the configuration.
+        rows: Vec<StreamRow>,
+    },
+    /// To `StreamItems`.
+    StreamItems(StreamItems),
     /// To `Check`.
     Check {
         /// One row per thing checked.
@@ -471,6 +506,9 @@ pub struct Status {
     /// One row per side of each match table that is in use.
     #[serde(default)]
     pub matches: Vec<MatchStatus>,
+    /// One row per stream; none where nothing is posted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<StreamRow>,
     /// Notifications since the daemon started, where they are received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notifications: Option<NotificationStatus>,
@@ -562,61 +600,6 @@ pub struct ModuleStatus {
     /// Why some of its work waits although nothing is wrong, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits: Option<String>,
-}
-
-/// One remote.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct RemoteStatus {
-    /// `ivvy`, `odoo`, …
-    pub name: String,
-    /// `closed` (working), `open` (resting), `half_open` (probing).
-    pub breaker: String,
-    /// Calls in the last minute.
-    pub calls_per_min: u32,
-    /// Failed calls in the last minute.
-    pub errors_per_min: u32,
-    /// Last error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
-    /// How fast calls may go; absent without a limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<Rate>,
-    /// Calls of this UTC day; never less than were made.
-    #[serde(default)]
-    pub calls_today: u64,
-    /// The limit of calls a day that is nearer: the configured one, or the remote's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota: Option<Quota>,
-    /// Lanes that must not call now.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub held: Vec<HeldLane>,
-}
-
-/// How fast calls to a remote may go, per minute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rate {
-    /// Now: less than configured after the remote complained.
-    pub now_per_min: u32,
-    /// As configured.
-    pub configured_per_min: u32,
-}
-
-/// Calls a day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quota {
-    /// Used, by whomever.
-    pub used: u64,
-    /// Allowed.
-    pub limit: u64,
-}
-
-/// A lane that waits for its quota.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldLane {
-    /// `operator`, `live`, `backfill`.
-    pub lane: String,
-    /// When it may go on.
-    pub until: Timestamp,
 }
 
 /// What a module would do, for the guard's screen and `sync --plan`.

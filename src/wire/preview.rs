@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ItemId;
+use crate::model::{ItemId, StreamId};
 
 /// How a long value is looked at.
 #[derive(
@@ -76,6 +76,18 @@ pub struct PreviewQuery {
     /// From which byte of the source on: 0, then [`Preview::next`].
     #[serde(default)]
     pub from: u64,
+    /// Not a value of an item, but what a stream set aside or gave up; `item`, `field` and `of` mean nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamPart>,
+}
+
+/// A record that a stream set aside, or a dead post.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamPart {
+    /// Which stream.
+    pub id: StreamId,
+    /// Its number.
+    pub number: u64,
 }
 
 /// A part of a value, at most 128 KiB. Hostile remote text, and personal data.

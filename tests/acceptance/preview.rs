@@ -112,7 +112,8 @@ async fn a_body_of_five_megabytes_fits_every_answer_and_is_read_in_parts_v33() {
     // Part by part, each bounded and quick, the whole of it comes out.
     let mut slowest = Duration::ZERO;
     for mode in [PreviewAs::Text, PreviewAs::Html, PreviewAs::Links] {
-        let mut query = PreviewQuery { item: stored.id, field: "body".to_owned(), of: None, mode, from: 0 };
+        let mut query =
+            PreviewQuery { item: stored.id, field: "body".to_owned(), of: None, mode, from: 0, stream: None };
         let mut all = String::new();
         loop {
             let started = Instant::now();

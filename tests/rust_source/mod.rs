@@ -75,6 +75,12 @@ impl Source {
         found
     }
 
+    /// Lines outside tests that spell one of `words`.
+    pub fn spells<'a>(&'a self, words: &'a [&str]) -> impl Iterator<Item = (&'a str, usize)> {
+        let spelled = |token: &&Token| !token.test && words.contains(&token.text.as_str());
+        self.tokens.iter().filter(spelled).map(|token| (token.text.as_str(), token.line))
+    }
+
     /// Names of the macros called, with line and whether test code calls them.
     pub fn macros<'a>(&'a self) -> impl Iterator<Item = (&'a str, usize, bool)> {
         let called = |window: &&[Token]| {

@@ -101,6 +101,7 @@ impl Fake {
             modules: modules.to_vec(),
             matches: Vec::new(),
             remotes: vec![RemoteStatus { name: "ivvy".to_owned(), breaker: "closed".to_owned(), ..Default::default() }],
+            streams: streams(),
             notifications: None,
             seq: Seq(9),
         }
@@ -132,6 +133,7 @@ impl Service for Fake {
             environment: "sandbox".to_owned(),
             operator: "not to be believed".to_owned(),
             role: Role::Admin,
+            sides: Default::default(),
             crm: "odoo".to_owned(),
             guarantees: BTreeMap::from([(Side::Crm, "verified afterwards".to_owned())]),
             modules: ModuleId::PEOPLE.map(ModuleId::def).to_vec(),
@@ -266,6 +268,28 @@ impl Service for Fake {
                 | Request::Resume { .. }
                 | Request::GuardRelease { .. }
                 | Request::GuardDiscard { .. } => Answer::Done { message: "done".to_owned() },
+                Request::Streams => Answer::Streams { rows: streams() },
+                Request::StreamItems { stream, after, limit } => {
+                    let item = |number: u64| StreamItem {
+                        number,
+                        index: Some(7),
+                        at: Timestamp::from_millis(AT),
+                        id: Some("10\u{1b}[31m7".to_owned()),
+                        why: "it has no number".to_owned(),
+                        bytes: 2,
+                        body: "{}".to_owned(),
+                    };
+                    let of = if stream.kind.is_inbound() { 1..=3 } else { 9..=9 };
+                    let mut items: Vec<StreamItem> =
+                        of.filter(|number| after.is_none_or(|after| *number > after)).map(item).collect();
+                    let more = items.len() > limit as usize;
+                    items.truncate(limit as usize);
+                    Answer::StreamItems(StreamItems { items, more })
+                }
+                Request::StreamDo { verb: StreamVerb::FirstSync { date, .. }, .. } if date.contains('/') => {
+                    return Err(Error::new(ErrorKind::Refused, "it is ambiguous").hint("2026-01-31").into());
+                }
+                Request::StreamDo { .. } => Answer::Done { message: "done".to_owned() },
                 Request::Watch | Request::Shutdown => unreachable!("the daemon answers these itself"),
             })
         })
@@ -274,6 +298,30 @@ impl Service for Fake {
     fn changes(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
+}
+
+/// A stream of S-360 that set records aside, and a pushed one that is fine.
+fn streams() -> Vec<StreamRow> {
+    let row = |id: &str, inbound: bool| StreamRow {
+        id: id.parse().unwrap(),
+        title: "S-360 contacts".to_owned(),
+        inbound,
+        auth: StreamAuth::Basic,
+        secrets: 2,
+        place: "/s360/contacts/ACME".to_owned(),
+        operator: true,
+        needs_first_sync: inbound,
+        modules: vec![ModuleId::Contacts],
+        rhythm: Some(Rhythm { every: std::time::Duration::from_secs(900), per_run: 500, per_payload: 50, tries: 12 }),
+        state: StreamState { payloads: 4, records: 200, ..StreamState::default() },
+        health: Health { waits_for_first_sync: inbound, ..Health::default() },
+        aside: if inbound { 3 } else { 0 },
+        pending: 0,
+        unfinished: 0,
+        dead: 0,
+        reconciling: None,
+    };
+    vec![row("s360_contacts/ACME", true), row("push_orders", false)]
 }
 
 pub fn item(number: u64) -> Item {

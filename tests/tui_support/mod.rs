@@ -21,7 +21,7 @@ use tandem::error::{Error, ErrorKind, Result};
 use tandem::model::matching::Entry;
 use tandem::model::{
     AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, MatchState, ModuleId, RecordId, RunRow, Seq, Side, State,
-    Timestamp,
+    StreamId, Timestamp,
 };
 use tandem::seam::Clock;
 use tandem::tui::keys::parse_sequence;
@@ -31,7 +31,7 @@ use tandem::tui::{App, Backend, BackendEvent, CallError, Settings, Theme};
 use tandem::wire::{
     Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, HeldLane, Hello, ItemView,
     MapChanged, MapView, MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs, PreviewOf,
-    Quota, Rate, RemoteStatus, Request, Row, Rows, Status,
+    PreviewQuery, Quota, Rate, RemoteStatus, Request, Row, Rows, Status, StreamItem, StreamItems,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -49,6 +49,7 @@ pub struct World {
     pub runs: Vec<RunRow>,
     /// The field map of contacts.
     pub map: Option<MapView>,
+    pub items: Vec<(StreamId, StreamItem)>,
     /// The whole of what `body` fields hold.
     pub bodies: BTreeMap<ItemId, String>,
     pub asked: Vec<Request>,
@@ -167,6 +168,7 @@ pub fn status(held: u64) -> Status {
                 ..remote("odoo", "open", Some("503 Service Unavailable"))
             },
         ],
+        streams: Vec::new(),
         notifications: None,
         matches: Vec::new(),
         seq: Seq(1),
@@ -251,6 +253,17 @@ impl World {
                 Some(view) => Ok(Answer::Item(Box::new(view.clone()))),
                 None => Err(Error::new(ErrorKind::Refused, format!("there is no item {id}")).into()),
             },
+            Request::StreamItems { stream, after, limit } => {
+                let of = self.items.iter().filter(|(of, item)| *of == stream && Some(item.number) > after);
+                let items: Vec<StreamItem> = of.map(|(_, item)| item.clone()).take(limit as usize).collect();
+                Ok(Answer::StreamItems(StreamItems { items, more: false }))
+            }
+            Request::StreamDo { .. } => done("noted"),
+            Request::Preview(PreviewQuery { stream: Some(part), .. }) => {
+                let found = self.items.iter().find(|(of, item)| (of, item.number) == (&part.id, part.number));
+                let text = found.map(|(_, item)| item.body.clone()).unwrap_or_default();
+                Ok(Answer::Preview(Preview { of: PreviewOf::Result, ver: 0, text, total_bytes: 36, next: None }))
+            }
             Request::Preview(query) => {
                 let Some(body) = self.bodies.get(&query.item) else {
                     return Err(Error::new(ErrorKind::Refused, "there is no such value").into());

@@ -22,7 +22,7 @@ pub(super) async fn run(context: &mut Context, command: QueueCommand) -> Result<
         QueueCommand::List(args) => list(context, &client, args).await,
         QueueCommand::Show { id } => show::run(context, &client, id).await,
         QueueCommand::Preview { id, field, mode, of } => {
-            preview::run(context, &client, PreviewQuery { item: id, field, of, mode, from: 0 }).await
+            preview::run(context, &client, PreviewQuery { item: id, field, of, mode, from: 0, stream: None }).await
         }
         other => {
             let now = context.clock.now();

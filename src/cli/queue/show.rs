@@ -94,7 +94,7 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
     out.line(format!("{} {} · {} · version {}", item.module.singular(), item.kind, item.state, item.ver))?;
     for reason in item.reasons.iter() {
         let what = if item.state == State::Held { "held" } else { "because" };
-        let reason = out.paint(Paint::Yellow, &format!("{what}: {}", reason.explain()));
+        let reason = out.paint(Paint::Yellow, &format!("{what}: {}", out.names().say(reason.explain())));
         out.line(reason)?;
     }
     if let Some(pending) = &item.pending {
@@ -110,7 +110,9 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
     }
     out.line("")?;
     let rows: Vec<[String; 6]> = item.plan.fields.iter().map(field_cells).collect();
-    let head = ["FIELD", "BASE", "IVVY", "CRM", "RESULT", "VERDICT"];
+    let origin = plain(out.names().of(Side::Ivvy));
+    let (title, label) = (origin.to_uppercase(), origin.to_lowercase());
+    let head = ["FIELD", "BASE", &title, "CRM", "RESULT", "VERDICT"];
     if out.fits(head, &rows) {
         out.table(head, &rows)?;
     } else {
@@ -118,7 +120,7 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
         for [field, base, ivvy, crm, result, verdict] in &rows {
             let line = out.paint(Paint::Bold, &format!("{field}: {verdict}"));
             out.line(line)?;
-            for (name, value) in [("base", base), ("ivvy", ivvy), ("crm", crm), ("result", result)] {
+            for (name, value) in [("base", base), (&label, ivvy), ("crm", crm), ("result", result)] {
                 out.line(format!("  {name:<6}  {value}"))?;
             }
         }

@@ -37,6 +37,7 @@ pub use hub::{
 pub use settings::{Missing, Offered, Settings};
 pub use shape::{Key, Resource};
 pub use world::Record;
+pub use xml::XmlError;
 
 use call::xml_response;
 use error::Refusal;

@@ -101,6 +101,13 @@ impl App {
             | A::MatchUpdate
             | A::MatchResend
             | A::MatchAgain => self.match_refusal(id),
+            A::StreamRetry
+            | A::StreamDismiss
+            | A::StreamFirstSync
+            | A::StreamTest
+            | A::StreamReconcile
+            | A::StreamSettle
+            | A::StreamRunNow => self.stream_refusal(id),
             A::FieldMap | A::MapField | A::MapRemove | A::MapResync | A::MapHistory => self.map_refusal(id),
             A::PreviewText | A::PreviewSource | A::PreviewLinks | A::PreviewValue => self.preview_refusal(id),
             A::ClearMarks if self.queue.marks.is_empty() => no("nothing is marked"),

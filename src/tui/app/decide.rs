@@ -145,7 +145,7 @@ impl App {
                 form = form.line("The side you choose wins on every field; the other side's values go to the log.");
                 for side in Side::BOTH {
                     if let Some(words) = self.hello.guarantees.get(&side.other()) {
-                        form = form.line(&format!("{} wins: {words}", side.title()));
+                        form = form.line(&format!("{} wins: {words}", self.hello.sides.of(side)));
                     }
                 }
                 form = form.field(Field::Side(None));
@@ -183,7 +183,7 @@ impl App {
                 view.item.title,
                 candidate.title,
                 candidate.id,
-                candidate.side.title()
+                self.hello.sides.of(candidate.side)
             ))
             .line("They are kept in step from then on.");
         self.dialogs.push(Dialog::Form(Box::new(form)));
@@ -230,6 +230,10 @@ impl App {
             }
             Purpose::MapField { field, seen } => self.submit_field(&field, seen, form),
             Purpose::Map(change) => effects.push(Effect::Call(Tag::MapChanged, Request::MapChange(*change))),
+            Purpose::Stream { stream, verb } => {
+                effects.push(Effect::Call(Tag::Done, Request::StreamDo { stream, verb }));
+            }
+            Purpose::FirstSync { stream } => self.submit_first_sync(stream, &form, effects),
             Purpose::Quit => effects.push(Effect::Quit),
             purpose => self.submit_operation(&purpose, &form, effects),
         }

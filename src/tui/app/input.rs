@@ -90,7 +90,11 @@ impl App {
     pub(super) fn try_perform(&mut self, id: ActionId, effects: &mut Vec<Effect>) {
         match self.refusal(id) {
             None => self.perform(id, effects),
-            Some(why) => self.toast(Severity::Warn, &format!("{}: {why}", crate::tui::action::Action::of(id).title)),
+            Some(why) => {
+                let text = format!("{}: {why}", crate::tui::action::Action::of(id).title);
+                let text = self.hello.sides.say(&text).into_owned();
+                self.toast(Severity::Warn, &text);
+            }
         }
     }
 
@@ -102,7 +106,9 @@ impl App {
         match self.keymap.lookup(&self.chain(), &self.pressed) {
             Lookup::Prefix(next) => next
                 .into_iter()
-                .map(|(chord, id)| (chord.to_string(), Safe::new(crate::tui::action::Action::of(id).title)))
+                .map(|(chord, id)| {
+                    (chord.to_string(), Safe::new(&self.hello.sides.say(crate::tui::action::Action::of(id).title)))
+                })
                 .collect(),
             Lookup::Action(_) | Lookup::Nothing => Vec::new(),
         }

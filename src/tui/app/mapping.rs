@@ -144,7 +144,12 @@ impl App {
         let words = |kind: Option<CustomKind>| kind.map_or("of a type that cannot be kept in step", CustomKind::words);
         let kinds = [here, there].map(|definition| definition.kind.and_then(CustomKind::of));
         let kind = kind_for(here, there).ok_or_else(|| {
-            format!("iVvy's is {}, the CRM's {}: they do not go together", words(kinds[0]), words(kinds[1]))
+            format!(
+                "{}'s is {}, the CRM's {}: they do not go together",
+                self.hello.sides.of(Side::Ivvy),
+                words(kinds[0]),
+                words(kinds[1])
+            )
         })?;
         let flow = flow_for(mapping.flow, here, there).ok_or("neither side can be written")?;
         let number = ivvy.parse().map_err(|_| "iVvy's field has no number")?;

@@ -1,7 +1,7 @@
 //! The match tables: what the keys of tab 5 do.
 
 use super::{App, Effect, Tag};
-use crate::model::{MatchKind, MatchState, Side};
+use crate::model::{MatchKind, MatchState};
 use crate::tui::action::{ActionId, Tier};
 use crate::tui::dialog::pairing::Chosen;
 use crate::tui::dialog::{Dialog, Field, Form, Input, Pairing, Purpose};
@@ -100,12 +100,10 @@ impl App {
     fn ask_update(&mut self) {
         let (Some(entry), Some(line)) = (self.matching.entry(), self.matching.current()) else { return };
         let Some(change) = line.change.clone() else { return };
-        let question = match entry.side {
-            Side::Ivvy => "Change the counterpart in the CRM?",
-            Side::Crm => "Change the counterpart in iVvy?",
-        };
+        let names = &self.hello.sides;
+        let question = format!("Change the counterpart in {}?", names.of(entry.side.other()));
         let there = line.other.clone().unwrap_or_default();
-        let mut lines = vec![format!("{} of {}: its counterpart {there}", line.row.name, entry.side.title())];
+        let mut lines = vec![format!("{} of {}: its counterpart {there}", line.row.name, names.of(entry.side))];
         if let Some(name) = &change.name {
             lines.push(format!("name: {there} > {name}"));
         }
@@ -116,7 +114,7 @@ impl App {
         if line.row.sent.is_some() {
             lines.push(line.because.clone());
         }
-        let form = Form::new(question, "send", Tier::T2, Purpose::MatchUpdate { entry, change });
+        let form = Form::new(&question, "send", Tier::T2, Purpose::MatchUpdate { entry, change });
         let form = lines.iter().fold(form, |form, line| form.line(line));
         self.dialogs.push(Dialog::Form(Box::new(form)));
     }

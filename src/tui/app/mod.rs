@@ -14,6 +14,7 @@ mod perform;
 mod preview;
 mod refresh;
 mod replies;
+mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,7 +34,7 @@ use super::toast::{Severity, Toasts};
 use super::triage::Triage;
 use super::view::layout;
 use crate::error::Result;
-use crate::model::{Fingerprint, ItemId, ModuleId, Seq, Timestamp, Verb};
+use crate::model::{Fingerprint, ItemId, ModuleId, Seq, StreamId, Timestamp, Verb};
 use crate::seam::Zone;
 use crate::wire::{Answer, Hello, MatchEntry, PreviewQuery, Request, Status};
 
@@ -179,6 +180,13 @@ pub enum Tag {
         /// Runs before this one; the newest when absent.
         before: Option<u64>,
     },
+    /// What a stream set aside.
+    StreamItems {
+        /// Which stream.
+        stream: StreamId,
+        /// After this number; from the first on when absent.
+        after: Option<u64>,
+    },
     /// What an entry could be paired with, of what contains a text.
     MatchOptions(MatchEntry, String),
     /// The field map that is shown.
@@ -239,6 +247,8 @@ pub struct App {
     pub(super) module: usize,
     /// The module that is looked at closely, over the dashboard.
     pub(super) screen: Option<Screen>,
+    /// The stream looked at closely, if one is.
+    pub stream: Option<super::stream::Screen>,
     pub(super) queue: Queue,
     pub(super) triage: Triage,
     pub(super) log: Log,
@@ -277,6 +287,7 @@ impl App {
             status: None,
             module: 0,
             screen: None,
+            stream: None,
             queue: Queue::default(),
             triage: Triage::default(),
             log: Log::default(),
@@ -348,6 +359,7 @@ impl App {
             Some(Dialog::Preview(_)) => vec![Scope::Preview, Scope::Global],
             Some(Dialog::Mapping(_)) => vec![Scope::FieldMap, Scope::Global],
             Some(_) => vec![Scope::Global],
+            None if self.tab == Tab::Dashboard && self.stream.is_some() => vec![Scope::Stream, Scope::Global],
             None if self.tab == Tab::Dashboard && self.screen.is_some() => vec![Scope::Module, Scope::Global],
             None => vec![self.tab.scope(), Scope::Global],
         }
@@ -366,6 +378,9 @@ impl App {
     pub(super) fn current_module(&self) -> Option<ModuleId> {
         if let Some(screen) = &self.screen {
             return Some(screen.module);
+        }
+        if self.stream.is_some() {
+            return None;
         }
         self.status.as_ref().and_then(|status| status.modules.get(self.module)).map(|module| module.name)
     }

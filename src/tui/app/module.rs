@@ -22,9 +22,13 @@ impl App {
     /// A new dashboard: modules by group, the cursor on the module it was on.
     pub(super) fn take_status(&mut self, mut status: Status) {
         let under = self.status.as_ref().and_then(|old| old.modules.get(self.module)).map(|module| module.name);
+        let stream = self.current_stream().map(|row| row.id.clone()).filter(|_| self.stream.is_none());
         status.modules.sort_by_key(|module| (module.name.group(), module.name));
-        let at = status.modules.iter().position(|module| Some(module.name) == under).unwrap_or(self.module);
-        self.module = at.min(status.modules.len().saturating_sub(1));
+        let modules = status.modules.len();
+        let on_stream =
+            || status.streams.iter().position(|row| Some(&row.id) == stream.as_ref()).map(|at| modules + at);
+        let at = status.modules.iter().position(|module| Some(module.name) == under).or_else(on_stream);
+        self.module = at.unwrap_or(self.module).min((modules + status.streams.len()).saturating_sub(1));
         self.status = Some(status);
     }
 

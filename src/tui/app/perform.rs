@@ -39,7 +39,7 @@ impl App {
             A::Palette => self.open_picker(Use::Palette),
             A::Menu => self.open_picker(Use::Menu),
             A::Dashboard => {
-                self.screen = None;
+                (self.screen, self.stream) = (None, None);
                 self.go(Tab::Dashboard);
             }
             A::Queue => self.go(Tab::Queue),
@@ -122,6 +122,13 @@ impl App {
             | A::MatchUpdate
             | A::MatchResend
             | A::MatchAgain => self.match_action(id, effects),
+            A::StreamRetry
+            | A::StreamDismiss
+            | A::StreamFirstSync
+            | A::StreamTest
+            | A::StreamReconcile
+            | A::StreamSettle
+            | A::StreamRunNow => self.stream_action(id, effects),
             A::FieldMap | A::MapField | A::MapRemove | A::MapResync | A::MapHistory => self.map_action(id, effects),
             A::Sync
             | A::SyncFull
@@ -156,7 +163,7 @@ impl App {
             return;
         }
         match self.tab {
-            Tab::Dashboard => self.screen = None,
+            Tab::Dashboard => (self.screen, self.stream) = (None, None),
             Tab::Diff if self.triage.pane != Pane::Fields => self.triage.focus(Pane::Fields),
             Tab::Diff => self.go(Tab::Queue),
             Tab::Log if self.log.item.is_some() => self.show_history(),
@@ -196,6 +203,10 @@ impl App {
         }
         if self.tab == Tab::Dashboard && self.screen.is_some() {
             self.other_half();
+            return;
+        }
+        if self.tab == Tab::Dashboard && self.stream.is_some() {
+            self.other_half_of_stream();
             return;
         }
         let tabs: Vec<Tab> = Tab::iter().collect();
@@ -242,8 +253,9 @@ impl App {
             }
             (Some(_), _) => {}
             (None, Tab::Dashboard) if self.screen.is_some() => self.scroll_module(rows),
+            (None, Tab::Dashboard) if self.stream.is_some() => self.step_stream(rows),
             (None, Tab::Dashboard) => {
-                let count = self.status.as_ref().map_or(0, |status| status.modules.len());
+                let count = self.status.as_ref().map_or(0, |status| status.modules.len() + status.streams.len());
                 self.module = self.module.saturating_add_signed(rows).min(count.saturating_sub(1));
             }
             (None, Tab::Queue) => self.queue.step(rows, height),
@@ -302,11 +314,10 @@ impl App {
             return;
         }
         match self.tab {
-            Tab::Dashboard => {
-                if let Some(module) = self.current_module() {
-                    self.open_module(module);
-                }
-            }
+            Tab::Dashboard => match self.current_module() {
+                Some(module) => self.open_module(module),
+                None => self.open_stream(),
+            },
             Tab::Queue => {
                 if let Some(id) = self.queue.current().map(|entry| entry.row.id) {
                     self.open_item(id);
@@ -338,7 +349,7 @@ impl App {
         let result = self.triage.result(&row);
         let lines = [
             ("Base", shown(base)),
-            ("iVvy", shown(row.ivvy.as_ref())),
+            (self.hello.sides.of(Side::Ivvy), shown(row.ivvy.as_ref())),
             ("CRM", shown(row.crm.as_ref())),
             ("Result", result.map_or_else(|| "(not decided)".to_owned(), |value| value.to_string())),
         ];
@@ -443,6 +454,8 @@ impl App {
     /// The title of an action with its key, for the footer.
     pub(in crate::tui) fn labelled(&self, id: ActionId) -> Option<(String, &'static str)> {
         let title = match (id, self.tab, &self.screen) {
+            (ActionId::Open, Tab::Dashboard, None) if self.stream.is_some() => "read",
+            (ActionId::StreamRetry, ..) if self.current_stream().is_some_and(|row| !row.inbound) => "revive",
             (ActionId::Open, Tab::Dashboard, None) => "open",
             (ActionId::Open, Tab::Dashboard, Some(_)) => "queue",
             _ => Action::of(id).title,

@@ -11,6 +11,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 const QUEUE_EVERY: Duration = Duration::from_millis(500);
 const ITEM_EVERY: Duration = Duration::from_millis(300);
 const LOG_EVERY: Duration = Duration::from_millis(500);
+const STREAM_EVERY: Duration = Duration::from_secs(1);
 const MODULE_EVERY: Duration = Duration::from_secs(1);
 /// It costs calls to both remotes, so nothing but a person or a change of ours asks for it again.
 const MAP_EVERY: Duration = Duration::from_millis(500);
@@ -74,6 +75,7 @@ pub struct Refresh {
     pub(super) log: Slot,
     pub(super) matches: Slot,
     pub(super) module: Slot,
+    pub(super) stream: Slot,
     pub(super) map: Slot,
     /// Further rows of queue and log: never stale, but not asked again at once after a failure.
     more_not_before: Timestamp,
@@ -88,6 +90,7 @@ impl Refresh {
         self.log.forget();
         self.matches.forget();
         self.module.forget();
+        self.stream.forget();
         self.map.forget();
     }
 
@@ -99,12 +102,13 @@ impl Refresh {
         self.log.now();
         self.matches.now();
         self.module.now();
+        self.stream.now();
         self.map.now();
     }
 }
 
 impl App {
-    fn live(&self) -> bool {
+    pub(super) fn live(&self) -> bool {
         !self.frozen && self.link == Link::Up
     }
 
@@ -135,6 +139,7 @@ impl App {
         }
         if self.tab == Tab::Dashboard {
             self.pump_module(effects);
+            self.pump_stream(effects);
         }
         if self.tab == Tab::Match {
             self.pump_matches(height, effects);
@@ -216,7 +221,7 @@ impl App {
         if !self.live() {
             return None;
         }
-        let Refresh { status, queue, item, log, matches, module, map, .. } = &self.refresh;
+        let Refresh { status, queue, item, log, matches, module, stream, map, .. } = &self.refresh;
         let shown = [
             Some(status),
             (self.tab == Tab::Queue).then_some(queue),
@@ -224,9 +229,15 @@ impl App {
             (self.tab == Tab::Log).then_some(log),
             (self.tab == Tab::Match).then_some(matches),
             (self.tab == Tab::Dashboard && self.screen.is_some()).then_some(module),
+            (self.tab == Tab::Dashboard && self.stream.is_some()).then_some(stream),
             self.mapping().is_some().then_some(map),
         ];
         shown.into_iter().flatten().filter(|slot| slot.stale && !slot.asked).map(|slot| slot.not_before).min()
+    }
+
+    /// Whether rows beyond the window may be asked for.
+    pub(super) fn may_ask_for_more(&self) -> bool {
+        self.now >= self.refresh.more_not_before
     }
 
     /// Rows beyond the window could not be had; not again for a moment.
@@ -257,6 +268,10 @@ impl App {
 
     pub(super) fn module_answered(&mut self) {
         self.refresh.module.answered(self.settle(MODULE_EVERY));
+    }
+
+    pub(super) fn stream_answered(&mut self) {
+        self.refresh.stream.answered(self.settle(STREAM_EVERY));
     }
 
     pub(super) fn map_answered(&mut self) {

@@ -76,6 +76,14 @@ impl App {
                     self.scroll_module(0);
                 }
             }
+            (Tag::StreamItems { stream, after }, Answer::StreamItems(page)) => {
+                if after.is_none() {
+                    self.stream_answered();
+                }
+                if let Some(screen) = self.stream.as_mut().filter(|screen| screen.stream == stream) {
+                    screen.receive(after, page);
+                }
+            }
             (Tag::MatchOptions(entry, text), Answer::MatchOptions { options, without }) => {
                 self.match_options((&entry, &text), options, without);
             }
@@ -155,6 +163,7 @@ impl App {
                 | Tag::Audit { .. }
                 | Tag::Matches { .. }
                 | Tag::Module { .. }
+                | Tag::StreamItems { .. }
         );
         match tag {
             Tag::Status if again => self.refresh.status.retry(at),
@@ -198,6 +207,16 @@ impl App {
                     Some(_) => self.more_failed(),
                     None if again => self.refresh.module.retry(at),
                     None => self.module_answered(),
+                }
+            }
+            Tag::StreamItems { stream, after } => {
+                if let Some(screen) = self.stream.as_mut().filter(|screen| screen.stream == stream) {
+                    screen.failed();
+                }
+                match after {
+                    Some(_) => self.more_failed(),
+                    None if again => self.refresh.stream.retry(at),
+                    None => self.stream_answered(),
                 }
             }
             Tag::Map if again => self.refresh.map.retry(at),
@@ -246,6 +265,7 @@ impl App {
                 self.refresh.log.soon();
                 self.refresh.matches.soon();
                 self.refresh.module.soon();
+                self.refresh.stream.soon();
                 let (awaited, others) = std::mem::take(&mut self.awaited)
                     .into_iter()
                     .partition::<BTreeSet<_>, _>(|id| overflow || items.contains(id));
@@ -272,6 +292,9 @@ impl App {
                 self.log.failed();
                 self.matching.failed();
                 if let Some(screen) = &mut self.screen {
+                    screen.failed();
+                }
+                if let Some(screen) = &mut self.stream {
                     screen.failed();
                 }
                 self.toast(Severity::Info, "connected again");

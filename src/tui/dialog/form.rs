@@ -5,12 +5,14 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_textarea::{CursorMove, TextArea};
 
-use crate::model::{Choice, CustomField, FieldKind, ItemId, ModuleId, RecordId, Side, SourceChange, Value, Verb};
+use crate::model::{
+    Choice, CustomField, FieldKind, ItemId, ModuleId, RecordId, Side, SourceChange, StreamId, Value, Verb,
+};
 use crate::text::{Safe, strip_controls};
 use crate::tui::action::Tier;
 use crate::tui::app::Target;
 use crate::tui::mapping::Seen;
-use crate::wire::{MapChange, MatchEntry, MatchVerb};
+use crate::wire::{MapChange, MatchEntry, MatchVerb, StreamVerb};
 
 /// Longest text an input takes, in bytes.
 const INPUT_MAX: usize = 64 * 1024;
@@ -206,6 +208,18 @@ pub enum Purpose {
         module: ModuleId,
         /// Its short name.
         field: String,
+    },
+    /// Do something about a stream.
+    Stream {
+        /// Which stream.
+        stream: StreamId,
+        /// What.
+        verb: StreamVerb,
+    },
+    /// Say from which day on a stream's records take part.
+    FirstSync {
+        /// Which stream.
+        stream: StreamId,
     },
     /// Leave, although choices would be lost.
     Quit,

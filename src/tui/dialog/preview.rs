@@ -9,7 +9,7 @@ use ratatui::layout::Size;
 
 use crate::model::ItemId;
 use crate::text::{Safe, wrap};
-use crate::wire::{self, PreviewAs, PreviewOf, PreviewQuery};
+use crate::wire::{self, PreviewAs, PreviewOf, PreviewQuery, StreamPart};
 
 /// The dialog.
 #[derive(Clone, Debug)]
@@ -18,6 +18,7 @@ pub struct Preview {
     pub title: Safe,
     item: ItemId,
     field: String,
+    stream: Option<StreamPart>,
     /// The values that can be looked at; never empty.
     values: Vec<PreviewOf>,
     at: usize,
@@ -66,6 +67,7 @@ impl Preview {
             title: Safe::new(title),
             item,
             field: field.to_owned(),
+            stream: None,
             values,
             at: 0,
             mode: PreviewAs::Text,
@@ -79,6 +81,17 @@ impl Preview {
             top: (0, 0),
             to_end: false,
         }
+    }
+
+    /// The body of what a stream set aside. Its source is what there is to read.
+    pub fn of_stream(part: StreamPart, title: &str) -> Self {
+        let new = Self::new(ItemId(0), "body", title, vec![PreviewOf::Result]);
+        Self { stream: Some(part), ..new }
+    }
+
+    /// Whether it is not a field's value.
+    pub fn is_stream(&self) -> bool {
+        self.stream.is_some()
     }
 
     /// How the value is looked at.
@@ -142,6 +155,7 @@ impl Preview {
             of: Some(self.of()),
             mode: self.mode,
             from: self.next?,
+            stream: self.stream.clone(),
         };
         self.asked = Some(query.clone());
         Some(query)

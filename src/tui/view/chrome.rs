@@ -145,7 +145,7 @@ pub(super) fn footer(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: R
     let mut spans: Vec<Span<'static>> = Vec::new();
     for (key, title) in hints {
         let key = if app.settings.ascii { in_ascii(&key) } else { key };
-        let hint = [brush.say(Tone::Key, key), brush.say(Tone::Dim, format!(" {title}"))];
+        let hint = [brush.say(Tone::Key, key), brush.say(Tone::Dim, format!(" {}", brush.names.say(title)))];
         if width(&spans) + width(&hint) + 2 > usize::from(area.width) {
             break;
         }

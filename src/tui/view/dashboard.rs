@@ -15,7 +15,7 @@ use crate::text::Safe;
 use crate::tui::action::ActionId;
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
-use crate::wire::{MatchStatus, ModuleStatus, NotificationStatus, RemoteStatus, Status};
+use crate::wire::{MatchStatus, ModuleStatus, NotificationStatus, RemoteStatus, Status, StreamRow};
 
 pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect) {
     let Some(status) = &app.status else {
@@ -70,7 +70,66 @@ fn modules(app: &App, brush: Brush<'_>, status: &Status, room: Room, detail: Det
     if status.modules.is_empty() {
         rows.push((None, Line::from(brush.say(Tone::Dim, "  no module is switched on"))));
     }
+    rows.extend(streams(app, brush, status, room, detail));
     rows
+}
+
+/// One row per stream; nothing where there is none.
+fn streams(app: &App, brush: Brush<'_>, status: &Status, room: Room, detail: Detail) -> Rows {
+    if status.streams.is_empty() {
+        return Vec::new();
+    }
+    let columns = stream_columns(room, usize::from(app.size.width));
+    let mut titles: Spans = vec![Span::raw("  ")];
+    for (title, columns) in columns {
+        titles.extend(brush.word(Tone::Dim, title, columns));
+    }
+    let mut rows: Rows = Vec::new();
+    if detail == Detail::All {
+        rows.push((None, Line::default()));
+    }
+    rows.push((None, Line::from(titles)));
+    for (at, row) in status.streams.iter().enumerate() {
+        let at = status.modules.len() + at;
+        rows.push((Some(at), stream_line(brush, row, status.daemon.now, columns, at == app.module)));
+    }
+    rows
+}
+
+/// Title and width of each column of a stream; the last shown ones are left out where there is no room.
+fn stream_columns(room: Room, width: usize) -> [(&'static str, usize); 6] {
+    let widths = match room {
+        Room::Wide => [30, 34, 12, 11, 17, 12],
+        Room::Medium if width < 76 => [23, width.saturating_sub(2 + 23 + 10), 0, 10, 0, 0],
+        Room::Medium => [24, width.saturating_sub(2 + 24 + 11 + 10), 11, 10, 0, 0],
+        Room::Narrow => [20, width.saturating_sub(2 + 20), 0, 0, 0, 0],
+    };
+    let titles = ["Stream", "State", "Last", "Next", "Last run", "Records"];
+    std::array::from_fn(|at| (titles[at], widths[at]))
+}
+
+fn stream_line(
+    brush: Brush<'_>,
+    row: &StreamRow,
+    now: Timestamp,
+    columns: [(&'static str, usize); 6],
+    here: bool,
+) -> Line<'static> {
+    use super::stream;
+    let mut spans: Spans = vec![brush.marker(here), Span::raw(" ")];
+    let cells = [
+        (Tone::Title, stream::title(row)),
+        (stream::tone(row), row.words().join(", ")),
+        (Tone::Text, stream::ago(row.state.last_at, now)),
+        (Tone::Text, stream::next(row, now)),
+        (Tone::Text, stream::run(row)),
+        (Tone::Text, time::count(row.state.records)),
+    ];
+    for ((tone, text), (_, columns)) in cells.into_iter().zip(columns).filter(|(_, (_, columns))| *columns > 0) {
+        spans.extend(brush.fit(tone, &Safe::limited(&text, 200), columns - 1));
+        spans.push(Span::raw(" "));
+    }
+    Line::from(spans)
 }
 
 /// The titles and as many of the other rows as there is room for, those of the module under the cursor
@@ -178,7 +237,7 @@ fn module_line(brush: Brush<'_>, room: Room, width: usize, module: &ModuleStatus
     for (title, columns) in figures(room) {
         let state = |state: State| module.counts.get(&state).copied().unwrap_or(0);
         let (tone, text) = match *title {
-            "Direction" => (Tone::Dim, direction(&module.direction)),
+            "Direction" => (Tone::Dim, brush.names.say(&direction(&module.direction)).into_owned()),
             "Held" => (Tone::StateHeld, count(state(State::Held))),
             "Ready" => (Tone::StateReady, count(state(State::Ready))),
             "Retry" => (Tone::StateUnknown, count(state(State::Retry))),
@@ -261,7 +320,8 @@ fn module_notes(
     }
     if module.drifted > 0 {
         let count = time::count(module.drifted);
-        notes.push((Tone::Dim, format!("drift: {count} changed in the CRM, where iVvy's word is not enforced")));
+        let text = format!("drift: {count} changed in the CRM, where iVvy's word is not enforced");
+        notes.push((Tone::Dim, brush.names.say(&text).into_owned()));
     }
     if let Some(guard) = &module.guard {
         let (key, _) = app.labelled(ActionId::Plan).unwrap_or_default();
@@ -457,7 +517,7 @@ mod tests {
     #[test]
     fn the_sparkline_scales_to_its_highest_bar() {
         let theme = crate::tui::Theme::named("mono").unwrap();
-        let signs = Brush::new(&theme, false).signs;
+        let signs = Brush::new(&theme, false, &Default::default()).signs;
         assert_eq!(sparkline(&signs, &[0, 1, 4, 8]), " ▁▄█");
         assert_eq!(sparkline(&signs, &[0, 0]), "  ");
         assert_eq!(sparkline(&signs, &[]), "");

@@ -30,7 +30,7 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rec
                 super::mapping::draw(brush, frame, area, mapping, &app.hello.crm);
             }
             Dialog::Choosing(choosing) => {
-                let title = Safe::new(&format!("Counterpart in {}", choosing.side.other().title()));
+                let title = Safe::new(&format!("Counterpart in {}", brush.names.of(choosing.side.other())));
                 let area = boxed(app, brush, frame, centred(body, 90, 16), &title, Tone::DialogBorder);
                 let above = Rect { height: area.height.saturating_sub(1), ..area };
                 super::mapping::choosing(brush, frame, above, choosing);
@@ -121,7 +121,8 @@ fn draw_field(brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect, field: &Field
             let mut spans = Vec::from(label("winning side: ".to_owned()));
             for own in Side::BOTH {
                 let tone = if *side == Some(own) { Tone::TabActive } else { Tone::TabIdle };
-                let text = if *side == Some(own) { format!("[{}]", own.title()) } else { format!(" {} ", own.title()) };
+                let name = brush.names.of(own);
+                let text = if *side == Some(own) { format!("[{name}]") } else { format!(" {name} ") };
                 spans.push(brush.say(tone, text));
             }
             lines(frame, area, [Line::from(spans)]);
@@ -185,8 +186,9 @@ fn draw_picker(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect, p
         let mut spans = vec![brush.marker(at == picker.selected), Span::raw(" ")];
         spans.extend(brush.word(Tone::Key, &keys, 11));
         let tone = if refusal.is_some() { Tone::Disabled } else { Tone::Text };
-        spans.extend(brush.word(tone, action.title, 18));
+        spans.extend(brush.word(tone, &brush.names.say(action.title), 18));
         let text = refusal.map_or_else(|| action.help.to_owned(), |why| format!("(not now: {why})"));
+        let text = brush.names.say(&text).into_owned();
         spans.extend(brush.fit(tone, &Safe::limited(&text, 300), columns.saturating_sub(31)));
         Line::from(spans)
     });
@@ -194,14 +196,14 @@ fn draw_picker(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect, p
     if let Some(id) = picker.found.get(picker.selected) {
         let action = Action::of(*id);
         let cli = action.cli.map(|cli| format!("; same as `{cli}`")).unwrap_or_default();
-        let text = format!("{} ({}{cli})", action.help, action.tier.explain());
+        let text = format!("{} ({}{cli})", brush.names.say(action.help), action.tier.explain());
         let y = area.bottom().saturating_sub(1);
         lines(frame, Rect { y, height: 1, ..area }, [Line::from(brush.word(Tone::Dim, &text, columns))]);
     }
 }
 
 fn draw_pairing(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect, pairing: &Pairing) {
-    let title = format!("Counterpart in {}", pairing.entry.side.other().title());
+    let title = format!("Counterpart in {}", brush.names.of(pairing.entry.side.other()));
     let area = boxed(app, brush, frame, centred(body, 90, 16), &Safe::new(&title), Tone::DialogBorder);
     let above = Rect { height: area.height.saturating_sub(1), ..area };
     super::matching::pairing(brush, frame, above, pairing);
@@ -249,7 +251,7 @@ fn draw_guard(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect, gu
     for side in Side::BOTH {
         let text = format!(
             "{:5} creates {}, updates {}",
-            side.title(),
+            brush.names.of(side),
             number(&plan.creates, side),
             number(&plan.updates, side)
         );

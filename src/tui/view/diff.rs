@@ -12,7 +12,7 @@ use crate::text::{Changed, Safe, word_diff};
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
 use crate::tui::triage::Pane;
-use crate::wire::ItemView;
+use crate::wire::{ItemView, SideNames};
 
 /// Characters of a value looked at in a cell; Enter shows the whole.
 const CELL_LIMIT: usize = 1_200;
@@ -80,14 +80,14 @@ fn title(brush: Brush<'_>, view: &ItemView, columns: usize, with_reason: bool) -
     spans.extend(brush.fit(Tone::Title, &name, name_columns));
     let left = columns.saturating_sub(width(&spans) + 2);
     spans.push(Span::raw("  "));
-    let (said, tone) = said(view);
+    let (said, tone) = said(brush.names, view);
     spans.extend(brush.fit(tone, &said, left));
     Line::from(spans)
 }
 
 /// Why the item waits, over as many lines as that takes, but never more than three.
 fn reasons(brush: Brush<'_>, view: &ItemView, columns: usize) -> Vec<Line<'static>> {
-    let (said, tone) = said(view);
+    let (said, tone) = said(brush.names, view);
     let columns = columns.saturating_sub(2);
     let mut rows = crate::text::wrap(said.as_str(), columns);
     if rows.len() > CELL_LINES {
@@ -99,10 +99,11 @@ fn reasons(brush: Brush<'_>, view: &ItemView, columns: usize) -> Vec<Line<'stati
 }
 
 /// The reason in words: what went wrong first, and what may help.
-fn said(view: &ItemView) -> (Safe, Tone) {
+fn said(names: &SideNames, view: &ItemView) -> (Safe, Tone) {
     let item = &view.item;
     let reasons: Vec<&str> = item.reasons.iter().map(crate::model::Reason::explain).collect();
-    let mut said = if reasons.is_empty() { item.plan.summary.clone() } else { reasons.join("; ") };
+    let said = if reasons.is_empty() { item.plan.summary.clone() } else { reasons.join("; ") };
+    let mut said = names.say(&said).into_owned();
     if let Some(pending) = &item.pending {
         said = format!("{}; {said}", pending.sentence());
     }
@@ -120,7 +121,7 @@ fn records(app: &App, brush: Brush<'_>, view: &ItemView, columns: usize) -> Line
         let id = id.as_ref().map_or_else(|| "no record yet".to_owned(), |id| id.to_string());
         let at = at.map(|at| format!(", changed {}", time::stamp(&app.settings.zone, at, app.now))).unwrap_or_default();
         let by = view.authors.get(&side).map(|author| format!(" by {author}")).unwrap_or_default();
-        format!("{} {id}{at}{by}", side.title())
+        format!("{} {id}{at}{by}", brush.names.of(side))
     };
     let mut text = format!(
         " {}   {}   version {}",
@@ -177,7 +178,7 @@ fn first_block(blocks: &[Vec<Line<'_>>], cursor: usize, height: usize) -> usize 
 fn reason_line(app: &App, brush: Brush<'_>, row: &FieldPlan, columns: usize) -> Line<'static> {
     // First, because the end of the line is what gives way.
     let cut = if app.is_cut(row) { " Cut here; Enter reads it whole." } else { "" };
-    let mut text = format!("{cut} {}", crate::merge::explain::sentence(row));
+    let mut text = format!("{cut} {}", brush.names.say(crate::merge::explain::sentence(row)));
     if row.moved {
         text += " The values moved since you last looked.";
     }
@@ -217,7 +218,7 @@ impl Grid {
         let names = [
             (Tone::Dim, "Field", self.name),
             (Tone::DiffBase, "Base", self.base),
-            (Tone::DiffIvvy, "iVvy", self.value),
+            (Tone::DiffIvvy, brush.names.of(Side::Ivvy), self.value),
             (Tone::DiffCrm, "CRM", self.value),
             (Tone::DiffResult, "Result", self.value),
         ];
@@ -271,7 +272,7 @@ impl Grid {
         let mut first = lead;
         first.extend(brush.fit(Tone::Title, name, self.whole.saturating_sub(4)));
         let mut rows = vec![Line::from(first)];
-        let mut value = |label: &'static str, block: Vec<Spans>| {
+        let mut value = |label: &str, block: Vec<Spans>| {
             for (at, line) in block.into_iter().enumerate() {
                 let lead = if at == 0 { label } else { "" };
                 let mut spans = vec![brush.say(Tone::Dim, format!("    {lead:<7}"))];
@@ -282,7 +283,10 @@ impl Grid {
         if self.base > 0 {
             value("Base", brush.block(Tone::DiffBase, &shown.base, |_| false, room, 2));
         }
-        value("iVvy", brush.block(Tone::DiffIvvy, &shown.ivvy, |at| shown.ivvy_changed(at), room, 2));
+        value(
+            brush.names.of(Side::Ivvy),
+            brush.block(Tone::DiffIvvy, &shown.ivvy, |at| shown.ivvy_changed(at), room, 2),
+        );
         value("CRM", brush.block(Tone::DiffCrm, &shown.crm, |at| shown.crm_changed(at), room, 2));
         value("Result", brush.block(shown.result_tone, &shown.result, |_| false, room, 2));
         rows
@@ -341,7 +345,15 @@ impl Shown {
             _ if app.triage.unsolved(row) => (Safe::new("? choose i, c or e"), Tone::DiffUnsolved),
             None if matches!(app.triage.choice(row), Some(Choice::Each { .. })) => {
                 let on = |side: Side| text(row.result_on(side), "(none)");
-                (Safe::new(&format!("iVvy {} · CRM {}", on(Side::Ivvy), on(Side::Crm))), Tone::DiffResult)
+                (
+                    Safe::new(&format!(
+                        "{} {} · CRM {}",
+                        app.hello.sides.of(Side::Ivvy),
+                        on(Side::Ivvy),
+                        on(Side::Crm)
+                    )),
+                    Tone::DiffResult,
+                )
             }
             Some(value) => (text(Some(value), ""), Tone::DiffResult),
             None => (Safe::new(""), Tone::Dim),
@@ -367,7 +379,7 @@ fn candidates(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, view: &ItemVie
     };
     let columns = usize::from(area.width);
     let rows = view.item.plan.candidates.iter().enumerate().map(|(at, candidate)| {
-        let text = format!("{} {}  {}", candidate.side.title(), candidate.id, candidate.title);
+        let text = format!("{} {}  {}", brush.names.of(candidate.side), candidate.id, candidate.title);
         let mut spans = vec![brush.marker(focused && at == app.triage.cursor()), Span::raw(" ")];
         spans.extend(brush.fit(Tone::Text, &Safe::limited(&text, 300), columns.saturating_sub(2)));
         Line::from(spans)

@@ -51,6 +51,10 @@ pub(super) fn row(app: &App, brush: Brush<'_>, entry: &AuditRow, room: Room, col
         spans.push(Span::raw(" "));
     }
     let used = super::paint::width(&spans);
-    spans.extend(brush.fit(Tone::Text, &Safe::limited(&sentence(&entry.what), 400), columns.saturating_sub(used)));
+    spans.extend(brush.fit(
+        Tone::Text,
+        &Safe::limited(&sentence(&entry.what, brush.names), 400),
+        columns.saturating_sub(used),
+    ));
     spans
 }

@@ -12,7 +12,7 @@ use crate::text::{Safe, wrap};
 use crate::tui::app::mapping::{flow_words, transform_words};
 use crate::tui::mapping::{Choosing, Mapping, Row, kind_word};
 use crate::tui::theme::Tone;
-use crate::wire::{MapLine, MapOrigin, MapView};
+use crate::wire::{MapLine, MapOrigin, MapView, SideNames};
 
 /// Characters of a label looked at per row.
 const LABEL_LIMIT: usize = 120;
@@ -23,7 +23,7 @@ pub(super) fn draw(brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect, mapping:
         lines(frame, area, [Line::from(brush.say(Tone::Dim, format!("asking both systems{}", brush.signs.more)))]);
         return;
     };
-    let (tone, head) = head(view, crm);
+    let (tone, head) = head(view, brush.names, crm);
     lines(frame, area, [Line::from(brush.fit(tone, &Safe::limited(&head, 400), columns))]);
     let below = (area.height / 4).clamp(1, 5);
     let list = Rect { y: area.y + 1, height: area.height.saturating_sub(1 + below), ..area };
@@ -45,9 +45,9 @@ pub(super) fn draw(brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect, mapping:
 }
 
 /// The version, or what keeps the map from being known.
-fn head(view: &MapView, crm: &str) -> (Tone, String) {
+fn head(view: &MapView, names: &SideNames, crm: &str) -> (Tone, String) {
     if let Some((side, error)) = view.errors.iter().next() {
-        return (Tone::Error, format!("{}'s fields are not known: {error}", side.title()));
+        return (Tone::Error, format!("{}'s fields are not known: {error}", names.of(*side)));
     }
     let faults = view.mapped.iter().filter(|line| line.findings.iter().any(|finding| finding.fault)).count();
     if faults > 0 {
@@ -58,7 +58,7 @@ fn head(view: &MapView, crm: &str) -> (Tone, String) {
         (Some(last), true) => format!("version {} by {}", view.version, last.by.name),
         (Some(_), false) => format!("version {} is being taken up", view.version),
     };
-    (Tone::Dim, format!("{version} · iVvy's fields, {crm}'s fields"))
+    (Tone::Dim, format!("{version} · {}'s fields, {crm}'s fields", names.of(Side::Ivvy)))
 }
 
 /// Sign and tone of a row's state; the words stand below the list.

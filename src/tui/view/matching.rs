@@ -59,9 +59,9 @@ pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rec
 fn filter_line(app: &App, brush: Brush<'_>, room: usize) -> Line<'static> {
     let matching = &app.matching;
     let mut spans = vec![Span::raw(" ")];
-    for (key, text) in [("m ", matching.kind.title()), ("w ", matching.side.title())] {
+    for (key, text) in [("m ", matching.kind.title()), ("w ", brush.names.of(matching.side))] {
         spans.push(brush.say(Tone::Key, key));
-        spans.push(brush.say(Tone::TabActive, text));
+        spans.push(brush.say(Tone::TabActive, text.to_owned()));
         spans.push(Span::raw("  "));
     }
     spans.push(brush.say(Tone::Key, "h l "));

@@ -12,6 +12,7 @@ pub(super) mod module;
 mod paint;
 mod preview;
 mod queue;
+pub(super) mod stream;
 mod time;
 
 use ratatui::Frame;
@@ -24,7 +25,7 @@ use paint::Brush;
 
 /// Draws everything.
 pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
-    let brush = Brush::new(theme, app.settings.ascii);
+    let brush = Brush::new(theme, app.settings.ascii, &app.hello.sides);
     let area = frame.area();
     if area.width < SMALLEST.width || area.height < SMALLEST.height {
         let text = format!("tandem needs {}×{}; now {}×{}", SMALLEST.width, SMALLEST.height, area.width, area.height);
@@ -35,9 +36,10 @@ pub fn draw(app: &App, theme: &Theme, frame: &mut Frame<'_>) {
     let regions = Regions::of(area);
     chrome::header(app, brush, frame, regions);
     match app.tab {
-        Tab::Dashboard => match &app.screen {
-            Some(screen) => module::draw(app, screen, brush, frame, regions.body),
-            None => dashboard::draw(app, brush, frame, regions.body),
+        Tab::Dashboard => match (&app.screen, &app.stream) {
+            (Some(screen), _) => module::draw(app, screen, brush, frame, regions.body),
+            (None, Some(screen)) => stream::draw(app, screen, brush, frame, regions.body),
+            (None, None) => dashboard::draw(app, brush, frame, regions.body),
         },
         Tab::Queue => queue::draw(app, brush, frame, regions.body),
         Tab::Diff => diff::draw(app, brush, frame, regions.body),

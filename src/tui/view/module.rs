@@ -163,7 +163,8 @@ fn settings(app: &App, view: &ModuleView, signs: &Signs, columns: usize) -> Vec<
     say("Items", Tone::Text, &items(status));
     let (tone, text) = failures(&view.failures);
     say("Failures", tone, &text);
-    say("Direction", Tone::Text, &direction(def));
+    let names = &app.hello.sides;
+    say("Direction", Tone::Text, &names.say(&direction(def)));
     say("Switch", Tone::Text, &switch(def.id));
     let (often, all) = (secs(settings.interval_s), secs(settings.full_interval_s));
     say("Schedule", Tone::Text, &format!("changes every {often}, everything every {all}"));
@@ -181,7 +182,7 @@ fn settings(app: &App, view: &ModuleView, signs: &Signs, columns: usize) -> Vec<
         say("Only", Tone::Text, &format!("{title} is {}", values.join(" or ")));
     }
     if def.fields.iter().any(|field| field.flow == Flow::ToCrm) {
-        say("Drift", Tone::Text, drift(def.drift));
+        say("Drift", Tone::Text, &names.say(drift(def.drift)));
     }
     for (at, limit) in settings.guard.iter().enumerate() {
         say(if at == 0 { "Limits" } else { "" }, Tone::Text, &guard(limit));
@@ -192,7 +193,7 @@ fn settings(app: &App, view: &ModuleView, signs: &Signs, columns: usize) -> Vec<
     let own: Vec<String> = def.id.def().fields.iter().map(|field| field.name.to_string()).collect();
     for field in &def.fields {
         let custom = !own.iter().any(|name| *name == field.name);
-        say("", Tone::Dim, &field_line(def, field, custom));
+        say("", Tone::Dim, &names.say(&field_line(def, field, custom)));
     }
     rows
 }
@@ -295,7 +296,7 @@ fn run_row(app: &App, run: &RunRow, signs: &Signs, columns: usize) -> Row {
     let text = Safe::limited(&text, 400);
     let room = columns.saturating_sub(AT + SIDE);
     let text = crate::text::truncate(text.as_str(), room);
-    Row { label: (Tone::Dim, format!("{at:AT$}{:SIDE$}", run.side.title())), text: (tone, text) }
+    Row { label: (Tone::Dim, format!("{at:AT$}{:SIDE$}", app.hello.sides.of(run.side))), text: (tone, text) }
 }
 
 /// What became of a run.

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 
 use crate::text::{Glyph, Safe};
 use crate::tui::theme::{Theme, Tone};
+use crate::wire::SideNames;
 
 /// Signs that have an ASCII form.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +59,16 @@ impl Signs {
 pub(super) struct Brush<'a> {
     theme: &'a Theme,
     pub(super) signs: Signs,
+    /// What people call the two sides.
+    pub(super) names: &'a SideNames,
 }
 
 /// Part of a value, as it is drawn.
 pub(super) type Spans = Vec<Span<'static>>;
 
 impl<'a> Brush<'a> {
-    pub(super) fn new(theme: &'a Theme, ascii: bool) -> Self {
-        Self { theme, signs: Signs::of(ascii) }
+    pub(super) fn new(theme: &'a Theme, ascii: bool, names: &'a SideNames) -> Self {
+        Self { theme, signs: Signs::of(ascii), names }
     }
 
     pub(super) fn style(&self, tone: Tone) -> Style {

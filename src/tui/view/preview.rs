@@ -7,13 +7,14 @@ use ratatui::text::Line;
 use super::layout::above_preview;
 use super::paint::{Brush, lines};
 use super::time;
+use crate::model::Side;
 use crate::text::Safe;
 use crate::tui::dialog::Preview;
 use crate::tui::theme::Tone;
-use crate::wire::{PreviewAs, PreviewOf};
+use crate::wire::{PreviewAs, PreviewOf, SideNames};
 
 pub(super) fn draw(brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect, preview: &Preview) {
-    let head = Safe::new(&head(preview));
+    let head = Safe::new(&head(brush.names, preview));
     lines(frame, area, [Line::from(brush.fit(Tone::Dim, &head, usize::from(area.width)))]);
     let (y, height) = (area.y + above_preview(), area.height.saturating_sub(above_preview()));
     let below = Rect { y, height, ..area };
@@ -31,9 +32,10 @@ pub(super) fn draw(brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect, preview:
 }
 
 /// What is looked at, how, and where one is.
-fn head(preview: &Preview) -> String {
+fn head(names: &SideNames, preview: &Preview) -> String {
     let of = match preview.of() {
-        PreviewOf::Ivvy => "iVvy",
+        _ if preview.is_stream() => "as it came",
+        PreviewOf::Ivvy => names.of(Side::Ivvy),
         PreviewOf::Crm => "CRM",
         PreviewOf::Base => "last agreed",
         PreviewOf::Result => "result",

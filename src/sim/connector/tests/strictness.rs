@@ -1,6 +1,45 @@
 //! What is refused, in tables.
 
+use proptest::prelude::*;
+
 use super::*;
+
+proptest! {
+    /// Any text either comes back as it was or cannot be written.
+    #[test]
+    fn any_text_comes_back_or_cannot_be_written_p15(text in prop::arbitrary::any::<String>()) {
+        let element = user("1", &[("firstname", &text)]);
+        match element.document() {
+            Ok(document) => {
+                let read = Element::read(&document, &[]).unwrap();
+                prop_assert_eq!(read.child("userInfo").unwrap().text_of("firstname"), Some(text.as_str()));
+                prop_assert!(text.chars().all(super::super::xml::legal));
+            }
+            Err(_) => prop_assert!(!text.chars().all(super::super::xml::legal)),
+        }
+    }
+
+    /// No bytes, however close to a document, do anything but be read or refused; and what was read can be
+    /// written again.
+    #[test]
+    fn any_bytes_are_read_or_refused(
+        parts in prop::collection::vec(
+            prop_oneof![
+                Just("<user>".to_owned()), Just("</user>".into()), Just("<a/>".into()), Just("<![CDATA[".into()),
+                Just("]]>".into()), Just("&amp;".into()), Just("&#x10FFFF;".into()), Just("&#1114112;".into()),
+                Just("<!--".into()), Just("-->".into()), Just("<?xml".into()), Just("?>".into()), "[<>&;\"'= a]{0,4}",
+                prop::arbitrary::any::<String>(),
+            ],
+            0..12,
+        ),
+    ) {
+        let document = parts.concat();
+        if let Ok(root) = Element::read(document.as_bytes(), &[]) {
+            let again = Element::read(&root.document().unwrap(), &[]).unwrap();
+            prop_assert_eq!(again, root);
+        }
+    }
+}
 
 /// Refused with 400 VALIDATION, without an effect.
 async fn refused(bench: &Bench, resource: &str, body: impl Into<Bytes>, why: &str) {

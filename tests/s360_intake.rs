@@ -1,0 +1,652 @@
+//! What S-360 posts to us, over real HTTP: taken whole or not at all, once, and only from whom it may come
+//! (S-12 to S-19, S-22, S-23; scenarios 7 to 12, 14 and 16).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+#[path = "store_support/disk.rs"]
+#[allow(dead_code, reason = "the power is cut elsewhere")]
+mod disk;
+mod intake_support;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use futures::future::{BoxFuture, join_all};
+use http::{Request, Response};
+use intake_support::{HandClock, HastyClock, Life, PATIENCE, Place, RHYTHM, all_open, people, person};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tandem::inbound::Guard;
+use tandem::inbound::s360::{Retried, Stream, dismiss, retry};
+use tandem::model::query::AuditQuery;
+use tandem::model::{Actor, AuditEvent, Gap, ModuleId, Quarantined, Role, StreamId, StreamKind};
+use tandem::remote::transport::{Limits, Transport, TransportError};
+use tandem::seam::{Clock, Entropy, SystemClock};
+use tandem::sim::s360::{Account, Knobs, PushAuth, Receiver as Target, S360Sim, Settings, Stream as Pushed};
+use tandem::store::{Options, Reads as _, Store};
+
+const CONTACTS: StreamKind = StreamKind::S360Contacts;
+const ORDERS: StreamKind = StreamKind::S360Orders;
+const ACCESS: StreamKind = StreamKind::S360Access;
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// An intake for anybody, in memory.
+fn life(tenants: &[&str]) -> Life {
+    let clock = clock();
+    let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
+    let streams = all_open(tenants, &clock);
+    Life::begin(store, &clock, streams)
+}
+
+fn operator() -> Actor {
+    Actor { name: "ana".to_owned(), uid: Some(1000), role: Role::Admin }
+}
+
+fn body_of(life: &Life, id: &str) -> Value {
+    serde_json::from_str(&life.shelved(ModuleId::Contacts, id).unwrap().body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_broken_record_of_fifty_is_set_aside_and_the_others_are_taken_s15_scenario_07() {
+    let life = life(&["ACME"]);
+    let mut batch: Vec<Value> = (1..=50).map(|number| person(&number.to_string(), "Ada")).collect();
+    batch[17]["contactNumber"] = json!("not a number");
+    let said = life.send("POST", "/s360/contacts/ACME", &[], Value::Array(batch.clone()).to_string()).await;
+    assert_eq!((said.status, said.body.as_str()), (200, ""), "exactly 200, and empty");
+    assert_eq!(life.shelf(ModuleId::Contacts).len(), 49);
+    let aside = life.quarantined(CONTACTS, "ACME");
+    assert_eq!((aside.len(), aside[0].index, aside[0].id.as_deref()), (1, 17, Some("not a number")));
+    assert_eq!(aside[0].why, "its contactNumber is not 1 to 20 letters, digits, - and _");
+    assert_eq!(serde_json::from_str::<Value>(&aside[0].body).unwrap(), batch[17], "as it came");
+    let state = life.state(CONTACTS, "ACME");
+    assert_eq!((state.payloads, state.records, state.quarantined, state.bare), (1, 50, 1, 0));
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_set_aside_is_tried_again_or_let_go_by_a_person_s15() {
+    let life = life(&["ACME"]);
+    let stream = StreamId::new(CONTACTS, "ACME");
+    assert_eq!(life.post("/s360/contacts/ACME", r#"[{"individualContact":{}}]"#).await, 200);
+    // As an older program might have left them: records that can be read today.
+    let older = |body: Value, at| Quarantined {
+        number: 0,
+        stream: stream.clone(),
+        at,
+        index: 0,
+        id: None,
+        why: "not understood then".to_owned(),
+        body: body.to_string(),
+    };
+    let rows = [
+        older(person("7", "Ada"), tandem::model::Timestamp::from_secs(1)),
+        older(
+            json!({"contactNumber": "8", "individualContact": {"firstName": "Old"}, "indicators": [1]}),
+            tandem::model::Timestamp::from_secs(1),
+        ),
+    ];
+    let put = rows.clone();
+    let numbers = life
+        .engine
+        .store()
+        .write(move |tx| put.iter().map(|row| tx.quarantine(row)).collect::<Result<Vec<_>, _>>())
+        .await
+        .unwrap();
+    assert_eq!(life.post("/s360/contacts/ACME", Value::Array(vec![person("8", "Newer")]).to_string()).await, 200);
+    let again = |number| retry(&life.engine, &stream, number, operator());
+    assert_eq!(again(1).await.unwrap(), Retried::StillBroken("it has no contactNumber".to_owned()));
+    assert_eq!(again(99).await.unwrap(), Retried::Missing);
+    assert_eq!(again(numbers[0]).await.unwrap(), Retried::Taken);
+    assert_eq!(again(numbers[0]).await.unwrap(), Retried::Missing);
+    assert_eq!(again(numbers[1]).await.unwrap(), Retried::Taken);
+    assert_eq!(body_of(&life, "ACME-7"), person("7", "Ada"));
+    let merged = body_of(&life, "ACME-8");
+    assert_eq!(merged["individualContact"]["firstName"], "Newer", "what was told since stays");
+    assert_eq!(merged["indicators"], json!([1]), "and what was not is filled in");
+    assert!(dismiss(&life.engine, &stream, 1, operator()).await.unwrap());
+    assert!(!dismiss(&life.engine, &stream, 1, operator()).await.unwrap());
+    assert_eq!(life.quarantined(CONTACTS, "ACME"), []);
+    let rows =
+        life.engine.store().read(|view| view.audit(&AuditQuery { limit: 100, ..AuditQuery::default() })).unwrap();
+    let done: Vec<(String, bool)> = rows
+        .into_iter()
+        .filter_map(|row| match row.what {
+            AuditEvent::Operated { what } => Some((what, row.actor.name == "ana" && row.at.millis() > 0)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(done.len(), 3, "{done:?}");
+    assert!(done.iter().all(|(what, who)| *who && what.contains("s360_contacts/ACME") && !what.contains("Ada")));
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_batch_of_the_stream_is_refused_and_nothing_of_it_stored_s12_s13() {
+    let life = life(&["ACME"]);
+    let contact = person("5", "Ada").to_string();
+    let order = r#"{"orderDetailsData":{"orderId":9007199254740993,"orderState":"CLOSED"}}"#;
+    let cases = [
+        ("contacts", "[]".to_owned(), 200),
+        ("contacts", String::new(), 400),
+        ("contacts", "not json".to_owned(), 400),
+        ("contacts", format!("[{contact}]x"), 400),
+        ("contacts", "[1,2,3]".to_owned(), 400),
+        ("contacts", format!("[{order}]"), 400),
+        ("orders", format!("[{contact}]"), 400),
+        ("access", format!("[{contact}]"), 400),
+    ];
+    for (stream, body, status) in &cases {
+        let said = life.send("POST", &format!("/s360/{stream}/ACME"), &[], body.clone()).await;
+        assert_eq!(said.status, *status, "{stream} {body}");
+        assert_eq!(said.body.is_empty(), *status == 200, "a refusal says why: {said:?}");
+        assert!(!said.body.contains("Example"), "and nothing of what was posted: {said:?}");
+    }
+    for module in [ModuleId::Contacts, ModuleId::Companies, ModuleId::Orders] {
+        assert_eq!(life.shelf(module), []);
+    }
+    let state = life.until(CONTACTS, "ACME", |state| state.refused == 5).await;
+    assert_eq!((state.payloads, state.records, state.quarantined), (1, 0, 0));
+    assert_eq!(state.last_error.as_deref(), Some("no record of the batch is one of this stream"));
+    assert!(state.outage_at.is_some());
+
+    // Both forms of an order, exact to the last digit; a single object, and that it was one.
+    assert_eq!(life.post("/s360/orders/ACME", format!("[{order},{{\"orderId\":9007199254740992}}]")).await, 200);
+    assert_eq!(life.post("/s360/orders/ACME", "{\"orderId\":9007199254740994}").await, 200);
+    let orders: Vec<String> = life.shelf(ModuleId::Orders).into_iter().map(|row| row.id.to_string()).collect();
+    assert_eq!(orders, ["ACME-9007199254740993", "ACME-9007199254740992", "ACME-9007199254740994"]);
+    let state = life.state(ORDERS, "ACME");
+    assert_eq!((state.payloads, state.records, state.bare), (2, 3, 1));
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_institutions_and_streams_are_the_same_404_and_codes_are_exact_s12() {
+    let clock = clock();
+    let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
+    let streams = all_open(&["ACME"], &clock).into_iter().filter(|stream| stream.id.kind != ORDERS).collect();
+    let life = Life::begin(store, &clock, streams);
+    let batch = people(0..1, "Ada");
+    let ask = |path: &'static str| life.send("POST", path, &[], batch.clone());
+    let unknown = ask("/s360/contacts/NOBODY").await;
+    assert_eq!((unknown.status, unknown.body.as_str()), (404, ""));
+    for path in ["/s360/orders/ACME", "/s360/contacts/acme", "/s360/contacts/ACME%20", "/s360/contacts/%FF"] {
+        let said = ask(path).await;
+        assert_eq!((said.status, &said.body), (unknown.status, &unknown.body), "{path}");
+    }
+    assert_eq!(life.send("GET", "/s360/contacts/ACME", &[], "").await.status, 405);
+    assert_eq!(life.shelf(ModuleId::Contacts), []);
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_above_eight_mebibytes_is_413_and_one_below_is_taken_s13() {
+    let life = life(&["ACME"]);
+    let padded = |bytes: usize| {
+        let mut body = people(0..50, "Ada");
+        let pad = bytes - body.len();
+        body.push_str(&" ".repeat(pad));
+        body
+    };
+    let said = life.send("POST", "/s360/contacts/ACME", &[], padded(8 * 1024 * 1024 + 1)).await;
+    assert_eq!((said.status, said.body.as_str()), (413, "the body is larger than 8 MiB"));
+    assert_eq!(life.shelf(ModuleId::Contacts), []);
+    assert_eq!(life.post("/s360/contacts/ACME", padded(8 * 1024 * 1024)).await, 200);
+    assert_eq!(life.shelf(ModuleId::Contacts).len(), 50);
+    life.until(CONTACTS, "ACME", |state| state.refused == 1).await;
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_does_not_end_is_answered_in_time_and_has_left_nothing_s14() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let clock: Arc<dyn Clock> = Arc::new(HastyClock);
+    let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
+    let life = Life::begin(store, &clock, all_open(&["ACME"], &clock));
+    let mut slow = tokio::net::TcpStream::connect(life.receiver.addr()).await.unwrap();
+    let half = "POST /s360/contacts/ACME HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n[{\"contactNumber\"";
+    slow.write_all(half.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1024];
+    let read = tokio::time::timeout(PATIENCE, slow.read(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 503") && answer.contains("retry-after: 60"), "{answer}");
+    assert_eq!(life.shelf(ModuleId::Contacts), []);
+    life.until(CONTACTS, "ACME", |state| state.unstored == 1).await;
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_payload_has_one_effect_however_often_it_comes_s16_scenario_09() {
+    let life = life(&["ACME"]);
+    let first = people(0..50, "Ada");
+    for _ in 0..12 {
+        assert_eq!(life.post("/s360/contacts/ACME", first.clone()).await, 200);
+    }
+    let state = life.state(CONTACTS, "ACME");
+    assert_eq!((state.payloads, state.records, state.repeated), (1, 50, 11));
+    let before = life.shelf(ModuleId::Contacts);
+    // The same records in another order, with their members in another order: new bytes, nothing new.
+    let mut records: Vec<Value> = (0..50).map(|number| person(&number.to_string(), "Ada")).collect();
+    records.reverse();
+    let turned =
+        |record: &Value| -> Value { Value::Object(record.as_object().unwrap().clone().into_iter().rev().collect()) };
+    let other: Vec<Value> = records.iter().map(turned).collect();
+    assert_eq!(life.post("/s360/contacts/ACME", Value::Array(other).to_string()).await, 200);
+    assert_eq!(life.shelf(ModuleId::Contacts), before);
+    // Newer content moves the record, and a part that is absent stays.
+    let newer = json!([{"contactNumber": "7", "individualContact": {"firstName": "Eva", "lastName": "Example"}}]);
+    assert_eq!(life.post("/s360/contacts/ACME", newer.to_string()).await, 200);
+    let moved = life.shelf(ModuleId::Contacts).pop().unwrap();
+    assert_eq!(moved.id.as_str(), "ACME-7");
+    assert!(moved.at > before.last().unwrap().at);
+    assert_eq!(body_of(&life, "ACME-7"), {
+        let mut whole = person("7", "Ada");
+        whole["individualContact"]["firstName"] = json!("Eva");
+        whole
+    });
+    // The first payload once more, late: nothing goes back, and S-360 is to be asked who is right.
+    assert_eq!(life.post("/s360/contacts/ACME", first).await, 200);
+    assert_eq!(body_of(&life, "ACME-7")["individualContact"]["firstName"], "Eva");
+    assert_eq!(life.state(CONTACTS, "ACME").repeated, 12);
+    let asked = life.engine.store().read(|view| view.nudges(None, 9)).unwrap();
+    let asked: Vec<&str> = asked.iter().map(|nudge| nudge.id.as_str()).collect();
+    assert_eq!(asked, ["ACME-7"], "of the one that was told otherwise since, and of no other");
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_senders_of_one_payload_at_once_have_one_effect_s16() {
+    let place = Place::new();
+    let clock = clock();
+    let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
+    let batch = people(0..50, "Ada");
+    let statuses = join_all((0..8).map(|_| life.post("/s360/contacts/ACME", batch.clone()))).await;
+    assert_eq!(statuses, [200; 8]);
+    let state = life.state(CONTACTS, "ACME");
+    assert_eq!((state.payloads, state.records, state.repeated), (1, 50, 7));
+    assert_eq!(life.shelf(ModuleId::Contacts).len(), 50);
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_known_number_of_the_other_kind_is_set_aside_s03() {
+    let life = life(&["ACME"]);
+    assert_eq!(life.post("/s360/contacts/ACME", people(5..6, "Ada")).await, 200);
+    let structure = json!([{"contactNumber": "5", "structureContact": {"name": "Hall"}}, {"contactNumber": "6", "structureContact": {"name": "Hall"}}]);
+    assert_eq!(life.post("/s360/contacts/ACME", structure.to_string()).await, 200);
+    assert_eq!(life.shelf(ModuleId::Companies).len(), 1);
+    assert_eq!(life.quarantined(CONTACTS, "ACME").len(), 1);
+    assert_eq!(body_of(&life, "ACME-5")["individualContact"]["firstName"], "Ada");
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checks_at_the_gates_are_kept_once_each_and_on_no_shelf_s12() {
+    let life = life(&["ACME"]);
+    let check = |id: u64| json!({"ticket_check_id": id, "access_time": "2026-02-09 18:25:10", "check_flow": "IN"});
+    let batch = json!([check(1), check(2), check(1), {"ticket_check_id": 1.5}]);
+    assert_eq!(life.post("/s360/access/ACME", batch.to_string()).await, 200);
+    assert_eq!(life.post("/s360/access/ACME", json!([check(2)]).to_string()).await, 200);
+    let stream = StreamId::new(ACCESS, "ACME");
+    let kept = |number| life.engine.store().read(|view| view.access_check(&stream, number)).unwrap();
+    assert!(kept(1).is_some() && kept(2).is_some() && kept(3).is_none());
+    assert_eq!(life.quarantined(ACCESS, "ACME").len(), 1);
+    for module in ModuleId::ALL {
+        assert_eq!(life.shelf(module), []);
+    }
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_institutions_with_the_same_numbers_never_meet_s01_scenario_16() {
+    let life = life(&["ACME", "GLOBE"]);
+    let bad = r#"{"contactNumber":"a b"}"#;
+    let batch = |name: &str| format!("[{},{bad}]", person("5", name));
+    assert_eq!(life.post("/s360/contacts/ACME", batch("Ada")).await, 200);
+    // Byte for byte the same, and not the same payload.
+    assert_eq!(life.post("/s360/contacts/GLOBE", batch("Ada")).await, 200);
+    assert_eq!(life.post("/s360/contacts/GLOBE", batch("Eva")).await, 200);
+    assert_eq!(body_of(&life, "ACME-5")["individualContact"]["firstName"], "Ada");
+    assert_eq!(body_of(&life, "GLOBE-5")["individualContact"]["firstName"], "Eva");
+    let states = ["ACME", "GLOBE"].map(|tenant| life.state(CONTACTS, tenant));
+    assert_eq!(states.each_ref().map(|state| (state.payloads, state.records, state.repeated)), [(1, 2, 0), (2, 4, 0)]);
+    let aside = ["ACME", "GLOBE"].map(|tenant| life.quarantined(CONTACTS, tenant));
+    assert_eq!(aside.each_ref().map(Vec::len), [1, 2]);
+    let other = StreamId::new(CONTACTS, "ACME");
+    let number = aside[1][0].number;
+    assert_eq!(retry(&life.engine, &other, number, operator()).await.unwrap(), Retried::Missing);
+    assert!(!dismiss(&life.engine, &other, number, operator()).await.unwrap());
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_fails_is_503_and_the_same_payload_is_taken_once_by_the_next_life_s14_scenario_08() {
+    let clock = clock();
+    let batch = people(0..50, "Ada");
+    let lives = [disk::Disk::new(7), disk::Disk::limited(2_400_000)];
+    for (index, disk) in lives.into_iter().enumerate() {
+        let store = Store::open_backend(disk.clone(), Options::default()).unwrap();
+        let life = Life::begin(store, &clock, all_open(&["ACME"], &clock));
+        let mut said = life.send("POST", "/s360/contacts/ACME", &[], people(100..101, "Eva")).await;
+        assert_eq!(said.status, 200, "{said:?}");
+        if index == 0 {
+            disk.arm(1);
+            said = life.send("POST", "/s360/contacts/ACME", &[], batch.clone()).await;
+        } else {
+            // The disk fills up.
+            for turn in 0..200 {
+                said =
+                    life.send("POST", "/s360/contacts/ACME", &[], people(1000 * turn..1000 * turn + 500, "Bo")).await;
+                if said.status != 200 {
+                    break;
+                }
+            }
+            said = life.send("POST", "/s360/contacts/ACME", &[], batch.clone()).await;
+        }
+        assert_eq!((said.status, said.headers["retry-after"].to_str().unwrap()), (503, "60"));
+        assert_eq!(said.body, "it could not be stored");
+        drop(life);
+
+        let disk = if index == 0 { disk.after_the_cut() } else { disk.moved_to(None) };
+        let store = Store::open_backend(disk, Options::default()).unwrap();
+        let life = Life::begin(store, &clock, all_open(&["ACME"], &clock));
+        assert!(life.shelved(ModuleId::Contacts, "ACME-100").is_some(), "what was answered 200 is there");
+        let payloads = life.state(CONTACTS, "ACME").payloads;
+        for _ in 0..2 {
+            assert_eq!(life.post("/s360/contacts/ACME", batch.clone()).await, 200);
+        }
+        let state = life.state(CONTACTS, "ACME");
+        assert!(state.payloads + state.repeated == payloads + 2 && state.repeated >= 1, "{state:?}");
+        assert_eq!(body_of(&life, "ACME-7"), person("7", "Ada"));
+        life.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_intake_has_everything_come_again_s15() {
+    let life = life(&["ACME"]);
+    life.intake.pause(true);
+    let said = life.send("POST", "/s360/contacts/ACME", &[], people(0..1, "Ada")).await;
+    assert_eq!((said.status, said.headers["retry-after"].to_str().unwrap()), (503, "60"));
+    life.until(CONTACTS, "ACME", |state| state.unstored == 1 && state.outage_at.is_some()).await;
+    life.intake.pause(false);
+    assert_eq!(life.post("/s360/contacts/ACME", people(0..1, "Ada")).await, 200);
+    assert_eq!(life.state(CONTACTS, "ACME").repeated, 0);
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_absence_longer_than_the_senders_patience_may_have_lost_records_s17_scenario_14() {
+    let hand = HandClock::new();
+    let clock: Arc<dyn Clock> = Arc::clone(&hand) as Arc<dyn Clock>;
+    let place = Place::new();
+    let began = clock.now();
+    let live = async |post: bool| {
+        let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
+        if post {
+            let name = format!("N{}", clock.now().millis());
+            assert_eq!(life.post("/s360/contacts/ACME", people(0..1, &name)).await, 200);
+        }
+        let state = life.state(CONTACTS, "ACME");
+        assert_eq!(life.state(ORDERS, "ACME").possible_loss, None, "nothing ever came there");
+        life.end().await;
+        state
+    };
+    live(true).await;
+    hand.pass(RHYTHM.horizon() - Duration::from_secs(60));
+    assert_eq!(live(true).await.possible_loss, None, "the last try came through");
+    let last = clock.now();
+    hand.pass(Duration::from_secs(4 * 60 * 60));
+    let state = live(false).await;
+    assert_eq!(state.possible_loss, Some(Gap { from: last, to: clock.now() }));
+    assert!(state.health(clock.now(), &RHYTHM).possible_loss);
+    assert!(last > began && state.outage_at == Some(clock.now()));
+    // It stays until somebody has dealt with it.
+    hand.pass(Duration::from_secs(60));
+    assert!(live(true).await.possible_loss.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quiet_institution_loses_nothing_by_a_short_restart_s17() {
+    let hand = HandClock::new();
+    let clock: Arc<dyn Clock> = Arc::clone(&hand) as Arc<dyn Clock>;
+    let place = Place::new();
+    let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
+    assert_eq!(life.post("/s360/contacts/ACME", people(0..1, "Ada")).await, 200);
+    // A weekend, with the daemon there all the time.
+    hand.pass(Duration::from_secs(60 * 60 * 60));
+    life.end().await;
+    hand.pass(Duration::from_secs(60));
+    let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
+    assert_eq!(life.state(CONTACTS, "ACME").possible_loss, None);
+    life.end().await;
+}
+
+/// What is logged in this process.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+const OLD: &str = "OldSecretOfTheSender";
+const NEW: &str = "NewSecretOfTheSender";
+const RETIRED: &str = "RetiredSecretOfTheSender";
+const WRONG: &str = "WrongSecretOfAStranger";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_post_and_who_may_not_over_real_http_s18_s19_scenario_11() {
+    let log = Log::default();
+    let written = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || written.clone())
+        .finish();
+    // The only test of this program that reads the log; the others' lines are in it too.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+
+    let clock = clock();
+    let secrets: Vec<SecretString> = [OLD, NEW].map(SecretString::from).into();
+    let name = |tenant: &str| StreamId::new(CONTACTS, tenant);
+    let guards = [
+        Guard::open("s360_contacts/OPEN", Arc::clone(&clock)),
+        Guard::basic("s360_contacts/BASIC", "s360", &secrets, Arc::clone(&clock)),
+        Guard::key("s360_contacts/KEY", "X-API-Key", &secrets, Arc::clone(&clock)).unwrap(),
+    ];
+    let shown = format!("{guards:?}");
+    let streams = ["OPEN", "BASIC", "KEY"]
+        .into_iter()
+        .zip(guards)
+        .map(|(tenant, guard)| Stream { id: name(tenant), rhythm: RHYTHM, guard })
+        .collect();
+    let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
+    let life = Life::begin(store, &clock, streams);
+
+    let basic =
+        |user: &str, password: &str| format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes()));
+    let bearer = |secret: &str| format!("Bearer {secret}");
+    let some = |name: &'static str, value: String| vec![(name, value)];
+    // What is presented, and how BASIC and KEY answer it; OPEN takes all of it.
+    let table: Vec<(&str, Vec<(&str, String)>, [u16; 2])> = vec![
+        ("ok, basic, rotated new", some("Authorization", basic("s360", NEW)), [200, 401]),
+        ("ok, basic, rotated old", some("Authorization", basic("s360", OLD)), [200, 401]),
+        ("ok, key, rotated new", some("X-API-Key", NEW.to_owned()), [401, 200]),
+        ("ok, key, rotated old", some("x-api-KEY", OLD.to_owned()), [401, 200]),
+        ("scheme in other letters", some("authorization", basic("s360", NEW).replace("Basic", "BASIC")), [200, 401]),
+        ("missing", Vec::new(), [401, 401]),
+        ("wrong password", some("Authorization", basic("s360", WRONG)), [401, 401]),
+        ("wrong user", some("Authorization", basic("s361", NEW)), [401, 401]),
+        ("wrong key", some("X-API-Key", WRONG.to_owned()), [401, 401]),
+        ("retired password", some("Authorization", basic("s360", RETIRED)), [401, 401]),
+        ("retired key", some("X-API-Key", RETIRED.to_owned()), [401, 401]),
+        ("wrong scheme", some("Authorization", bearer(NEW)), [401, 401]),
+        ("key as another header", some("X-Api-Token", NEW.to_owned()), [401, 401]),
+        ("password unencoded", some("Authorization", format!("Basic s360:{NEW}")), [401, 401]),
+        ("empty password", some("Authorization", basic("s360", "")), [401, 401]),
+        ("empty basic", some("Authorization", "Basic".to_owned()), [401, 401]),
+        ("empty key", some("X-API-Key", String::new()), [401, 401]),
+        ("part of the key", some("X-API-Key", NEW[..5].to_owned()), [401, 401]),
+        ("key with more", some("X-API-Key", format!("{NEW}x")), [401, 401]),
+    ];
+    let mut refused = [0_u64; 2];
+    for (index, (what, headers, expected)) in table.iter().enumerate() {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let batch = people(index..index + 1, "Ada");
+        let open = life.send("POST", "/s360/contacts/OPEN", &headers, batch.clone()).await;
+        assert_eq!(open.status, 200, "{what}");
+        for (turn, tenant) in ["BASIC", "KEY"].into_iter().enumerate() {
+            let said = life.send("POST", &format!("/s360/contacts/{tenant}"), &headers, batch.clone()).await;
+            assert_eq!(said.status, expected[turn], "{what} at {tenant}");
+            refused[turn] += u64::from(said.status == 401);
+            let challenged = said.headers.contains_key("www-authenticate");
+            assert_eq!(challenged, said.status == 401 && tenant == "BASIC", "{what} at {tenant}");
+        }
+    }
+    // Refused is not taken, and the same payload with the right key is.
+    let late = table.len() - 1;
+    assert_eq!(life.shelved(ModuleId::Contacts, &format!("KEY-{late}")), None);
+    let headers = [("X-API-Key", NEW)];
+    let again = life.send("POST", "/s360/contacts/KEY", &headers, people(late..late + 1, "Ada")).await;
+    assert_eq!(again.status, 200);
+    assert!(life.shelved(ModuleId::Contacts, &format!("KEY-{late}")).is_some());
+    for (tenant, refused) in ["BASIC", "KEY"].into_iter().zip(refused) {
+        let state = life.until(CONTACTS, tenant, |state| state.refused == refused).await;
+        assert_eq!(state.last_error.as_deref(), Some("its sender did not prove who it is"));
+    }
+    assert_eq!(life.state(CONTACTS, "OPEN").refused, 0);
+    life.end().await;
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for tenant in ["BASIC", "KEY"] {
+        let warned =
+            log.lines().filter(|line| line.contains(&format!("s360_contacts/{tenant}")) && line.contains("WARN"));
+        assert_eq!(warned.count(), 1, "once a minute at most\n{log}");
+    }
+    for secret in [OLD, NEW, RETIRED, WRONG] {
+        let encoded = BASE64.encode(format!("s360:{secret}").as_bytes());
+        for text in [&log, &shown] {
+            assert!(!text.contains(secret) && !text.contains(&encoded), "a credential is shown");
+        }
+    }
+}
+
+/// A simulated S-360 that pushes to `life`.
+fn town(life: &Life, codes: &[&str], knobs: Knobs) -> Arc<S360Sim> {
+    let settings = Settings {
+        institutions: codes
+            .iter()
+            .map(|code| Account {
+                receiver: Some(Target { url: life.url(), auth: PushAuth::None }),
+                ..Account::invented(code)
+            })
+            .collect(),
+        knobs,
+        ..Settings::default()
+    };
+    S360Sim::new(settings, clock(), Entropy::seeded(3))
+}
+
+fn fill(sim: &S360Sim, code: &str, people: usize) {
+    for index in 0..people {
+        let name = json!({"individualContact": {"firstName": format!("Ada{index}"), "lastName": "Example"}});
+        sim.add_contact(code, name, clock().now()).unwrap();
+    }
+    sim.first_sync(code).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_of_five_hundred_comes_in_ten_posts_and_means_more_to_come_s23_scenario_12() {
+    let life = life(&["ACME"]);
+    let sim = town(&life, &["ACME"], Knobs::default());
+    fill(&sim, "ACME", 520);
+    let pusher = sim.pusher(Arc::clone(&life.http) as Arc<dyn Transport>);
+    let run = pusher.run_once("ACME", Pushed::Contacts).await;
+    assert_eq!((run.posts.len(), run.accepted()), (10, 500), "{run:?}");
+    let state = life.state(CONTACTS, "ACME");
+    assert_eq!((state.payloads, state.records, state.quarantined), (10, 500, 0));
+    assert_eq!(state.run.map(|run| (run.posts, run.records)), Some((10, 500)));
+    assert!(state.health(clock().now(), &RHYTHM).backlog_likely);
+    assert_eq!(life.shelf(ModuleId::Contacts).len(), 500);
+    assert_eq!(pusher.run_once("ACME", Pushed::Contacts).await.accepted(), 20);
+    assert_eq!(life.shelf(ModuleId::Contacts).len(), 520);
+    life.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_taken_comes_with_the_next_run_and_is_taken_once_s14_scenario_08() {
+    let life = life(&["ACME"]);
+    let sim = town(&life, &["ACME"], Knobs::default());
+    fill(&sim, "ACME", 120);
+    let pusher = sim.pusher(Arc::clone(&life.http) as Arc<dyn Transport>);
+    life.intake.pause(true);
+    let run = pusher.run_once("ACME", Pushed::Contacts).await;
+    assert!(run.posts.iter().all(|post| post.status == 503) && run.accepted() == 0, "{run:?}");
+    assert_eq!(life.shelf(ModuleId::Contacts), []);
+    life.intake.pause(false);
+    let run = pusher.run_once("ACME", Pushed::Contacts).await;
+    assert!(run.posts.iter().all(|post| (post.status, post.attempt) == (200, 2)), "{run:?}");
+    let state = life.until(CONTACTS, "ACME", |state| state.unstored == 3).await;
+    assert_eq!((state.payloads, state.records, state.repeated), (3, 120, 0));
+    assert_eq!(life.shelf(ModuleId::Contacts).len(), 120);
+    life.end().await;
+}
+
+/// A network that loses every answer while it is told to.
+#[derive(Debug)]
+struct Deaf {
+    inner: Arc<dyn Transport>,
+    deaf: std::sync::atomic::AtomicBool,
+}
+
+impl Transport for Deaf {
+    fn send(&self, request: Request<Bytes>, limits: Limits) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
+            let answer = self.inner.send(request, limits).await?;
+            if self.deaf.load(std::sync::atomic::Ordering::SeqCst) {
+                return Ok(Response::builder().status(502).body(Bytes::new()).unwrap());
+            }
+            Ok(answer)
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_make_a_run_come_again_without_a_second_effect_s16_scenario_09_scenario_10() {
+    let place = Place::new();
+    let clock = clock();
+    let first = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
+    let sim = town(&first, &["ACME"], Knobs::default());
+    fill(&sim, "ACME", 100);
+    let deaf = Arc::new(Deaf {
+        inner: Arc::clone(&first.http) as Arc<dyn Transport>,
+        deaf: std::sync::atomic::AtomicBool::new(true),
+    });
+    let pusher = sim.pusher(Arc::clone(&deaf) as Arc<dyn Transport>);
+    assert_eq!(pusher.run_once("ACME", Pushed::Contacts).await.accepted(), 0, "no answer arrived");
+    let taken = first.shelf(ModuleId::Contacts);
+    assert_eq!(taken.len(), 100, "and everything was taken");
+    first.end().await;
+
+    let second = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
+    sim.set_receiver("ACME", Some(Target { url: second.url(), auth: PushAuth::None }));
+    deaf.deaf.store(false, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(pusher.run_once("ACME", Pushed::Contacts).await.accepted(), 100);
+    let state = second.state(CONTACTS, "ACME");
+    assert_eq!((state.payloads, state.records, state.repeated), (2, 100, 2));
+    assert_eq!(second.shelf(ModuleId::Contacts), taken, "nothing moved");
+    tokio::time::timeout(PATIENCE, second.end()).await.unwrap();
+}
