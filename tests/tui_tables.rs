@@ -50,6 +50,32 @@ async fn a_person_is_paired_by_key_and_never_by_accident_c12() {
     assert!(console.shows("Person 0999"), "{}", console.text());
 }
 
+/// P-09: what would be sent to the counterpart is shown as old and new, and asked for; a stray key sends nothing.
+#[tokio::test]
+async fn a_source_that_differs_is_sent_after_old_and_new_were_shown_p09() {
+    let matches = tui_support::sources_that_differ();
+    let world = tui_support::World { status: tui_support::status(0), matches, ..tui_support::World::default() };
+    let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+    let sent = |console: &Console| {
+        let asked = &console.fake.world.lock().unwrap().asked;
+        asked.iter().filter(|request| matches!(request, Request::MatchUpdate { .. })).cloned().collect::<Vec<_>>()
+    };
+    console.press("5 m u").await;
+    assert!(console.shows("name: Web > Internet"), "{}", console.text());
+    assert!(console.shows("state: active > inactive"), "{}", console.text());
+    console.press("Esc").await;
+    assert!(sent(&console).is_empty(), "nothing was confirmed");
+    console.press("u C-s").await;
+    let [Request::MatchUpdate { entry, expect: Some(change) }] = &sent(&console)[..] else {
+        panic!("{:?} {}", sent(&console), console.text());
+    };
+    assert_eq!((entry.side, entry.id.as_str()), (Side::Ivvy, "1"));
+    assert_eq!((change.name.as_deref(), change.active), (Some("Internet"), Some(false)));
+    console.press("j u").await;
+    assert!(console.shows("it is like its counterpart"), "{}", console.text());
+    assert_eq!(sent(&console).len(), 1);
+}
+
 /// 5,000 on each side: to the end at one key, and a filter that finds one of them.
 #[tokio::test]
 async fn five_thousand_staff_are_paged_to_the_end_and_filtered() {

@@ -42,6 +42,8 @@ pub enum MatchCommand {
     Include(EntryArgs),
     /// Create a lead source in the other system; staff are never created
     Create(EntryArgs),
+    /// Send a lead source's name and active state to its counterpart, as far as they differ
+    Update(EntryArgs),
     /// Look again at the records that were sent without an entry
     Resend(EntryArgs),
     /// List both systems again and match anew
@@ -108,6 +110,10 @@ pub(super) async fn run(context: &mut Context, command: MatchCommand) -> Result<
     let (entry, verb, other) = match command {
         MatchCommand::List(args) => return list(context, &client, args).await,
         MatchCommand::Options { entry, filter } => return options(context, &client, entry.entry(), filter).await,
+        MatchCommand::Update(entry) => {
+            let answer = client.call(Request::MatchUpdate { entry: entry.entry(), expect: None }).await?;
+            return super::operate::done(context, None, answer).map(|()| 0);
+        }
         MatchCommand::Refresh { kind, accept } => {
             let answer = client.call(Request::MatchRefresh { kind, accept }).await?;
             return super::operate::done(context, None, answer).map(|()| 0);
@@ -202,6 +208,7 @@ fn shape(line: &MatchLine) -> serde_json::Value {
         "other": row.other,
         "other_name": line.other,
         "because": line.because,
+        "change": line.change,
         "error": row.error,
         "decided_by": row.decided_by,
         "at": row.at,

@@ -280,7 +280,20 @@ impl Config {
                     "iVvy's id of a source, and its id of a user: { \"12\" = 34 }",
                 ));
             }
-            let named = leads.owner.is_some() || !leads.owner_by_source.is_empty();
+            if leads.owner.is_some() && !leads.owners.is_empty() {
+                return Err(wrong(
+                    "ivvy.leads has both owner and owners".to_owned(),
+                    "owner is one user for all leads without an owner, owners are several in turn: remove one of the two",
+                ));
+            }
+            let again = |(at, user): &(usize, &u64)| leads.owners[..*at].contains(user);
+            if let Some((_, user)) = leads.owners.iter().enumerate().find(again) {
+                return Err(wrong(
+                    format!("ivvy.leads.owners names {user} twice"),
+                    "each user has one turn: name everybody once",
+                ));
+            }
+            let named = leads.owner.is_some() || !leads.owners.is_empty() || !leads.owner_by_source.is_empty();
             if named && modules.of(ModuleId::Leads).owner == Some(false) {
                 return Err(wrong(
                     "ivvy.leads names an owner, but modules.leads.owner is false".to_owned(),

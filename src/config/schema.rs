@@ -80,7 +80,10 @@ pub struct LeadDefaults {
     pub stage: u64,
     /// Who owns a lead whose own owner is unmatched; nobody when absent (C-14).
     pub owner: Option<u64>,
-    /// The same by lead source: `{ "12" = 34 }`; goes before `owner`.
+    /// Instead of `owner`: these users in turn, whoever is not active left out (C-14).
+    #[serde(default)]
+    pub owners: Vec<u64>,
+    /// The same by lead source: `{ "12" = 34 }`; goes before `owner` and `owners`.
     #[serde(default)]
     pub owner_by_source: BTreeMap<String, u64>,
 }

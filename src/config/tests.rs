@@ -399,6 +399,21 @@ fn owner_and_source_of_leads_can_be_left_out_and_only_theirs_c07() {
 }
 
 #[test]
+fn owners_of_leads_in_turn_are_several_and_exclude_the_one_for_all_c14() {
+    let with = |keys: &str| format!("{GOOD}{LEADS}{LEAD_DEFAULTS}{keys}");
+    let config = parse(&with("owners = [301, 302]\nowner_by_source = { \"12\" = 303 }\n")).unwrap();
+    assert_eq!(config.ivvy().unwrap().leads.as_ref().unwrap().owners, [301, 302]);
+    let (message, hint) = refused(&with("owner = 301\nowners = [302]\n"));
+    assert!(message.contains("both owner and owners") && hint.contains("in turn"), "{message} {hint}");
+    let (message, _) = refused(&with("owners = [301, 302, 301]\n"));
+    assert!(message.contains("301 twice"), "{message}");
+    let (message, _) = refused(&with("owners = [\"Ann\"]\n"));
+    assert!(message.contains("owners") || message.contains("string"), "{message}");
+    let (message, _) = refused(&format!("{GOOD}{LEADS}owner = false\n{LEAD_DEFAULTS}owners = [301]\n"));
+    assert!(message.contains("names an owner"), "{message}");
+}
+
+#[test]
 fn the_match_tables_have_a_schedule_and_a_switch() {
     let matching = |section: &str| parse(&format!("{GOOD}{section}")).unwrap().matching;
     assert_eq!(matching(""), Matching { interval: Duration::from_secs(3600), create_lead_sources: true });

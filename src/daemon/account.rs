@@ -383,6 +383,7 @@ fn lead_owner(leads: &crate::config::LeadDefaults) -> LeadOwner {
     let id = |number: u64| RecordId::from(number.to_string());
     LeadOwner {
         default: leads.owner.map(id),
+        rota: leads.owners.iter().copied().map(id).collect(),
         by_source: leads.owner_by_source.iter().map(|(source, user)| (source.as_str().into(), id(*user))).collect(),
         default_source: Some(id(leads.source)),
     }

@@ -2,7 +2,7 @@
 
 use super::ServiceError;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Actor, MatchKind, MatchRow, RecordId, Side};
+use crate::model::{Actor, MatchKind, MatchRow, RecordId, Side, SourceChange};
 use crate::store::{MatchFilter, Reads as _, StoreError};
 use crate::sync::{Engine, MatchMode, MatchRefusal};
 use crate::wire::{Answer, MatchEntry, MatchLine, MatchPage, MatchQuery, MatchStatus, MatchVerb};
@@ -85,6 +85,24 @@ pub(super) async fn decide(
     Ok(Answer::Done { message: format!("{message}{offer}") })
 }
 
+/// Sends what a lead source is here to its counterpart.
+pub(super) async fn update(
+    engine: &Engine,
+    actor: &Actor,
+    entry: MatchEntry,
+    expect: Option<SourceChange>,
+) -> Result<Answer, ServiceError> {
+    let MatchEntry { kind, side, id } = entry;
+    let sent = engine.match_update(kind, side, id, expect, actor.clone()).await?.map_err(|e| refused(&e))?;
+    let state = match sent.active {
+        Some(true) => " (active)",
+        Some(false) => " (inactive)",
+        None => "",
+    };
+    let message = format!("{}{state} sent to {}; the next listing proves it", sent.what(), side.other().title());
+    Ok(Answer::Done { message })
+}
+
 /// Lists both sides again.
 pub(super) fn refresh(engine: &Engine, kind: Option<MatchKind>, accept: bool) -> Result<Answer, ServiceError> {
     let kinds: Vec<MatchKind> = kind.map_or_else(|| MatchKind::ALL.to_vec(), |kind| vec![kind]);
@@ -123,8 +141,10 @@ fn lines(engine: &Engine, rows: Vec<MatchRow>) -> Result<Vec<MatchLine>, StoreEr
                 Some(other) => view.match_row(row.kind, row.side.other(), other)?,
                 None => None,
             };
-            let because = row.because().to_owned();
-            Ok(MatchLine { row, other: there.map(|there| there.name), because })
+            let differs = there.as_ref().map(|there| engine.match_difference(&row, there)).unwrap_or_default();
+            let because = [row.because(), &differs.because].into_iter().filter(|part| !part.is_empty());
+            let because = because.collect::<Vec<_>>().join("; ");
+            Ok(MatchLine { row, other: there.map(|there| there.name), because, change: differs.change })
         };
         rows.into_iter().map(line).collect()
     })

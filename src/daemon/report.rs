@@ -225,7 +225,7 @@ fn check_lead_owners(engine: &Engine) -> Option<CheckRow> {
                 format!("not active: {}; leads go without an owner instead", gone.join(", "))
             }
         },
-        hint: (!gone.is_empty()).then(|| "correct owner and owner_by_source in [ivvy.leads]".to_owned()),
+        hint: (!gone.is_empty()).then(|| "correct owner, owners and owner_by_source in [ivvy.leads]".to_owned()),
     })
 }
 

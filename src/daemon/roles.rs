@@ -25,6 +25,7 @@ pub fn least_role(request: &Request) -> Role {
         | Request::Watch => Role::Viewer,
         // These cost calls to the remotes or a walk through the whole store.
         Request::MatchDecide { .. }
+        | Request::MatchUpdate { .. }
         | Request::MatchRefresh { accept: false, .. }
         | Request::MapShow { .. }
         | Request::Sync { .. }

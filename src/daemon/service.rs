@@ -230,6 +230,7 @@ impl AccountService {
                 blocking(move || matching::options(&engine, &entry, &text)).await
             }
             Request::MatchDecide { entry, verb, other } => matching::decide(engine, actor, entry, verb, other).await,
+            Request::MatchUpdate { entry, expect } => matching::update(engine, actor, entry, expect).await,
             Request::MatchRefresh { kind, accept } => matching::refresh(engine, kind, accept),
             Request::MapShow { module } => mapping::show(&self.account, module).await,
             Request::MapChange(change) => mapping::change(&self.account, actor, change).await,

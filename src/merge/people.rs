@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::canonical::canonical;
 use super::matching::fold;
-use crate::model::matching::{Entry, MatchRow, MatchState};
+use crate::model::matching::{Entry, MatchRow, MatchState, SourceChange};
 use crate::model::{FieldKind, MatchKind, RecordId, Side, Timestamp, Value};
 
 /// Most candidates kept per row: enough to choose from, and hostile listings stay small.
@@ -75,6 +75,29 @@ pub fn suggest(row: &MatchRow, others: &[MatchRow]) -> Vec<(RecordId, f64)> {
     found.sort_by(|(left, l), (right, r)| r.total_cmp(l).then_with(|| left.cmp(right)));
     found.truncate(MAX_SUGGESTIONS);
     found
+}
+
+/// What `there` would have to become to be like `ours`, its counterpart; `None` where they are no pair of lead sources
+/// that both systems list, or agree. Names agree whatever their case (C-21, P-09).
+pub fn difference(ours: &MatchRow, there: &MatchRow) -> Option<SourceChange> {
+    let paired = ours.kind == MatchKind::LeadSource
+        && there.kind == ours.kind
+        && there.side == ours.side.other()
+        && (ours.other.as_ref(), there.other.as_ref()) == (Some(&there.id), Some(&ours.id));
+    if !paired || ours.gone || there.gone {
+        return None;
+    }
+    let change = SourceChange {
+        name: (fold(&ours.name) != fold(&there.name)).then(|| ours.name.trim().to_owned()),
+        active: (ours.active != there.active).then_some(ours.active),
+    };
+    Some(change).filter(|change| !change.is_empty())
+}
+
+/// Whether `row` is as `change` would have it.
+pub fn is_like(row: &MatchRow, change: &SourceChange) -> bool {
+    change.name.as_ref().is_none_or(|name| fold(name) == fold(&row.name))
+        && change.active.is_none_or(|active| active == row.active)
 }
 
 /// What two entries are compared by for suggestions.
@@ -258,6 +281,8 @@ impl Table {
             row.error = row.error.take().filter(|_| open && !renamed);
             let decided = matches!(row.state, MatchState::Manual | MatchState::Ignored) || !row.parted.is_empty();
             row.decided_by = row.decided_by.take().filter(|_| decided);
+            // What was sent was sent to that counterpart.
+            row.sent = row.sent.take().filter(|_| old.is_some_and(|old| row.other.is_some() && old.other == row.other));
             row.at = old.map_or(now, |old| old.at);
             if old.is_some_and(|old| *old != row) {
                 row.at = now;

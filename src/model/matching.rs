@@ -109,6 +109,9 @@ pub struct MatchRow {
     /// Who paired, parted or ignored it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
+    /// What of this lead source a person sent to its counterpart, until a listing shows it there (P-09).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<SourceSent>,
     /// When anything about the row last changed.
     pub at: Timestamp,
 }
@@ -131,6 +134,7 @@ impl MatchRow {
             wanted: false,
             error: None,
             decided_by: None,
+            sent: None,
             at,
         }
     }
@@ -170,6 +174,50 @@ impl MatchRow {
             MatchState::Unmatched => "nothing on the other side has this name",
         }
     }
+}
+
+/// What a lead source would have to become to be like its counterpart; `None` where they agree. Names agree whatever
+/// their case (C-21).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceChange {
+    /// This name (remote text).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Given to new leads, or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
+}
+
+impl SourceChange {
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        self.name.is_none() && self.active.is_none()
+    }
+
+    /// What would change, without values: "name", "active state", or both.
+    pub fn what(&self) -> &'static str {
+        match (&self.name, self.active) {
+            (Some(_), Some(_)) => "name and active state",
+            (Some(_), None) => "name",
+            (None, Some(_)) => "active state",
+            (None, None) => "nothing",
+        }
+    }
+}
+
+/// A change of a lead source that was sent to the other side: on disk before the call, gone once a listing shows it.
+/// It is never sent again unasked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSent {
+    /// What was sent.
+    pub change: SourceChange,
+    /// When the call was about to leave.
+    pub at: Timestamp,
+    /// Who sent it.
+    pub by: String,
+    /// Why it did not arrive. Remote text: sanitise before display.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// A lead source about to be created: on disk before the call, gone once its outcome is on record.

@@ -32,7 +32,7 @@ pub use intent::{Intent, Operation};
 pub use item::{Item, ItemError, Kind};
 pub use link::{Base, BaseField, Link, LinkState, PairKey};
 pub use mapping::{CustomField, CustomKind, FieldDefinition, FieldMap, FieldMaps, Finding, MappedField, Transform};
-pub use matching::{MatchRow, MatchState};
+pub use matching::{MatchRow, MatchState, SourceChange, SourceSent};
 pub use module::{Drift, FieldDef, FieldKind, Flow, Group, MatchKind, Membership, ModuleDef, ModuleId, Side};
 pub use plan::{FieldPlan, Plan, Verdict, Why};
 pub use push::{OutboxCounts, Outgoing, Post, PostEnd, PostRecord, PostTry, Revived};

@@ -20,6 +20,7 @@ pub mod transport;
 pub use lane::Lane;
 pub use port::{
     Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, Entry, FieldDefinition, Guarantee,
-    IdempotentCreate, Listing, MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
+    IdempotentCreate, Listing, MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, Sent, SourceUpdate,
+    WriteAck,
 };
 pub use transport::{Transport, TransportError};

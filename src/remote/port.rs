@@ -177,6 +177,21 @@ pub struct MatchSupport {
     /// One person can be looked up by e-mail address (C-11). Never true for lead sources.
     #[serde(default)]
     pub staff_by_email: bool,
+    /// What can be updated of an entry (P-09). Nothing, ever, for staff.
+    #[serde(skip)]
+    pub update: SourceUpdate,
+}
+
+/// What a system lets others change of a lead source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceUpdate {
+    /// Its name.
+    pub name: bool,
+    /// Whether it is given to new leads.
+    pub active: bool,
+    /// Why the rest cannot be changed, for a person, after "it cannot be changed there: "; empty if there is nothing
+    /// to say.
+    pub because: &'static str,
 }
 
 /// Whether a failed call may have had an effect.
@@ -333,6 +348,26 @@ pub trait Remote: Send + Sync + fmt::Debug {
             sent: Sent::No,
             code: None,
             message: "this system creates no lead sources".to_owned(),
+            details: Vec::new(),
+            retry_after: None,
+        })))
+    }
+
+    /// Gives the lead source `id` a name, or makes it active or inactive, or both; one call, which changes nothing
+    /// else of it. `None` is left as it is. Only what [`MatchSupport::update`] declares is ever asked for.
+    fn update_lead_source<'a>(
+        &'a self,
+        _id: &'a RecordId,
+        _name: Option<&'a str>,
+        _active: Option<bool>,
+    ) -> BoxFuture<'a, Result<(), RemoteError>> {
+        Box::pin(std::future::ready(Err(RemoteError {
+            system: self.system().to_owned(),
+            action: "update a lead source".to_owned(),
+            class: Class::Unsupported,
+            sent: Sent::No,
+            code: None,
+            message: "this system lets no lead source be changed".to_owned(),
             details: Vec::new(),
             retry_after: None,
         })))

@@ -188,7 +188,7 @@ fn claim_create(
     if item.module == ModuleId::Leads && target == Side::Ivvy && def.field(OWNER).is_some() {
         let given = |name: &str| fields.get(name).and_then(Value::as_text).map(RecordId::from);
         if given(OWNER).is_none()
-            && let Some(owner) = super::matching::owner_by_policy(core, tx, given(SOURCE).as_ref())?
+            && let Some(owner) = super::matching::owner_by_policy(core, tx, record, given(SOURCE).as_ref())?
         {
             fields.insert(OWNER.to_owned(), Value::Text(owner.0));
         }

@@ -1,5 +1,6 @@
 //! Match tables kept up to date (C-08 to C-25): who lists what, when it is listed again, and what a
-//! listing changes. Creation of lead sources is in [`create`], decisions of people in [`decide`].
+//! listing changes. Creation of lead sources is in [`create`], their update in [`update`], decisions of people in
+//! [`decide`].
 //!
 //! * Rows and what changed are one transaction with one audit row, which holds ids and states only.
 //! * A listing that fails, or has shrunk as if half of it were lost, changes nothing: the rows stay and
@@ -17,9 +18,11 @@ pub(super) mod create;
 mod decide;
 pub(super) mod lookup;
 mod operate;
+mod owner;
 mod resend;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +43,8 @@ use crate::store::{Reads, StoreError, Tx};
 
 pub use self::create::SourceNeed;
 pub use self::operate::{MatchRefusal, MatchStatus};
+pub(super) use self::owner::{by_policy as owner_by_policy, may_own};
+pub use self::update::MatchDifference;
 
 /// Which side cannot be listed and was given its lead sources by us: the number of the side.
 const MASTERED: &str = "lead_sources_mastered";
@@ -451,6 +456,8 @@ async fn record(
                     (row.wanted, row.at) = (true, now);
                 }
             }
+            let asked: Vec<_> = listed.iter().map(|listed| (listed.side, listed.asked_at)).collect();
+            update::prove(&shared, tx, &mut after, &asked)?;
             if let Some((side, folded)) = &settled {
                 tx.remove_source_intent(*side, folded)?;
             }
@@ -500,29 +507,6 @@ fn store_changes(
     tx.audit(account_note(AuditEvent::Operated { what }, at, actor.clone()))?;
     create::wake_waiting(tx)?;
     Ok(changes.iter().any(|(old, row)| row.state.is_paired() && !old.is_some_and(MatchState::is_paired)))
-}
-
-/// Who owns a lead that is about to be created in iVvy without an owner (C-14): nobody rather than somebody
-/// who is no longer there.
-pub(super) fn owner_by_policy(
-    core: &Core,
-    reads: &impl Reads,
-    source: Option<&RecordId>,
-) -> Result<Option<RecordId>, StoreError> {
-    let Some(owner) = core.settings.lead_owner.of(source) else { return Ok(None) };
-    if may_own(core, reads, owner)? {
-        return Ok(Some(owner.clone()));
-    }
-    tracing::warn!(user = %owner, "the owner configured for leads is not active in iVvy: a lead goes without");
-    Ok(None)
-}
-
-/// Whether this iVvy user is there and active, as far as is known.
-pub(super) fn may_own(core: &Core, reads: &impl Reads, user: &RecordId) -> Result<bool, StoreError> {
-    match reads.match_row(MatchKind::Staff, Side::Ivvy, user)? {
-        Some(row) => Ok(row.alive()),
-        None => Ok(core.matching.of(MatchKind::Staff).listed_at[Side::Ivvy as usize].is_none()),
-    }
 }
 
 /// Ids and states only: names and addresses are nobody's business in the audit log.

@@ -42,11 +42,14 @@ pub struct Settings {
     pub second_person: SecondPerson,
 }
 
-/// Who owns a lead that comes to iVvy without an owner: nobody, unless configured. All are iVvy's ids.
+/// Who owns a lead that comes to iVvy without an owner: nobody, unless configured. All are iVvy's ids. There is no
+/// rule by venue, because no lead in iVvy has one (`contracts/ivvy.md` 12, 13).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeadOwner {
     /// This user, unless its source says otherwise.
     pub default: Option<RecordId>,
+    /// Instead of `default`: these users in turn, unless its source says otherwise. Nobody is in it twice.
+    pub rota: Vec<RecordId>,
     /// By lead source.
     pub by_source: BTreeMap<RecordId, RecordId>,
     /// The source that leads get whose own is unmatched.
@@ -54,15 +57,22 @@ pub struct LeadOwner {
 }
 
 impl LeadOwner {
-    /// Who owns a lead of this source.
+    /// Who owns a lead of this source, if that is one person whatever came before.
     pub fn of(&self, source: Option<&RecordId>) -> Option<&RecordId> {
         let source = source.or(self.default_source.as_ref());
         source.and_then(|source| self.by_source.get(source)).or(self.default.as_ref())
     }
 
+    /// Everybody in turn, from the one after `last`; from the beginning if that one is not in it any more.
+    pub fn turn(&self, last: Option<&RecordId>) -> impl Iterator<Item = &RecordId> {
+        let next = last.and_then(|last| self.rota.iter().position(|user| user == last)).map_or(0, |at| at + 1);
+        let (before, after) = self.rota.split_at(next);
+        after.iter().chain(before)
+    }
+
     /// Everybody it names.
     pub fn users(&self) -> impl Iterator<Item = &RecordId> {
-        self.default.iter().chain(self.by_source.values())
+        self.default.iter().chain(&self.rota).chain(self.by_source.values())
     }
 }
 
@@ -200,6 +210,7 @@ mod tests {
     fn the_owner_of_a_lead_goes_by_its_source_first_c14() {
         let owner = LeadOwner {
             default: Some("1".into()),
+            rota: Vec::new(),
             by_source: [("web".into(), "2".into()), ("none".into(), "3".into())].into(),
             default_source: Some("none".into()),
         };
@@ -208,6 +219,19 @@ mod tests {
         assert_eq!(of(Some("fair")).as_deref(), Some("1"));
         assert_eq!(of(None).as_deref(), Some("3"), "it gets the default source");
         assert_eq!(LeadOwner::default().of(None), None);
+    }
+
+    #[test]
+    fn owners_take_turns_from_the_one_after_the_last_c14() {
+        let owner = LeadOwner { rota: ["1", "2", "3"].map(RecordId::from).into(), ..LeadOwner::default() };
+        let turn = |last: Option<&str>| {
+            owner.turn(last.map(RecordId::from).as_ref()).map(|user| user.0.clone()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(turn(None), "1 2 3");
+        assert_eq!(turn(Some("1")), "2 3 1");
+        assert_eq!(turn(Some("3")), "1 2 3");
+        assert_eq!(turn(Some("9")), "1 2 3", "that one is not in it any more");
+        assert_eq!((LeadOwner::default().turn(None).count(), owner.users().count()), (0, 3));
     }
 
     #[test]

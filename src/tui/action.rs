@@ -138,6 +138,7 @@ pub enum ActionId {
     MatchUnpair,
     MatchIgnore,
     MatchCreate,
+    MatchUpdate,
     MatchResend,
     MatchAgain,
     StreamRetry,
@@ -426,6 +427,10 @@ pub const CATALOGUE: &[Action] = &[
         .cli("tandem match create KIND SIDE:ID")
         .tier(Tier::T2, Role::Triage)
         .help("Create the lead source in the other system. Staff are never created."),
+    action(ActionId::MatchUpdate, "send ours", MATCH, &["u"])
+        .cli("tandem match update KIND SIDE:ID")
+        .tier(Tier::T2, Role::Triage)
+        .help("Send the lead source's name and active state to its counterpart, as far as they differ."),
     action(ActionId::MatchResend, "send again", MATCH, &["R"])
         .cli("tandem match resend KIND SIDE:ID")
         .tier(Tier::T2, Role::Triage)

@@ -229,7 +229,7 @@ mod tests {
         let entry =
             Entry { id: number.to_string().into(), name: format!("Person {number:04}"), email: None, active: true };
         let row = MatchRow::new(MatchKind::Staff, Side::Ivvy, &entry, Timestamp::EPOCH);
-        MatchLine { row, other: None, because: String::new() }
+        MatchLine { row, other: None, because: String::new(), change: None }
     }
 
     /// A table of so many people as the daemon would page it.

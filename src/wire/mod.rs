@@ -25,7 +25,7 @@ use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
 use crate::model::{
     AuditRow, Choice, FieldMap, Fingerprint, Item, ItemId, MatchKind, MatchRow, MatchState, ModuleDef, ModuleId,
-    Reason, RecordId, Role, Seq, Side, State, StreamId, Timestamp, Verb,
+    Reason, RecordId, Role, Seq, Side, SourceChange, State, StreamId, Timestamp, Verb,
 };
 
 /// Version of this protocol. Client and daemon must have the same one.
@@ -195,6 +195,14 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         other: Option<RecordId>,
     },
+    /// Send the name and the active state of a lead source to its counterpart, as far as they differ (P-09).
+    MatchUpdate {
+        /// Which.
+        entry: MatchEntry,
+        /// What the operator saw would be sent: if that has changed, nothing is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<SourceChange>,
+    },
     /// List both sides again and match anew.
     MatchRefresh {
         /// Which table; both when absent.
@@ -319,6 +327,9 @@ pub struct MatchLine {
     pub other: Option<String>,
     /// Why it stands as it does; empty when there is nothing to explain.
     pub because: String,
+    /// What `match update` would send to its counterpart; absent where they agree or it cannot be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<SourceChange>,
 }
 
 /// A window of a match table, by name.

@@ -154,4 +154,14 @@ impl Remote for Counted {
         one(&self.counts.creates);
         self.inner.create_lead_source(name)
     }
+
+    fn update_lead_source<'a>(
+        &'a self,
+        id: &'a RecordId,
+        name: Option<&'a str>,
+        active: Option<bool>,
+    ) -> BoxFuture<'a, Result<(), RemoteError>> {
+        one(&self.counts.updates);
+        self.inner.update_lead_source(id, name, active)
+    }
 }

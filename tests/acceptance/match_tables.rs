@@ -247,6 +247,37 @@ async fn a_renamed_source_keeps_its_pair_and_the_name_is_not_pushed_c25_p09() {
     office.world.end().await;
 }
 
+/// P-09: a name that differs is sent when a person asks for it, once, to the system that takes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_name_is_sent_only_when_asked_for_and_never_to_a_picklist_p09() {
+    let office = Office::open().await;
+    let web = office.enter("leadSource", json!({"name": "Web"}));
+    office.refresh(MatchKind::LeadSource).await;
+    office.world.ivvy.0.edit(&Edit::update("leadSource", web, json!({"name": "Internet"}))).unwrap();
+    office.refresh(MatchKind::LeadSource).await;
+    let writes = || Side::BOTH.map(|side| office.world.effects(side).len());
+    let before = writes();
+    let update = async |side: Side, id: &str| {
+        let engine = &office.world.engine;
+        engine.match_update(MatchKind::LeadSource, side, id.into(), None, operator("ada")).await.unwrap()
+    };
+    let refused = update(Side::Ivvy, &web.to_string()).await.unwrap_err().to_string();
+    assert!(refused.contains("picklist"), "{refused}");
+    assert_eq!(writes(), before);
+    assert_eq!(update(Side::Crm, "Web").await.unwrap().name.as_deref(), Some("Web"));
+    let sent = || {
+        use tandem::store::Reads as _;
+        let store = office.world.engine.store();
+        let row = store.read(|view| view.match_row(MatchKind::LeadSource, Side::Crm, &"Web".into()));
+        row.unwrap().unwrap().sent
+    };
+    office.world.until("a listing shows it", async || sent().is_none()).await;
+    assert_eq!(writes(), [before[0] + 1, before[1]], "written once");
+    let again = update(Side::Crm, "Web").await.unwrap_err().to_string();
+    assert!(again.contains("nothing to send"), "{again}");
+    office.world.end().await;
+}
+
 /// C-14: a lead whose owner has no match gets the one configured by its source, or for all; nobody who has
 /// left, and nothing of it goes back to the CRM.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -284,6 +315,59 @@ async fn leads_without_an_owner_get_the_configured_one_unless_that_one_has_left_
         assert_eq!(row["OwnerId"], users[1].0.as_str(), "the owner there is left alone");
     }
     assert_eq!(office.world.items(ModuleId::Leads, State::Held), []);
+    two_idle_sweeps_write_nothing(&office.world).await;
+    office.world.end().await;
+}
+
+/// C-14: several users in turn. Whoever is not active is passed over, a restart does not begin anew, a creation
+/// that is repeated takes no second turn, and a lead keeps its owner.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leads_without_an_owner_go_to_several_in_turn_and_stay_with_them_c14() {
+    let setup = with_leads().key("/ivvy/leads/owners", json!([301, 303, 302]));
+    let mut office = closed(setup).await;
+    let status = |office: &Office, id: u64, status: u64| {
+        let fields = json!({"currentStatus": status, "userType": 1});
+        office.world.ivvy.0.edit(&Edit::update("user", id, fields)).unwrap();
+    };
+    for (id, of) in [(301, 1), (302, 1), (303, 2)] {
+        status(&office, id, of);
+    }
+    office.start().await;
+    office.world.release().await;
+    let owner = |office: &Office, name: &str| {
+        let rows = office.ivvy_leads();
+        let row = rows.iter().find(|row| row["name"] == format!("{name} Prospect")).expect("it came over");
+        row["ownerUser"]["id"].to_string().trim_matches('"').to_owned()
+    };
+    let mia = office.crm_lead("Mia", "Web");
+    office.drain().await;
+    assert_eq!(owner(&office, "Mia"), "301");
+
+    // A new process on the same store; and the first attempt fails.
+    office.world.restart(false).await;
+    office.refresh(MatchKind::Staff).await;
+    let faults = office.world.ivvy.0.faults();
+    faults.arm(FaultSpec::times(FaultKind::ErrorBefore, "action=addOrUpdateLead", 1)).unwrap();
+    office.crm_lead("Noa", "Web");
+    office.drain().await;
+    assert_eq!(office.world.ivvy.0.faults().armed(), [], "the first attempt failed");
+    assert_eq!(owner(&office, "Noa"), "302", "303 is not active and passed over");
+    office.crm_lead("Zoe", "Web");
+    office.drain().await;
+    assert_eq!(owner(&office, "Zoe"), "301");
+
+    // Whoever leaves keeps what they have; what comes goes to the others.
+    status(&office, 301, 2);
+    status(&office, 303, 1);
+    office.refresh(MatchKind::Staff).await;
+    office.sim().edit("Lead", &mia, json!({"Company": "Fair guests and sons"})).unwrap();
+    for name in ["Ida", "Eva", "Lea"] {
+        office.crm_lead(name, "Web");
+        office.drain().await;
+    }
+    assert_eq!(["Ida", "Eva", "Lea"].map(|name| owner(&office, name)), ["303", "302", "303"]);
+    assert_eq!(["Mia", "Noa", "Zoe"].map(|name| owner(&office, name)), ["301", "302", "301"]);
+    assert_eq!(office.world.engine.lead_owners().unwrap(), (3, vec![RecordId::from("301")]), "`check` says so");
     two_idle_sweeps_write_nothing(&office.world).await;
     office.world.end().await;
 }

@@ -246,7 +246,7 @@ impl Service for Fake {
                     let entry = Entry { id: "7".into(), name: "Ada".into(), email: None, active: true };
                     let row = MatchRow::new(query.kind, query.side, &entry, SystemClock.now());
                     let because = row.because().to_owned();
-                    let rows = vec![MatchLine { row, other: None, because }];
+                    let rows = vec![MatchLine { row, other: None, because, change: None }];
                     Answer::Matches(MatchPage { rows, ..MatchPage::default() })
                 }
                 Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: Some(3) },
@@ -262,6 +262,7 @@ impl Service for Fake {
                 Request::MapHistory { .. } => Answer::MapHistory { versions: Vec::new() },
                 Request::MapResync { .. }
                 | Request::MatchDecide { .. }
+                | Request::MatchUpdate { .. }
                 | Request::MatchRefresh { .. }
                 | Request::Pause { .. }
                 | Request::Resume { .. }

@@ -175,6 +175,21 @@ pub fn status(held: u64) -> Status {
     }
 }
 
+/// Two pairs of lead sources; the first has another name and another state in iVvy.
+pub fn sources_that_differ() -> Vec<MatchRow> {
+    let row = |side: Side, id: &str, name: &str, active: bool, other: &str| {
+        let entry = Entry { id: id.into(), name: name.to_owned(), email: None, active };
+        let row = MatchRow::new(MatchKind::LeadSource, side, &entry, fixture::now());
+        MatchRow { state: MatchState::Matched, other: Some(other.into()), ..row }
+    };
+    vec![
+        row(Side::Ivvy, "1", "Internet", false, "web"),
+        row(Side::Ivvy, "2", "TV", true, "tv"),
+        row(Side::Crm, "tv", "tv", true, "2"),
+        row(Side::Crm, "web", "Web", true, "1"),
+    ]
+}
+
 /// Staff of either side, of which some match; every tenth name attacks the terminal.
 pub fn staff(count: usize) -> Vec<MatchRow> {
     let mut rows = Vec::new();
@@ -369,7 +384,9 @@ impl World {
 
     fn line(&self, row: &MatchRow) -> MatchLine {
         let other = self.matches.iter().find(|other| other.side != row.side && Some(&other.id) == row.other.as_ref());
-        MatchLine { row: row.clone(), other: other.map(|other| other.name.clone()), because: row.because().to_owned() }
+        let change = other.and_then(|other| tandem::merge::people::difference(row, other));
+        let name = other.map(|other| other.name.clone());
+        MatchLine { row: row.clone(), other: name, because: row.because().to_owned(), change }
     }
 
     fn match_page(&self, query: &MatchQuery) -> MatchPage {

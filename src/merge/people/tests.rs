@@ -55,6 +55,31 @@ fn sources_match_without_regard_to_case_spacing_and_accents_c21() {
 }
 
 #[test]
+fn matched_sources_differ_in_their_name_case_apart_and_their_state_p09() {
+    let rows = sources(&[source("1", "Web")], &[source("a", "WEB")], &[]);
+    let rows = |ivvy: Entry, crm: Entry| sources(&[ivvy], &[crm], &rows);
+    let differ = |rows: &[MatchRow], side: Side| {
+        let (ours, there) = if side == Side::Ivvy { ("1", "a") } else { ("a", "1") };
+        difference(find(rows, side, ours), find(rows, side.other(), there))
+    };
+    let same = rows(source("1", "Web"), source("a", " wEB "));
+    assert_eq!((differ(&same, Side::Ivvy), differ(&same, Side::Crm)), (None, None));
+    let renamed = rows(source("1", " Internet "), source("a", "WEB"));
+    let named = |name: &str| Some(SourceChange { name: Some(name.to_owned()), active: None });
+    assert_eq!((differ(&renamed, Side::Ivvy), differ(&renamed, Side::Crm)), (named("Internet"), named("WEB")));
+    let hidden = rows(inactive(source("1", "Internet")), source("a", "Web"));
+    let both = SourceChange { name: Some("Internet".to_owned()), active: Some(false) };
+    assert_eq!(differ(&hidden, Side::Ivvy), Some(both.clone()));
+    assert!(is_like(find(&hidden, Side::Ivvy, "1"), &both) && !is_like(find(&hidden, Side::Crm, "a"), &both));
+    // Neither a pair nor staff.
+    let apart = sources(&[source("1", "Web")], &[source("a", "TV")], &[]);
+    assert_eq!(differ(&apart, Side::Ivvy), None);
+    let people =
+        staff(&[person("1", "ann@x.example")], &[Entry { name: "Anna".into(), ..person("a", "ann@x.example") }], &[]);
+    assert_eq!(differ(&people, Side::Ivvy), None);
+}
+
+#[test]
 fn staff_match_on_the_address_and_plus_tags_are_other_people_c10() {
     let rows = staff(
         &[person("1", "Ann@X.example "), person("2", "bob+ivvy@x.example"), person("3", "  "), person("4", "none")],

@@ -379,4 +379,18 @@ impl Remote for Ivvy {
     fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {
         Box::pin(staff::create_lead_source(self, name))
     }
+
+    fn update_lead_source<'a>(
+        &'a self,
+        id: &'a RecordId,
+        name: Option<&'a str>,
+        active: Option<bool>,
+    ) -> BoxFuture<'a, Result<(), RemoteError>> {
+        Box::pin(async move {
+            match (name, active) {
+                (Some(name), None) => staff::rename_lead_source(self, id, name).await,
+                _ => Err(staff::no_state()),
+            }
+        })
+    }
 }

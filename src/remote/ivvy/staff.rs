@@ -8,7 +8,7 @@ use super::action::Action;
 use super::listing::Query;
 use super::{Ivvy, answer, fields, loose, malformed};
 use crate::model::{MatchKind, RecordId};
-use crate::remote::port::{Entry, MatchSupport};
+use crate::remote::port::{Entry, MatchSupport, SourceUpdate};
 use crate::remote::{Class, RemoteError, Sent};
 
 const USERS: Action = Action::read("account", "getUserList");
@@ -17,12 +17,18 @@ const ADD_SOURCE: Action = Action::write("crm", "addOrUpdateLeadSource");
 
 /// `currentStatus` of a user who may work.
 const ACTIVE: i64 = 1;
+/// Why a source cannot be switched off: what we take for inactive is a referral programme.
+const NO_STATE: &str = "iVvy's lead sources have no active state";
 /// `userType` of a person of the house; the others are reviewers, clients, connectors.
 const NORMAL: i64 = 1;
 
 /// What there is of `kind`.
 pub(super) fn support(kind: MatchKind) -> MatchSupport {
-    MatchSupport { list: true, create: kind == MatchKind::LeadSource, staff_by_email: false }
+    let update = match kind {
+        MatchKind::LeadSource => SourceUpdate { name: true, active: false, because: NO_STATE },
+        MatchKind::Staff => SourceUpdate::default(),
+    };
+    MatchSupport { list: true, create: kind == MatchKind::LeadSource, staff_by_email: false, update }
 }
 
 /// Every entry of `kind`.
@@ -43,6 +49,22 @@ pub(super) async fn create_lead_source(ivvy: &Ivvy, name: &str) -> Result<Record
     }
     let answer = ivvy.client.call(&ADD_SOURCE, &json!({ "name": name })).await?;
     answer::acknowledgement(&ADD_SOURCE, &answer.json, None).map(|written| written.id)
+}
+
+/// Gives a lead source another name, one call. Those that iVvy brings along refuse it (24326).
+pub(super) async fn rename_lead_source(ivvy: &Ivvy, id: &RecordId, name: &str) -> Result<(), RemoteError> {
+    let number = id.as_str().parse::<u64>().ok().filter(|_| !name.trim().is_empty());
+    let Some(number) = number else {
+        let why = "a lead source has a number for an id, and needs a name";
+        return Err(answer::failure(&ADD_SOURCE, Class::Rejected, Sent::No, why));
+    };
+    let answer = ivvy.client.call(&ADD_SOURCE, &json!({ "id": number, "name": name.trim() })).await?;
+    answer::acknowledgement(&ADD_SOURCE, &answer.json, Some(id)).map(drop)
+}
+
+/// The refusal of any other change.
+pub(super) fn no_state() -> RemoteError {
+    answer::failure(&ADD_SOURCE, Class::Unsupported, Sent::No, NO_STATE)
 }
 
 fn person(row: &Json) -> Option<Entry> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::records::number;
 use super::wire::{arguments, malformed};
 use super::{Odoo, SYSTEM, keys, refusal};
 use crate::model::{MatchKind, RecordId};
@@ -13,6 +14,9 @@ use crate::remote::{Class, RemoteError, Sent};
 const ROWS: usize = 500;
 /// No table has more pages than this; a walk that goes on is going in circles.
 const MOST_PAGES: usize = 1_000;
+
+/// Why a source cannot be switched off.
+pub(super) const NO_STATE: &str = "Odoo's lead sources (utm.source) have no active state";
 
 impl Odoo {
     /// Every entry of `kind`.
@@ -73,6 +77,29 @@ impl Odoo {
             }
             None => Err(failure(SYSTEM, action, Class::Malformed, Sent::Maybe, "the answer names no record")),
         }
+    }
+
+    /// Gives a lead source another name.
+    ///
+    /// The model has no active state. A name that another one has is refused here: Odoo would refuse it, too, or
+    /// make `name [2]` of it.
+    pub(super) async fn change_lead_source(
+        &self,
+        id: &RecordId,
+        name: Option<&str>,
+        active: Option<bool>,
+    ) -> Result<(), RemoteError> {
+        let action = "utm.source.write";
+        let refused = |class: Class, why: &str| failure(SYSTEM, action, class, Sent::No, why);
+        let number = number(action, id)?;
+        let (Some(name), None) = (name.map(str::trim).filter(|name| !name.is_empty()), active) else {
+            return Err(refused(Class::Unsupported, NO_STATE));
+        };
+        if self.lead_source_named(&fold(name)).await?.is_some_and(|named| named != *id) {
+            return Err(refused(Class::Rejected, "another lead source has this name"));
+        }
+        let call = arguments([("ids", json!([number])), ("vals", json!({ "name": name }))]);
+        self.wire.call("utm.source", "write", call, Effect::Writes).await.map(drop)
     }
 
     /// The lead source of this folded name, if there is one.

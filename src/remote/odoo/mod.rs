@@ -48,7 +48,7 @@ use self::tables::Cached;
 use self::values::Countries;
 use self::wire::Wire;
 use super::exchange::{failure, without_values};
-use super::port::{Entry, MatchSupport};
+use super::port::{Entry, MatchSupport, SourceUpdate};
 use super::transport::Transport;
 use super::{
     Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing,
@@ -208,7 +208,11 @@ impl Remote for Odoo {
 
     fn match_support(&self, kind: MatchKind) -> MatchSupport {
         let sources = kind == MatchKind::LeadSource;
-        MatchSupport { list: true, create: sources, staff_by_email: !sources }
+        let update = match kind {
+            MatchKind::LeadSource => SourceUpdate { name: true, active: false, because: matching::NO_STATE },
+            MatchKind::Staff => SourceUpdate::default(),
+        };
+        MatchSupport { list: true, create: sources, staff_by_email: !sources, update }
     }
 
     fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {
@@ -223,6 +227,18 @@ impl Remote for Odoo {
         Box::pin(async move {
             let written = Fields::from([("name".to_owned(), name.into())]);
             self.lead_source(name).await.map_err(|error| without_values(error, &written))
+        })
+    }
+
+    fn update_lead_source<'a>(
+        &'a self,
+        id: &'a RecordId,
+        name: Option<&'a str>,
+        active: Option<bool>,
+    ) -> BoxFuture<'a, Result<(), RemoteError>> {
+        Box::pin(async move {
+            let written = Fields::from([("name".to_owned(), name.unwrap_or_default().into())]);
+            self.change_lead_source(id, name, active).await.map_err(|error| without_values(error, &written))
         })
     }
 }

@@ -39,7 +39,7 @@ use super::exchange::without_values;
 use super::transport::Transport;
 use super::{
     Capabilities, ConditionalWrite, Conversion, DeleteEvidence, Entry, FieldDefinition, IdempotentCreate, Listing,
-    MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, WriteAck,
+    MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, SourceUpdate, WriteAck,
 };
 use crate::error::Error;
 use crate::model::module::GROUPS;
@@ -168,7 +168,11 @@ impl Remote for Salesforce {
 
     fn match_support(&self, kind: MatchKind) -> MatchSupport {
         // Lead sources are a picklist: only an administrator adds to it.
-        MatchSupport { list: true, create: false, staff_by_email: kind == MatchKind::Staff }
+        let update = SourceUpdate {
+            because: "Salesforce's lead sources are a picklist, which an administrator changes in its setup",
+            ..SourceUpdate::default()
+        };
+        MatchSupport { list: true, create: false, staff_by_email: kind == MatchKind::Staff, update }
     }
 
     fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {

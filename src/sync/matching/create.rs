@@ -375,7 +375,7 @@ async fn unprovable(
 }
 
 /// How long a sent write may stay invisible on `side`.
-fn settle_time(core: &Core, side: Side) -> Duration {
+pub(super) fn settle_time(core: &Core, side: Side) -> Duration {
     users(core, KIND).map(|module| core.settle_time(module, side)).max().unwrap_or_default()
 }
 
@@ -394,7 +394,7 @@ async fn look_first(core: &Arc<Core>, there: Side, lane: Lane) -> Result<Result<
     Ok(Ok(()))
 }
 
-fn failure(core: &Core, side: Side) -> String {
+pub(super) fn failure(core: &Core, side: Side) -> String {
     let error = core.matching.of(KIND).errors[side as usize].clone();
     error.unwrap_or_else(|| format!("{} could not be listed", side.title()))
 }

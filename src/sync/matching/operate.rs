@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::create::SourceNeed;
-use super::{MatchMode, create, decide, is_hopeless, mode, unused, users};
+use super::{MatchDifference, MatchMode, create, decide, is_hopeless, mode, unused, update, users};
 use crate::merge::people;
 use crate::model::matching::{MatchRow, MatchState};
-use crate::model::{Actor, MatchKind, RecordId, Side, Timestamp};
+use crate::model::{Actor, MatchKind, RecordId, Side, SourceChange, Timestamp};
 use crate::remote::Lane;
 use crate::store::{MatchFilter, Reads as _, StoreError};
 use crate::sync::Engine;
@@ -187,6 +187,25 @@ impl Engine {
         actor: Actor,
     ) -> Result<Result<RecordId, MatchRefusal>, StoreError> {
         create::create(&self.core(), kind, side, &id, actor, Lane::Operator).await
+    }
+
+    /// How a lead source differs from its counterpart, and what of it can be sent there (P-09).
+    pub fn match_difference(&self, ours: &MatchRow, other: &MatchRow) -> MatchDifference {
+        update::difference(&self.core(), ours, other)
+    }
+
+    /// Sends the name and the active state of the entry `id` of `side` to its counterpart, as far as they differ and
+    /// that system lets them be changed, in the operators' lane; once, after both were listed anew. With `expect`,
+    /// only if that is still what would be sent. Returns what was sent; the next listing proves it (P-09).
+    pub async fn match_update(
+        &self,
+        kind: MatchKind,
+        side: Side,
+        id: RecordId,
+        expect: Option<SourceChange>,
+        actor: Actor,
+    ) -> Result<Result<SourceChange, MatchRefusal>, StoreError> {
+        update::update(&self.core(), kind, side, &id, expect, actor).await
     }
 
     /// What a record that carries the lead source `id` of `side` can be given on the other side; has it

@@ -1,5 +1,6 @@
 //! The service: listings, decisions, and that a lead source is created once whatever happens.
 
+mod update;
 mod waiting;
 mod world;
 
@@ -277,7 +278,7 @@ async fn decisions_of_people_survive_listings_and_bear_their_name_c25() {
 #[tokio::test(start_paused = true)]
 async fn with_create_but_no_list_ours_is_master_and_each_source_is_made_once_c19() {
     let mut world = World::new(&[source("s1", "Web"), source("s2", "TV")], &[]);
-    world.on(Side::Crm).source_support = MatchSupport { list: false, create: true, staff_by_email: false };
+    world.on(Side::Crm).source_support = MatchSupport { create: true, ..MatchSupport::default() };
     world.start();
     world.until(|world| world.refreshed(SOURCE)).await;
     assert_eq!(world.engine.match_status(SOURCE).mode, MatchMode::Master(Side::Ivvy));

@@ -94,9 +94,13 @@ impl App {
                 Some(view) => Self::edit_refusal(view.item.state),
                 None => no("no item is open"),
             },
-            A::MatchPair | A::MatchUnpair | A::MatchIgnore | A::MatchCreate | A::MatchResend | A::MatchAgain => {
-                self.match_refusal(id)
-            }
+            A::MatchPair
+            | A::MatchUnpair
+            | A::MatchIgnore
+            | A::MatchCreate
+            | A::MatchUpdate
+            | A::MatchResend
+            | A::MatchAgain => self.match_refusal(id),
             A::StreamRetry
             | A::StreamDismiss
             | A::StreamFirstSync

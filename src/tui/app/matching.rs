@@ -12,7 +12,7 @@ impl App {
     pub(super) fn match_refusal(&self, id: ActionId) -> Option<String> {
         use ActionId as A;
         let no = |why: &str| Some(why.to_owned());
-        if let (Some(off), A::MatchPair | A::MatchCreate | A::MatchAgain) = (&self.matching.off, id) {
+        if let (Some(off), A::MatchPair | A::MatchCreate | A::MatchUpdate | A::MatchAgain) = (&self.matching.off, id) {
             return Some(off.clone());
         }
         if matches!(id, A::MatchTable | A::MatchSide | A::MatchFilter | A::MatchAgain) {
@@ -26,6 +26,10 @@ impl App {
             A::MatchUnpair if !paired => no("it has no counterpart"),
             A::MatchCreate if row.kind == MatchKind::Staff => no("staff are never created by Tandem"),
             A::MatchCreate if paired => no("it has a counterpart"),
+            A::MatchUpdate if row.kind == MatchKind::Staff => no("staff are never changed by Tandem"),
+            A::MatchUpdate if !paired => no("it has no counterpart"),
+            A::MatchUpdate if line.change.is_none() && line.because.is_empty() => no("it is like its counterpart"),
+            A::MatchUpdate if line.change.is_none() => Some(line.because.clone()),
             A::MatchCreate if !row.alive() => no("it is inactive or gone"),
             _ => None,
         }
@@ -65,6 +69,7 @@ impl App {
                 self.match_decide(if ignored { MatchVerb::Include } else { MatchVerb::Ignore }, effects);
             }
             A::MatchCreate => self.ask_match(MatchVerb::Create, "Create it in the other system?", "create"),
+            A::MatchUpdate => self.ask_update(),
             A::MatchResend => {
                 self.ask_match(MatchVerb::Resend, "Look again at what was sent without it?", "send again");
             }
@@ -88,6 +93,29 @@ impl App {
         let (Some(entry), Some(line)) = (self.matching.entry(), self.matching.current()) else { return };
         let name = line.row.name.clone();
         let form = Form::new(question, submit, Tier::T2, Purpose::Match { entry, verb }).line(&name);
+        self.dialogs.push(Dialog::Form(Box::new(form)));
+    }
+
+    /// Shows what the counterpart is and what it would become.
+    fn ask_update(&mut self) {
+        let (Some(entry), Some(line)) = (self.matching.entry(), self.matching.current()) else { return };
+        let Some(change) = line.change.clone() else { return };
+        let names = &self.hello.sides;
+        let question = format!("Change the counterpart in {}?", names.of(entry.side.other()));
+        let there = line.other.clone().unwrap_or_default();
+        let mut lines = vec![format!("{} of {}: its counterpart {there}", line.row.name, names.of(entry.side))];
+        if let Some(name) = &change.name {
+            lines.push(format!("name: {there} > {name}"));
+        }
+        if let Some(active) = change.active {
+            let word = |active: bool| if active { "active" } else { "inactive" };
+            lines.push(format!("state: {} > {}", word(!active), word(active)));
+        }
+        if line.row.sent.is_some() {
+            lines.push(line.because.clone());
+        }
+        let form = Form::new(&question, "send", Tier::T2, Purpose::MatchUpdate { entry, change });
+        let form = lines.iter().fold(form, |form, line| form.line(line));
         self.dialogs.push(Dialog::Form(Box::new(form)));
     }
 

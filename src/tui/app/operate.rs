@@ -83,6 +83,9 @@ impl App {
                 Request::MapResync { module, field: field.clone(), dry_run: false }
             }
             Purpose::Match { ref entry, verb } => Request::MatchDecide { entry: entry.clone(), verb, other: None },
+            Purpose::MatchUpdate { ref entry, ref change } => {
+                Request::MatchUpdate { entry: entry.clone(), expect: Some(change.clone()) }
+            }
             _ => return,
         };
         if matches!(purpose, Purpose::GuardRelease { .. } | Purpose::GuardDiscard { .. }) {

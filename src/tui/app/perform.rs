@@ -119,6 +119,7 @@ impl App {
             | A::MatchUnpair
             | A::MatchIgnore
             | A::MatchCreate
+            | A::MatchUpdate
             | A::MatchResend
             | A::MatchAgain => self.match_action(id, effects),
             A::StreamRetry

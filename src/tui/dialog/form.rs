@@ -5,7 +5,9 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_textarea::{CursorMove, TextArea};
 
-use crate::model::{Choice, CustomField, FieldKind, ItemId, ModuleId, RecordId, Side, StreamId, Value, Verb};
+use crate::model::{
+    Choice, CustomField, FieldKind, ItemId, ModuleId, RecordId, Side, SourceChange, StreamId, Value, Verb,
+};
 use crate::text::{Safe, strip_controls};
 use crate::tui::action::Tier;
 use crate::tui::app::Target;
@@ -155,6 +157,13 @@ pub enum Purpose {
         entry: MatchEntry,
         /// What.
         verb: MatchVerb,
+    },
+    /// Send what a lead source is to its counterpart.
+    MatchUpdate {
+        /// Which.
+        entry: MatchEntry,
+        /// What, as the operator saw it.
+        change: SourceChange,
     },
     /// Release the guard.
     GuardRelease {

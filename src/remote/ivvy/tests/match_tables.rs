@@ -6,10 +6,7 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn staff_are_listed_with_their_email_and_never_created_c10_p06_p07() {
     let account = Account::new();
-    assert_eq!(
-        account.ivvy.match_support(MatchKind::Staff),
-        MatchSupport { list: true, create: false, staff_by_email: false }
-    );
+    assert_eq!(account.ivvy.match_support(MatchKind::Staff), MatchSupport { list: true, ..MatchSupport::default() });
     for number in 0..120 {
         account.add(
             "user",
@@ -33,10 +30,8 @@ async fn staff_are_listed_with_their_email_and_never_created_c10_p06_p07() {
 #[tokio::test(start_paused = true)]
 async fn lead_sources_are_listed_and_created_in_one_call_c20_c23() {
     let account = Account::new();
-    assert_eq!(
-        account.ivvy.match_support(MatchKind::LeadSource),
-        MatchSupport { list: true, create: true, staff_by_email: false }
-    );
+    let support = account.ivvy.match_support(MatchKind::LeadSource);
+    assert_eq!((support.list, support.create, support.staff_by_email), (true, true, false));
     let sources = account.ivvy.entries(MatchKind::LeadSource).await.unwrap();
     let told: Vec<(&str, bool)> = sources.iter().map(|source| (source.name.as_str(), source.active)).collect();
     let expected = [
@@ -55,4 +50,26 @@ async fn lead_sources_are_listed_and_created_in_one_call_c20_c23() {
     account.sim.permit_object("leadSource", false);
     assert_eq!(account.ivvy.entries(MatchKind::LeadSource).await.unwrap_err().class, Class::Forbidden);
     assert_eq!(account.ivvy.create_lead_source("x").await.unwrap_err().class, Class::Forbidden);
+}
+
+/// P-09: the name of a source can be changed, its state cannot, and what iVvy brings along stays as it is (24326).
+#[tokio::test(start_paused = true)]
+async fn a_lead_source_is_renamed_in_one_call_and_nothing_else_of_it_p09() {
+    let account = Account::new();
+    let update = account.ivvy.match_support(MatchKind::LeadSource).update;
+    assert_eq!((update.name, update.active), (true, false));
+    assert_eq!(account.ivvy.match_support(MatchKind::Staff).update, Default::default());
+    let id = account.ivvy.create_lead_source("Fair").await.unwrap();
+    account.ivvy.update_lead_source(&id, Some(" Messe "), None).await.unwrap();
+    let sources = account.ivvy.entries(MatchKind::LeadSource).await.unwrap();
+    let of = |id: &RecordId| sources.iter().find(|source| source.id == *id).map(|source| source.name.as_str());
+    assert_eq!((of(&id), sources.len()), (Some("Messe"), 6));
+    assert_eq!(account.sim.ledger().len(), 2);
+    let ours = account.ivvy.update_lead_source(&"1".into(), Some("Mine"), None).await.unwrap_err();
+    assert_eq!((ours.class, ours.sent), (Class::Rejected, Sent::No), "{ours}");
+    for (id, name, active) in [(&id, None, Some(false)), (&id, Some("x"), Some(true)), (&"x".into(), Some("x"), None)] {
+        let error = account.ivvy.update_lead_source(id, name, active).await.unwrap_err();
+        assert_eq!(error.sent, Sent::No, "{error}");
+    }
+    assert_eq!(account.sim.ledger().len(), 2);
 }

@@ -52,6 +52,8 @@ pub(super) struct State {
     pub(super) listings: u32,
     pub(super) finds: u32,
     pub(super) calls: u32,
+    /// Changes of lead sources that it was asked for.
+    pub(super) updates: Vec<(String, Option<String>, Option<bool>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +77,14 @@ impl Fake {
             message: format!("says {class}"),
             details: Vec::new(),
             retry_after: None,
+        }
+    }
+
+    fn update_now(&self, id: &RecordId, name: Option<&str>, active: Option<bool>) {
+        let mut state = self.state();
+        if let Some(entry) = state.sources.iter_mut().find(|entry| entry.id == *id) {
+            entry.name = name.map_or_else(|| entry.name.clone(), str::to_owned);
+            entry.active = active.unwrap_or(entry.active);
         }
     }
 
@@ -203,6 +213,35 @@ impl Remote for Fake {
             }
         })
     }
+
+    fn update_lead_source<'a>(
+        &'a self,
+        id: &'a RecordId,
+        name: Option<&'a str>,
+        active: Option<bool>,
+    ) -> BoxFuture<'a, Result<(), RemoteError>> {
+        Box::pin(async move {
+            self.state().updates.push((id.0.clone(), name.map(str::to_owned), active));
+            self.clock.sleep(Duration::from_millis(20)).await;
+            let manner = self.state().manner;
+            match manner {
+                Manner::Refuses(class) => Err(self.error(class, Sent::No)),
+                Manner::Answers => {
+                    self.update_now(id, name, active);
+                    Ok(())
+                }
+                Manner::AnswerLost(arrives) | Manner::Hangs(arrives) => {
+                    if arrives {
+                        self.update_now(id, name, active);
+                    }
+                    if let Manner::Hangs(_) = manner {
+                        std::future::pending::<()>().await;
+                    }
+                    Err(self.error(Class::Unreachable, Sent::Maybe))
+                }
+            }
+        })
+    }
 }
 
 pub(super) fn source(id: &str, name: &str) -> Entry {
@@ -227,10 +266,10 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(ivvy: &[Entry], crm: &[Entry]) -> Self {
         let clock = TokioClock::starting_at("2026-11-21T09:20:00Z".parse().unwrap());
-        let full = MatchSupport { list: true, create: true, staff_by_email: false };
+        let full = MatchSupport { list: true, create: true, ..MatchSupport::default() };
         let sides = [ivvy, crm].map(|entries| {
             let (staff, sources) = entries.iter().cloned().partition(|entry| entry.email.is_some());
-            let staff_support = MatchSupport { list: true, create: false, staff_by_email: false };
+            let staff_support = MatchSupport { list: true, ..MatchSupport::default() };
             let state = State { staff, sources, staff_support, source_support: full, ..State::default() };
             Fake { clock: clock.clone(), state: Arc::new(Mutex::new(state)) }
         });
