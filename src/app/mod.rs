@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::model::ModuleId;
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::seam::{Clock, Entropy, SystemClock};
-use crate::sim::command::{SimOptions, run_ivvy, run_salesforce};
+use crate::sim::command::{SimOptions, run_connector, run_extcrm, run_ivvy, run_salesforce};
 use crate::store::{self, Store, doctor};
 use crate::tui;
 use crate::wire::CheckRow;
@@ -48,6 +48,8 @@ impl Hooks for Parts {
             match run.args.system {
                 SimSystem::Ivvy => run_ivvy(options, Arc::new(ReqwestTransport::new(&HttpSettings::default())?)).await,
                 SimSystem::Salesforce => run_salesforce(options).await,
+                SimSystem::Connector => run_connector(options).await,
+                SimSystem::Extcrm => run_extcrm(options).await,
             }
         })
     }

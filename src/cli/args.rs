@@ -219,6 +219,10 @@ pub enum SimSystem {
     Ivvy,
     /// Salesforce.
     Salesforce,
+    /// The InTouch Connector.
+    Connector,
+    /// A CRM that takes contacts and orders as S-360 posts them; it starts empty.
+    Extcrm,
 }
 
 /// `run`.

@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 use crate::remote::transport::Transport;
 use crate::seam::{Entropy, SystemClock};
 
+pub use super::connector::run_connector;
+pub use super::extcrm::run_extcrm;
 pub use super::salesforce::run_salesforce;
 
 /// Options every simulator takes.

@@ -50,6 +50,11 @@ pub enum FaultKind {
     Forbid,
     /// Not authenticated; no effect.
     Unauthorized,
+    /// Not found, though it is there; no effect.
+    NotFound,
+    /// The effect is committed, then a success of another kind than the contract's is answered: another
+    /// status, or another payload. What that is, each system says itself.
+    OtherSuccess,
 }
 
 /// A fault as ordered: `POST /_sim/fault` and `--fault`.
@@ -206,7 +211,7 @@ impl Faults {
 }
 
 /// How a system words a refusal. Asked only for `Throttle`, `Race`, `ErrorBefore`, `ErrorAfter`,
-/// `Forbid` and `Unauthorized`.
+/// `Forbid`, `Unauthorized`, `NotFound` and `OtherSuccess`.
 pub type Refusal = fn(FaultKind) -> Response;
 
 /// Marks a response that never reaches the client: the connection was cut instead.
@@ -234,8 +239,9 @@ async fn broken(fault: FaultSpec, request: Request, next: Next, clock: Arc<dyn C
         | FaultKind::Race
         | FaultKind::ErrorBefore
         | FaultKind::Forbid
-        | FaultKind::Unauthorized => refusal(fault.kind),
-        FaultKind::ErrorAfter => {
+        | FaultKind::Unauthorized
+        | FaultKind::NotFound => refusal(fault.kind),
+        FaultKind::ErrorAfter | FaultKind::OtherSuccess => {
             next.run(request).await;
             refusal(fault.kind)
         }

@@ -9,8 +9,10 @@
 //! API over both, `inprocess` and `serve` are the two ways to reach a simulator, `people` invents data.
 
 pub mod command;
+pub mod connector;
 pub mod control;
 pub mod demo;
+pub mod extcrm;
 pub mod fault;
 pub mod inprocess;
 pub mod ivvy;

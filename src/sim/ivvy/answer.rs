@@ -98,6 +98,7 @@ pub(super) fn refusal(kind: FaultKind) -> Response {
         FaultKind::Race => Refusal::new(429, "Race condition error").specific(24299),
         FaultKind::Forbid => Refusal::new(403, "Forbidden"),
         FaultKind::Unauthorized => Refusal::unauthorized(),
+        FaultKind::NotFound => Refusal::new(404, "Not found"),
         _ => Refusal::new(500, "Server error"),
     };
     let mut response = refusal.into_response(Timestamp::EPOCH);

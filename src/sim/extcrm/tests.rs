@@ -1,0 +1,1 @@
+//! What the simulated CRM takes and what it refuses.
