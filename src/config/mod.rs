@@ -426,6 +426,9 @@ impl Config {
             }
             let on_request = module.fields_on_request().into_iter();
             def.fields.extend(on_request.filter(|field| crm_fields.contains_key(field.name.as_ref())));
+            if let CrmSystem::Connector(connector) = &self.crm.system {
+                connector.profile.direction.confine(&mut def);
+            }
             let flow = def.flow;
             // A one-way module has no fields that go the other way (E4).
             def.fields.extend(self.custom_fields(module, maps).iter().map(CustomField::def).map(|field| match flow {

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::schema::some_base_url;
 use super::{SecretSource, Wrong, duration};
+use crate::model::{Flow, ModuleDef};
 
 /// `[s360]`: S-360 in iVvy's place, one section per institution.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -245,6 +246,23 @@ impl Direction {
     /// Whether we may call it.
     pub fn sends(self) -> bool {
         self != Self::Receive
+    }
+
+    /// Narrows a module to the direction that was agreed: the engine then plans nothing that would go the other
+    /// way (C-05).
+    pub(super) fn confine(self, def: &mut ModuleDef) {
+        let flow = match self {
+            Self::Both => return,
+            Self::Receive => Flow::ToIvvy,
+            Self::Send => Flow::ToCrm,
+        };
+        def.flow = flow;
+        if self == Self::Send {
+            def.fields.retain(|field| field.flow != Flow::ToIvvy);
+        }
+        for field in def.fields.iter_mut().filter(|field| field.flow == Flow::Both) {
+            field.flow = flow;
+        }
     }
 }
 

@@ -176,6 +176,17 @@ pub fn settle_drift(
     }
 }
 
+/// What becomes of a difference where the CRM only tells us: iVvy's own edit stays in iVvy, and of a field that is
+/// not written there either nothing is asked. What both changed is still a question (C-05).
+pub fn settle_told(found: Compared, field: &FieldDef) -> Compared {
+    let stuck = found.verdict == Verdict::Conflict && (!field.flow.may_write(Side::Ivvy) || found.why == Why::NotOwner);
+    match found.verdict {
+        Verdict::ToCrm => Compared::of(Verdict::Same, Why::NotOwner),
+        _ if stuck => Compared::of(Verdict::Same, Why::NotOwner),
+        _ => found,
+    }
+}
+
 /// Only `side` moved: its value goes over, if the other side may be written.
 fn one_moved(field: &FieldDef, side: Side, value: &Value, references: &dyn References) -> Compared {
     if !field.flow.may_write(side.other()) {

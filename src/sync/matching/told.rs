@@ -1,0 +1,93 @@
+//! Entries of a match table that a system tells us of because it cannot be listed: the sources it defines with us,
+//! and the people and sources of ours it names. They are kept beside the rows, so that its adapter can list
+//! them as any other would.
+//!
+//! Being told is no reason to create staff, and no name that is told is ever pushed anywhere (P-07, P-09).
+
+use std::time::Duration;
+
+use super::{Listed, list, record, store_changes};
+use crate::merge::people;
+use crate::model::matching::{Entry, MatchRow};
+use crate::model::{Actor, MatchKind, Side, Timestamp};
+use crate::remote::Lane;
+use crate::store::{Reads, StoreError, Tx};
+use crate::sync::Engine;
+
+/// A listing this young is not asked for again: a system that looks its people up one by one asks each time.
+const FRESH: Duration = Duration::from_secs(10);
+
+fn meta_key(kind: MatchKind, side: Side) -> String {
+    format!("told {kind} {}", side as u8)
+}
+
+/// What `side` has told of `kind`, in the order it was first told.
+///
+/// # Errors
+/// The store fails, or does not hold what was written.
+pub fn told_entries(reads: &impl Reads, kind: MatchKind, side: Side) -> Result<Vec<Entry>, StoreError> {
+    match reads.meta(&meta_key(kind, side))? {
+        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| StoreError::corrupt("told entries cannot be read")),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Takes note of an entry of `side`, new or changed, and matches the table anew. Returns whether it said anything
+/// new.
+///
+/// # Errors
+/// The store fails.
+pub fn tell_entry(
+    tx: &mut Tx<'_>,
+    kind: MatchKind,
+    side: Side,
+    entry: &Entry,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut told = told_entries(tx, kind, side)?;
+    match told.iter_mut().find(|known| known.id == entry.id) {
+        Some(known) if known == entry => return Ok(false),
+        Some(known) => known.clone_from(entry),
+        None => told.push(entry.clone()),
+    }
+    // Invariant: entries serialise without error.
+    tx.put_meta(&meta_key(kind, side), &serde_json::to_vec(&told).unwrap_or_default())?;
+    let before = tx.match_table(kind)?;
+    let mut rows = before.clone();
+    let entry = super::capped(entry.clone());
+    match rows.iter_mut().find(|row| row.side == side && row.id == entry.id) {
+        Some(row) => {
+            (row.name, row.email, row.active) = (entry.name, entry.email, entry.active);
+            row.gone = false;
+        }
+        None => rows.push(MatchRow::new(kind, side, &entry, now)),
+    }
+    let [ivvy, crm] = Side::BOTH.map(|side| people::entries_of(&rows, side));
+    let after = people::rematch(kind, &ivvy, &crm, &rows, now);
+    store_changes(tx, kind, &before, &after, &Actor::engine(), "told")?;
+    Ok(true)
+}
+
+impl Engine {
+    /// What `side` lists of `kind`, asked for anew unless that was done a moment ago; what is known of it if it
+    /// cannot be asked now. `None` if nothing ever was.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn listed(&self, kind: MatchKind, side: Side) -> Result<Option<Vec<Entry>>, StoreError> {
+        let core = self.core();
+        let last = core.matching.of(kind).listed_at[side as usize];
+        let mut heard = last.is_some();
+        if last.is_none_or(|last| core.now().since(last) > FRESH) {
+            let listed: Option<Listed> = list(&core, kind, side, Lane::Live, false).await?;
+            heard |= listed.is_some();
+            if let Some(listed) = listed {
+                record(&core, kind, vec![listed], None).await?;
+                core.signals.plan.notify_one();
+            }
+        }
+        let rows = core.store.read(|view| view.match_table(kind))?;
+        let rows: Vec<Entry> = rows.iter().filter(|row| row.side == side && !row.gone).map(MatchRow::entry).collect();
+        Ok((heard || !rows.is_empty()).then_some(rows))
+    }
+}
