@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tandem::remote::http::{HttpSettings, ReqwestTransport};
-use tandem::sim::command::{SimOptions, run_ivvy};
+use tandem::sim::command::{SimOptions, run_connector, run_extcrm, run_ivvy};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn transport() -> tandem::error::Result<Arc<ReqwestTransport>> {
@@ -51,4 +51,53 @@ async fn a_senseless_fault_is_refused_with_a_hint() {
         .unwrap_err();
     assert_eq!(error.kind.exit_code(), 2);
     assert!(error.hint.unwrap().contains("KIND"));
+}
+
+#[tokio::test]
+async fn simulators_without_other_users_refuse_to_pretend_edits() {
+    let options = |edits_per_minute, faults: &[&str]| SimOptions {
+        listen: ([127, 0, 0, 1], 0).into(),
+        records: 1,
+        seed: 1,
+        edits_per_minute,
+        faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
+    };
+    for error in [run_connector(options(1, &[])).await, run_extcrm(options(1, &[])).await] {
+        assert!(error.unwrap_err().hint.unwrap().contains("/_sim/edit"));
+    }
+    for error in [run_connector(options(0, &["explode"])).await, run_extcrm(options(0, &["explode"])).await] {
+        assert!(error.unwrap_err().hint.unwrap().contains("KIND"));
+    }
+}
+
+/// As processes of their own, so that the signal ends nothing else.
+#[test]
+fn connector_and_crm_print_one_line_serve_and_stop_on_sigterm() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::process::{Command, Stdio};
+    for (system, keys, path) in [
+        ("connector", &["url", "api", "provider", "client", "club"][..], "/_sim/records/leadSource"),
+        ("extcrm", &["url", "contacts", "orders", "key_header", "key", "max_payload"][..], "/_sim/payloads"),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tandem"))
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .args(["sim", system, "--records", "3", "--fault", "throttle,match=/user"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line.as_object().unwrap().keys().collect::<Vec<_>>(), keys);
+        let host = line["url"].as_str().unwrap().trim_start_matches("http://").to_owned();
+        let mut stream = std::net::TcpStream::connect(&host).unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(child.wait().unwrap().success(), "{system}");
+    }
 }

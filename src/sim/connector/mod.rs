@@ -37,6 +37,7 @@ pub use hub::{
 pub use settings::{Missing, Offered, Settings};
 pub use shape::{Key, Resource};
 pub use world::Record;
+pub use xml::XmlError;
 
 use call::xml_response;
 use error::Refusal;
@@ -83,7 +84,7 @@ impl ConnectorSim {
         })
     }
 
-    /// The API below [`BASE`] behind the fault gate, and the control API beside it, which has two routes
+    /// The API below [`BASE`] behind the fault gate, and the control API beside it, which has one route
     /// more than others: `GET /_sim/calls`.
     pub fn router(self: &Arc<Self>) -> Router {
         let api = Router::new().fallback(any(api::answer)).with_state(Arc::clone(self));

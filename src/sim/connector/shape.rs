@@ -79,7 +79,7 @@ impl Resource {
         }
     }
 
-    fn allowed<'a>(self, settings: &'a Settings) -> Vec<&'a str> {
+    fn allowed(self, settings: &Settings) -> Vec<&str> {
         match self {
             Self::User => {
                 let own = [settings.owner_element.as_str(), settings.source_element.as_str()];

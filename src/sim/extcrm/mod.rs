@@ -74,7 +74,8 @@ pub struct Arrival {
     pub stored: bool,
     /// Records whose stored content it changed.
     pub applied: usize,
-    /// The status answered. None when the connection was cut, or the caller left before the answer.
+    /// The status answered. None when the connection was cut, or the caller left before the answer. An answer
+    /// that broke off half way counts as answered.
     pub status: Option<u16>,
 }
 
@@ -165,7 +166,8 @@ impl ExtcrmSim {
         &self.faults
     }
 
-    /// Every POST to one of the two URLs, oldest first.
+    /// Every POST to one of the two URLs, oldest first, but for those larger than `max_body`, whose bytes were
+    /// never read.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.world().arrivals.clone()
     }
