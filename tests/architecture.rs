@@ -18,8 +18,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["model", "error", "seam"]),
     ("remote", &["model", "text", "error", "seam"]),
     ("sync", &["model", "text", "merge", "error", "seam", "store", "remote"]),
-    // Listens, and tells the engine where to look. It calls nobody but for keys, hence only the transport.
-    ("inbound", &["model", "error", "seam", "remote::transport", "sync"]),
+    // Listens, puts what came on the shelf, and tells the engine where to look. It calls nobody but for keys, hence
+    // only the transport; of S-360's adapter it shares how a posted record is told and merged, and no more.
+    ("inbound", &["model", "error", "seam", "store", "remote::transport", "remote::s360", "sync"]),
     ("wire", &["model", "error"]),
     ("config", &["model", "text", "error"]),
     ("client", &["model", "error", "seam", "wire"]),
@@ -74,9 +75,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tower", &["sim"]),
     ("http", &["remote", "inbound", "sim"]),
     ("httpdate", &["remote", "sim"]),
-    ("subtle", &["sim"]),
-    // XML: the simulated Connector has its own reader and writer, apart from any adapter's.
-    ("quick_xml", &["sim"]),
+    ("subtle", &["inbound", "sim"]),
+    // XML is the Connector's; the simulated one has its own reader and writer, apart from any adapter's.
+    ("quick_xml", &["remote", "sim"]),
     // Digests: signing (remote, and sim to check it), fingerprints, the audit chain.
     ("hmac", &["remote", "sim"]),
     ("md5", &["remote", "sim"]),
@@ -85,8 +86,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ring", &["inbound"]),
     ("webpki", &["inbound"]),
     ("rsa", &["sim"]),
-    ("sha2", &["model", "store", "config", "sim"]),
-    ("secrecy", &["config", "remote", "sim", "app"]),
+    ("sha2", &["model", "store", "inbound", "config", "sim"]),
+    ("secrecy", &["config", "remote", "inbound", "daemon", "sim", "app"]),
     // The machine: file modes, signals to oneself, user names.
     ("rustix", &["store", "config", "daemon", "tui", "cli"]),
     ("uzers", &["config", "daemon"]),

@@ -1,4 +1,5 @@
-//! Notifications of one account: the receiver that takes them, and the subscription that makes them come.
+//! What is posted to one account: the receiver that takes it, as the configuration asks for it, and the
+//! subscription that makes iVvy's notifications come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::account::Account;
-use crate::config::Inbound;
+use secrecy::SecretString;
+
+use crate::config::{Auth, Inbound, Origin};
 use crate::error::Result;
-use crate::inbound::{Counts, Intake, KeyPlace, Receiver, TrustedHosts};
+use crate::inbound::{Counts, Guard, Intake, KeyPlace, Receiver, Routes, TrustedHosts, notification_routes};
 use crate::remote::Class;
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::remote::ivvy::Ivvy;
@@ -21,7 +24,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(60);
 /// And at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// Notifications being received.
+/// Posts being received.
 #[derive(Debug)]
 pub struct Notifications {
     receiver: Receiver,
@@ -30,20 +33,31 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Listens as `inbound` says; what comes before the engine runs waits on disk. Tells nobody yet. Must be
-    /// called inside a tokio runtime.
+    /// Listens as `inbound` says, for whatever the account's configuration has posted to us; what comes before the
+    /// engine runs waits on disk. Tells nobody yet. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound, or the HTTP client cannot be built.
     pub fn listen(inbound: &Inbound, account: &Account, clock: &Arc<dyn Clock>) -> Result<Self> {
-        let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default())?);
-        let hosts = TrustedHosts { extra: inbound.sns_hosts.clone() };
-        let place = inbound.key_url.clone().map_or(KeyPlace::Published, KeyPlace::Below);
-        let intake = Arc::new(Intake::new(account.engine.clone(), transport, Arc::clone(clock), hosts, place));
-        let counts = intake.counts();
-        let receiver = Receiver::listen(intake, inbound.listen, Arc::clone(clock))?;
-        tracing::info!(listen = %receiver.addr(), "receiving notifications");
+        let config = account.blueprint.config();
+        let mut routes = Routes::new();
+        let mut counts = Arc::default();
+        match &config.origin {
+            Origin::Ivvy(_) => {
+                let intake = Arc::new(ivvy_intake(inbound, account, clock)?);
+                counts = intake.counts();
+                routes = routes.merge(notification_routes(intake, Arc::clone(clock)));
+            }
+            Origin::S360(_) => {}
+        }
+        let receiver = Receiver::listen(routes, inbound.listen, Arc::clone(clock))?;
+        tracing::info!(listen = %receiver.addr(), "receiving what is posted to us");
         Ok(Self { receiver, counts, subscribing: None })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> std::net::SocketAddr {
+        self.receiver.addr()
     }
 
     /// Subscribes as soon as iVvy answers. This writes to iVvy, so it is only for whoever holds the account's
@@ -69,6 +83,26 @@ impl Notifications {
             subscribing.abort();
         }
         self.receiver.stop().await;
+    }
+}
+
+fn ivvy_intake(inbound: &Inbound, account: &Account, clock: &Arc<dyn Clock>) -> Result<Intake> {
+    let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default())?);
+    let hosts = TrustedHosts { extra: inbound.sns_hosts.clone() };
+    let place = inbound.key_url.clone().map_or(KeyPlace::Published, KeyPlace::Below);
+    Ok(Intake::new(account.engine.clone(), transport, Arc::clone(clock), hosts, place))
+}
+
+/// The guard before `name`, as its section puts it.
+///
+/// # Errors
+/// The name of the header is none.
+pub(super) fn guard(name: String, auth: &Auth, secrets: &[SecretString], clock: &Arc<dyn Clock>) -> Result<Guard> {
+    let clock = Arc::clone(clock);
+    match auth {
+        Auth::None { .. } => Ok(Guard::open(name, clock)),
+        Auth::Basic { user, .. } => Ok(Guard::basic(name, user, secrets, clock)),
+        Auth::ApiKey { header, .. } => Guard::key(name, header, secrets, clock),
     }
 }
 

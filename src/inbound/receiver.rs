@@ -1,6 +1,7 @@
-//! Listening: HTTP on one port, one path, with a bound on everything a stranger could use up.
+//! Listening: HTTP on one port for everybody who posts to us, with a bound on everything a stranger could use up.
 //!
-//! It speaks plain HTTP, to a reverse proxy on the same machine that ends TLS.
+//! It speaks plain HTTP, to a reverse proxy on the same machine that ends TLS. What there is to post to is said
+//! by routers, each with its own limits; it knows none of them.
 
 use std::fmt;
 use std::io;
@@ -11,11 +12,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::post;
+use axum::body::Body;
 use axum::serve::Listener;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,23 +23,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::intake::{Intake, Verdict};
 use crate::error::{Error, Result};
 use crate::seam::Clock;
 
-/// The one path there is.
-pub const PATH: &str = "/ivvy/notifications";
-
-/// Largest body read. SNS sends 256 kB at most.
-const LARGEST: usize = 1024 * 1024;
-/// SNS gives up after fifteen seconds.
-const PATIENCE: Duration = Duration::from_secs(14);
 /// Longest a connection lives, however busy or idle.
 const LIFETIME: Duration = Duration::from_secs(60);
 /// Connections at a time; others wait to be accepted.
 const CONNECTIONS: usize = 64;
 /// How long a delivery under way may take to finish when we stop.
 const GRACE: Duration = Duration::from_secs(2);
+/// How much of a body that is too large is read and thrown away, in bodies of the largest size: a sender that is
+/// cut off while it still writes may never read why.
+const THROWN_AWAY: usize = 4;
+
+/// What there is to post to: several are put together with [`Router::merge`].
+pub type Routes = Router;
 
 /// A listening receiver. Dropping it stops it without waiting.
 pub struct Receiver {
@@ -55,20 +53,14 @@ impl fmt::Debug for Receiver {
     }
 }
 
-#[derive(Clone)]
-struct Desk {
-    intake: Arc<Intake>,
-    clock: Arc<dyn Clock>,
-}
-
 impl Receiver {
-    /// Listens on `listen` for `intake`. Must be called inside a tokio runtime.
+    /// Listens on `listen` for whatever `routes` has. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub fn listen(intake: Arc<Intake>, listen: SocketAddr, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub fn listen(routes: Routes, listen: SocketAddr, clock: Arc<dyn Clock>) -> Result<Self> {
         let cannot = |error: io::Error| {
-            Error::unavailable(format!("cannot listen on {listen} for notifications"))
+            Error::unavailable(format!("cannot listen on {listen} for what is posted to us"))
                 .because(&error)
                 .hint("correct `listen` in [inbound]; another program may hold the port")
         };
@@ -80,11 +72,9 @@ impl Receiver {
             seats: Arc::new(Semaphore::new(CONNECTIONS)),
             clock: Arc::clone(&clock),
         };
-        let desk = Desk { intake, clock: Arc::clone(&clock) };
-        let router = Router::new().route(PATH, post(deliver)).with_state(desk);
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
-        let task = tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await });
+        let task = tokio::spawn(async move { axum::serve(listener, routes).with_graceful_shutdown(stopped).await });
         Ok(Self { addr, clock, stop, task })
     }
 
@@ -110,23 +100,44 @@ impl Drop for Receiver {
     }
 }
 
-/// One delivery, from its first byte to the verdict.
-async fn deliver(State(desk): State<Desk>, body: Body) -> StatusCode {
-    let handled = async {
-        match to_bytes(body, LARGEST).await {
-            Ok(body) => {
-                let verdict = desk.intake.receive(&body).await;
-                // Invariant: every verdict's status is one of HTTP's.
-                StatusCode::from_u16(verdict.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
-            }
-            Err(_) => StatusCode::PAYLOAD_TOO_LARGE,
+/// Why a body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It is larger than its limit: 413.
+    TooLarge,
+    /// The connection broke, or its framing is wrong: 400, if anybody still listens.
+    Broken,
+}
+
+/// The whole body, of at most `largest` bytes.
+///
+/// # Errors
+/// It is larger, or does not end.
+pub async fn whole_body(body: Body, largest: usize) -> Result<Bytes, Unread> {
+    let mut stream = body.into_data_stream();
+    let (mut read, mut thrown_away) = (BytesMut::new(), 0_usize);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Unread::Broken)?;
+        if thrown_away == 0 && read.len() + chunk.len() <= largest {
+            read.extend_from_slice(&chunk);
+            continue;
         }
-    };
+        read = BytesMut::new();
+        thrown_away += chunk.len();
+        if thrown_away > largest.saturating_mul(THROWN_AWAY) {
+            return Err(Unread::TooLarge);
+        }
+    }
+    if thrown_away > 0 { Err(Unread::TooLarge) } else { Ok(read.freeze()) }
+}
+
+/// What `work` gives, or nothing when it takes longer than `patience`. What it has begun then goes on only where
+/// it was handed to others.
+pub async fn in_time<T>(clock: &dyn Clock, patience: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
-        status = handled => status,
-        () = desk.clock.sleep(PATIENCE) => {
-            StatusCode::from_u16(Verdict::Later.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
-        }
+        biased;
+        done = work => Some(done),
+        () = clock.sleep(patience) => None,
     }
 }
 

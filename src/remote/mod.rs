@@ -12,6 +12,7 @@ pub mod ivvy;
 pub mod lane;
 pub mod odoo;
 pub mod port;
+pub mod s360;
 pub mod salesforce;
 pub mod shelf;
 pub mod transport;

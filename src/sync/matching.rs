@@ -41,7 +41,7 @@ use crate::store::{Reads, StoreError, Tx};
 
 pub use self::create::SourceNeed;
 pub use self::operate::{MatchRefusal, MatchStatus};
-pub use self::told::{tell_entry, told_entries};
+pub use self::told::{define_source, resolve_told, tell_entry, told_entries};
 
 /// Which side cannot be listed and was given its lead sources by us: the number of the side.
 const MASTERED: &str = "lead_sources_mastered";

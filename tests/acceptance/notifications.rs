@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use tandem::config::Inbound;
 use tandem::daemon::notifications::Notifications;
-use tandem::inbound::{Counts, Intake, KeyPlace, PATH, Receiver, Seen, TrustedHosts};
+use tandem::inbound::{Counts, Intake, KeyPlace, PATH, Receiver, Seen, TrustedHosts, notification_routes};
 use tandem::model::{ModuleId, Side};
 use tandem::remote::http::{HttpSettings, ReqwestTransport};
 use tandem::seam::{Clock, SystemClock};
@@ -51,7 +51,9 @@ impl Post {
         let (engine, over) = (world.engine.clone(), Arc::clone(&transport));
         let intake = Arc::new(Intake::new(engine, over, Arc::clone(&clock), hosts, place));
         let counts = intake.counts();
-        let receiver = Receiver::listen(intake, ([127, 0, 0, 1], 0).into(), clock).unwrap();
+        let receiver =
+            Receiver::listen(notification_routes(intake, Arc::clone(&clock)), ([127, 0, 0, 1], 0).into(), clock)
+                .unwrap();
         let url = format!("http://{}{PATH}", receiver.addr());
         Self { courier: Courier::new(&world.ivvy.0, &own, transport, weather), receiver, counts, url }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{Listed, list, record, store_changes};
 use crate::merge::people;
 use crate::model::matching::{Entry, MatchRow};
-use crate::model::{Actor, MatchKind, Side, Timestamp};
+use crate::model::{Actor, Fingerprint, MatchKind, RecordId, Side, Timestamp};
 use crate::remote::Lane;
 use crate::store::{Reads, StoreError, Tx};
 use crate::sync::Engine;
@@ -66,6 +66,62 @@ pub fn tell_entry(
     let after = people::rematch(kind, &ivvy, &crm, &rows, now);
     store_changes(tx, kind, &before, &after, &Actor::engine(), "told")?;
     Ok(true)
+}
+
+/// A lead source that `side` defines with us under a name of its own, `key`: an id for it, the same one for the same
+/// key and for the same name without regard to case, however often it is defined (C-19, C-21).
+///
+/// # Errors
+/// The store fails.
+pub fn define_source(
+    tx: &mut Tx<'_>,
+    side: Side,
+    key: &str,
+    name: &str,
+    active: bool,
+    now: Timestamp,
+) -> Result<RecordId, StoreError> {
+    let kind = MatchKind::LeadSource;
+    let meta = format!("defined {kind} {} {}", side as u8, Fingerprint::of_bytes(key.as_bytes()));
+    if let Some(known) = tx.meta(&meta)? {
+        return Ok(RecordId::from(String::from_utf8_lossy(&known).as_ref()));
+    }
+    let (folded, table) = (people::fold(name), tx.match_table(kind)?);
+    let id = match (people::named(&table, side, &folded).first(), people::named(&table, side.other(), &folded).first()) {
+        (Some(told), _) => told.id.clone(),
+        (None, Some(ours)) => ours.other.clone().unwrap_or_else(|| ours.id.clone()),
+        // Follows from the name, so that a lost store does not make another one of it.
+        (None, None) => RecordId::from(format!("s-{}", Fingerprint::of_bytes(folded.as_bytes()))),
+    };
+    if told_entries(tx, kind, side)?.iter().all(|entry| entry.id != id) {
+        let entry = Entry { id: id.clone(), name: name.trim().to_owned(), email: None, active };
+        tell_entry(tx, kind, side, &entry, now)?;
+    }
+    tx.put_meta(&meta, id.as_str().as_bytes())?;
+    Ok(id)
+}
+
+/// The entry of `side` that a record of `side` names by `id`, which may be an id of the other side's: a system that
+/// looks our entries up names them so. What it names is taken note of. `None` if nobody knows it.
+///
+/// # Errors
+/// The store fails.
+pub fn resolve_told(
+    tx: &mut Tx<'_>,
+    kind: MatchKind,
+    side: Side,
+    id: &RecordId,
+    now: Timestamp,
+) -> Result<Option<RecordId>, StoreError> {
+    if tx.match_row(kind, side, id)?.is_some() {
+        return Ok(Some(id.clone()));
+    }
+    let Some(ours) = tx.match_row(kind, side.other(), id)?.filter(|row| !row.gone) else { return Ok(None) };
+    if let Some(other) = ours.other {
+        return Ok(Some(other));
+    }
+    tell_entry(tx, kind, side, &Entry { active: true, ..ours.entry() }, now)?;
+    Ok(Some(id.clone()))
 }
 
 impl Engine {
