@@ -19,8 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("remote", &["model", "text", "error", "seam"]),
     ("sync", &["model", "text", "merge", "error", "seam", "store", "remote"]),
     // Listens, puts what came on the shelf, and tells the engine where to look. It calls nobody but for keys, hence
-    // only the transport; of S-360's adapter it shares how a posted record is told and merged, and no more.
-    ("inbound", &["model", "error", "seam", "store", "remote::transport", "remote::s360", "sync"]),
+    // only the transport; of the adapters of S-360 and the Connector it shares how a posted record is read and told, and no more.
+    ("inbound", &["model", "error", "seam", "store", "remote::transport", "remote::s360", "remote::connector", "sync"]),
     ("wire", &["model", "error"]),
     ("config", &["model", "text", "error"]),
     ("client", &["model", "error", "seam", "wire"]),

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::{Listed, list, record, store_changes};
+use crate::merge::matching::fold;
 use crate::merge::people;
 use crate::model::matching::{Entry, MatchRow};
 use crate::model::{Actor, Fingerprint, MatchKind, RecordId, Side, Timestamp};
@@ -86,8 +87,9 @@ pub fn define_source(
     if let Some(known) = tx.meta(&meta)? {
         return Ok(RecordId::from(String::from_utf8_lossy(&known).as_ref()));
     }
-    let (folded, table) = (people::fold(name), tx.match_table(kind)?);
-    let id = match (people::named(&table, side, &folded).first(), people::named(&table, side.other(), &folded).first()) {
+    let (folded, table) = (fold(name), tx.match_table(kind)?);
+    let id = match (people::named(&table, side, &folded).first(), people::named(&table, side.other(), &folded).first())
+    {
         (Some(told), _) => told.id.clone(),
         (None, Some(ours)) => ours.other.clone().unwrap_or_else(|| ours.id.clone()),
         // Follows from the name, so that a lost store does not make another one of it.
@@ -113,14 +115,15 @@ pub fn resolve_told(
     id: &RecordId,
     now: Timestamp,
 ) -> Result<Option<RecordId>, StoreError> {
-    if tx.match_row(kind, side, id)?.is_some() {
-        return Ok(Some(id.clone()));
+    let ours = tx.match_row(kind, side.other(), id)?.filter(|row| !row.gone);
+    match (tx.match_row(kind, side, id)?, ours) {
+        (None, None) => return Ok(None),
+        // One of its own.
+        (Some(_), None) => {}
+        (None, Some(MatchRow { other: Some(other), .. })) => return Ok(Some(other)),
+        // Named before: name and address are ours, as they are now.
+        (_, Some(ours)) => drop(tell_entry(tx, kind, side, &Entry { active: true, ..ours.entry() }, now)?),
     }
-    let Some(ours) = tx.match_row(kind, side.other(), id)?.filter(|row| !row.gone) else { return Ok(None) };
-    if let Some(other) = ours.other {
-        return Ok(Some(other));
-    }
-    tell_entry(tx, kind, side, &Entry { active: true, ..ours.entry() }, now)?;
     Ok(Some(id.clone()))
 }
 
