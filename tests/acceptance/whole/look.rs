@@ -49,7 +49,7 @@ fn in_salesforce(module: ModuleId) -> Names {
         ModuleId::Leads => Names { owner: "OwnerId", source: "LeadSource", ..Names::of("Lead", "", "") },
         ModuleId::Events => Names::of("Campaign", "", ""),
         ModuleId::Attendees => Names::of("CampaignMember", "ContactId", "CampaignId"),
-        ModuleId::Registrations => Names::of("Opportunity", "ContactId", ""),
+        ModuleId::Registrations | ModuleId::Orders => Names::of("Opportunity", "ContactId", ""),
         ModuleId::QuotesAndBookings => Names { company: "AccountId", ..Names::of("Opportunity", "ContactId", "") },
         ModuleId::ContactEmails => Names::of("Task", "WhoId", ""),
         ModuleId::Companies => Names::of("Account", "", ""),
@@ -63,7 +63,7 @@ fn in_odoo(module: ModuleId) -> Names {
         ModuleId::Events => Names::of("event.event", "", ""),
         ModuleId::Attendees => Names::of("event.registration", "partner_id", "event_id"),
         ModuleId::Registrations => Names::of("crm.lead", "partner_id", "event_id"),
-        ModuleId::QuotesAndBookings => Names::of("crm.lead", "partner_id", ""),
+        ModuleId::QuotesAndBookings | ModuleId::Orders => Names::of("crm.lead", "partner_id", ""),
         ModuleId::ContactEmails => Names::of("mail.message", "res_id", ""),
         ModuleId::Companies | ModuleId::Contacts => Names::of("res.partner", "", ""),
     }
