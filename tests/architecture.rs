@@ -86,7 +86,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ring", &["inbound"]),
     ("webpki", &["inbound"]),
     ("rsa", &["sim"]),
-    ("sha2", &["model", "store", "inbound", "config", "sim"]),
+    ("sha2", &["model", "store", "inbound", "config", "remote", "sim"]),
     ("secrecy", &["config", "remote", "inbound", "daemon", "sim", "app"]),
     // The machine: file modes, signals to oneself, user names.
     ("rustix", &["store", "config", "daemon", "tui", "cli"]),

@@ -35,6 +35,10 @@ const EXTRA: &[(ModuleId, &str, &str)] = &[
     (ModuleId::QuotesAndBookings, "starts_at", "Ivvy_Starts__c"),
     (ModuleId::QuotesAndBookings, "ends_at", "Ivvy_Ends__c"),
     (ModuleId::QuotesAndBookings, "confidential", "Ivvy_Confidential__c"),
+    (ModuleId::Orders, "kind", "Ivvy_Kind__c"),
+    (ModuleId::Orders, "status", "Ivvy_Status__c"),
+    (ModuleId::Orders, "currency", "Ivvy_Currency__c"),
+    (ModuleId::Orders, "created_at", "Ivvy_Created__c"),
     (ModuleId::ContactEmails, "from", "Ivvy_From__c"),
     (ModuleId::ContactEmails, "to", "Ivvy_To__c"),
     (ModuleId::ContactEmails, "sent_at", "Ivvy_Sent__c"),
@@ -135,6 +139,19 @@ impl Org {
                 ("ends_at", "2027-02-01T23:00:00Z"),
                 ("close_date", "2027-02-01"),
             ],
+            ModuleId::Orders => &[
+                ("name", "Refund 9007199254740993"),
+                ("contact", contact),
+                ("company", company),
+                ("kind", "refund"),
+                ("status", "closed"),
+                ("stage", "won"),
+                ("amount", "-120.50"),
+                ("currency", "EUR"),
+                ("created_at", "2026-11-20T22:15:00Z"),
+                ("close_date", "2026-11-21"),
+                ("lines", "2 x Gala, stalls: 60.25 each"),
+            ],
             ModuleId::ContactEmails => &[
                 ("contact", contact),
                 ("subject", "Your booking"),
@@ -204,7 +221,7 @@ fn object(module: ModuleId) -> &'static str {
         ModuleId::Leads => "Lead",
         ModuleId::Events => "Campaign",
         ModuleId::Attendees => "CampaignMember",
-        ModuleId::Registrations | ModuleId::QuotesAndBookings => "Opportunity",
+        ModuleId::Registrations | ModuleId::QuotesAndBookings | ModuleId::Orders => "Opportunity",
         ModuleId::ContactEmails => "Task",
     }
 }
@@ -267,6 +284,7 @@ async fn every_module_takes_a_change_and_refuses_one_over_a_moved_record_i7() {
         (ModuleId::Attendees, "status", "no_show", json!({"Status": "Invited"})),
         (ModuleId::Registrations, "amount", "1300.00", json!({"Name": "Theirs"})),
         (ModuleId::QuotesAndBookings, "stage", "lost", json!({"Name": "Theirs"})),
+        (ModuleId::Orders, "stage", "lost", json!({"Name": "Theirs"})),
         (ModuleId::ContactEmails, "subject", "Re: Your booking", json!({"Status": "Deferred"})),
     ] {
         let id = org.create(module, &key(module)).await;
@@ -296,6 +314,7 @@ async fn what_is_given_once_is_refused_later_before_anything_is_sent() {
         (ModuleId::Attendees, "contact"),
         (ModuleId::Registrations, "contact"),
         (ModuleId::QuotesAndBookings, "contact"),
+        (ModuleId::Orders, "contact"),
     ] {
         let id = org.create(module, &key(module)).await;
         let calls = org.sim.calls_made();
@@ -316,6 +335,10 @@ async fn words_without_a_value_are_refused_not_guessed() {
         (ModuleId::QuotesAndBookings, "stage", "Closed Won"),
         (ModuleId::QuotesAndBookings, "amount", "a lot"),
         (ModuleId::QuotesAndBookings, "close_date", "tomorrow"),
+        (ModuleId::Orders, "stage", "confirmed"),
+        // The org keeps cents: a thousandth, or more than a double holds, is refused and never rounded (S-25).
+        (ModuleId::Orders, "amount", "4.005"),
+        (ModuleId::Orders, "amount", "9223372036854775.807"),
     ] {
         let mut fields = org.whole(module);
         fields.insert(name.to_owned(), Value::text(word));
@@ -360,6 +383,7 @@ async fn references_to_nothing_are_refused() {
         (ModuleId::Attendees, "event", "701000000000001AAA"),
         (ModuleId::Registrations, "event", "701000000000001AAA"),
         (ModuleId::QuotesAndBookings, "company", "001000000000001AAA"),
+        (ModuleId::Orders, "company", "001000000000001AAA"),
         (ModuleId::ContactEmails, "contact", "003000000000001AAA"),
         (ModuleId::ContactEmails, "contact", "001000000000001AAA"),
     ] {
@@ -410,7 +434,9 @@ async fn listings_page_from_a_stamp_and_bring_deleted_records_along_i12() {
     assert!(seen.is_sorted());
 
     advance(60).await;
-    for module in [ModuleId::Attendees, ModuleId::QuotesAndBookings, ModuleId::Leads, ModuleId::Events] {
+    let modules =
+        [ModuleId::Attendees, ModuleId::QuotesAndBookings, ModuleId::Orders, ModuleId::Leads, ModuleId::Events];
+    for module in modules {
         let id = org.create(module, &format!("{}-new", module.singular())).await;
         advance(1).await;
         let since = PageRequest { from: Some(org.clock.now()), ..PageRequest::default() };

@@ -53,6 +53,68 @@ async fn a_senseless_fault_is_refused_with_a_hint() {
     assert!(error.hint.unwrap().contains("KIND"));
 }
 
+/// One request as it comes over a socket: its head and body, answered with 200.
+async fn heard(listener: &tokio::net::TcpListener) -> std::io::Result<(String, String)> {
+    let (mut stream, _) = listener.accept().await?;
+    let mut text = Vec::new();
+    loop {
+        if stream.read_buf(&mut text).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let whole = String::from_utf8_lossy(&text).into_owned();
+        let Some((head, body)) = whole.split_once("\r\n\r\n") else { continue };
+        let length =
+            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+        if body.len() >= length.unwrap_or(0) {
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            stream.write_all(answer).await?;
+            return Ok((head.to_lowercase(), body.to_owned()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_simulated_s360_pushes_with_a_key_from_a_file_and_stops_on_sigterm_s19() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("auth.json");
+    std::fs::write(&file, r#"{"kind":"apikey","header":"X-Box","value":"hush-1"}"#).unwrap();
+    let receiver = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", receiver.local_addr().unwrap());
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_tandem"))
+        .args(["sim", "s360", "--records", "20", "--push-every", "1s", "--first-sync", "2020-01-01"])
+        .args(["--receiver", &url, "--receiver-auth", file.to_str().unwrap()])
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let (head, body) = tokio::time::timeout(Duration::from_secs(20), heard(&receiver)).await.unwrap().unwrap();
+    assert!(head.starts_with("post /s360/contacts/acme ") && head.contains("x-box: hush-1"), "{head}");
+    assert!(body.starts_with(r#"[{"contactNumber":"100001""#), "{body}");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).await.unwrap();
+    assert!(child.wait().await.unwrap().success());
+    let line: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(line["institutions"][1]["operator"], "GLOBE_TANDEM");
+    assert!(!printed.contains("hush-1"));
+}
+
+#[tokio::test]
+async fn a_file_that_says_nothing_and_a_remote_that_pushes_nothing_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("auth.json");
+    std::fs::write(&file, r#"{"kind":"apikey","hush-2":1}"#).unwrap();
+    let file = file.to_str().unwrap();
+    for system in ["s360", "ivvy"] {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_tandem"));
+        let output = command.args(["sim", system, "--receiver-auth", file]).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("hush-2") && !said.is_empty(), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn simulators_without_other_users_refuse_to_pretend_edits() {
     let options = |edits_per_minute, faults: &[&str]| SimOptions {

@@ -1,5 +1,8 @@
 //! `tandem demo`: the main job on embedded defaults. Two simulated systems as HTTP servers on
-//! loopback, colleagues at work in both, a fresh data directory, and the console on top.
+//! loopback, colleagues at work in both, a fresh data directory, and the console on top. With `--all` the other
+//! systems run beside them, an account each.
+
+mod others;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,12 +15,14 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use self::others::Others;
 use super::attach::embedded;
 use super::host::Hosted;
 use crate::cli::RunDemo;
+use crate::cli::args::DemoAccount;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::model::{Actor, ModuleId, Role};
+use crate::model::{Actor, Group, ModuleId, Role};
 use crate::seam::{Clock, SystemClock};
 use crate::sim::demo::World;
 use crate::sim::{Served, serve};
@@ -35,6 +40,14 @@ pub(super) async fn run(run: RunDemo) -> Result<()> {
     let config = write_config(&place.directory, run.socket.as_deref(), &world, &ivvy.url(), &crm.url())?;
     let secrets = config.secrets()?;
     let hosted = Hosted::start(&config, secrets, &run.shutdown)?;
+    let others = match run.args.all || run.args.show != DemoAccount::Ivvy {
+        true => Some(Others::start(&place.directory, run.args.seed, &run.shutdown).await),
+        false => None,
+    };
+    let others = match others.transpose() {
+        Ok(others) => others,
+        Err(error) => return hosted.stop().await.and(Err(error)),
+    };
 
     let quiet = CancellationToken::new();
     let releasing = tokio::spawn(release_first_sync(hosted.service.engine().clone(), Arc::clone(&clock)));
@@ -44,16 +57,21 @@ pub(super) async fn run(run: RunDemo) -> Result<()> {
         tokio::spawn(async move { world.live(edits, quiet).await })
     };
     let ended = if run.args.headless {
-        announce(&config, &ivvy, &crm)?;
+        announce(&config, &ivvy, &crm, others.as_ref())?;
         run.shutdown.cancelled().await;
         Ok(())
     } else {
-        let backend = embedded(&hosted).await?;
+        let shown = others.as_ref().and_then(|others| others.hosted(run.args.show)).unwrap_or(&hosted);
+        let backend = embedded(shown).await?;
         tui::run(backend, super::console_options(None, run.color)).await
     };
     quiet.cancel();
     releasing.abort();
     let stopped = hosted.stop().await;
+    let stopped = match others {
+        Some(others) => stopped.and(others.stop().await),
+        None => stopped,
+    };
     // The editors only sleep and edit; being broken off is their ordinary end.
     let _ = colleagues.await;
     let served = |error: std::io::Error| Error::unavailable("a simulated remote ended badly").because(&error);
@@ -88,13 +106,16 @@ async fn release_first_sync(engine: Engine, clock: Arc<dyn Clock>) {
 }
 
 /// One JSON line for scripts.
-fn announce(config: &Config, ivvy: &Served, crm: &Served) -> Result<()> {
-    let line = json!({
+fn announce(config: &Config, ivvy: &Served, crm: &Served, others: Option<&Others>) -> Result<()> {
+    let mut line = json!({
         "socket": config.socket,
         "config": config.path,
         "data": config.data_dir,
         "remotes": { "ivvy": ivvy.url(), "salesforce": crm.url() },
     });
+    if let Some(others) = others {
+        line["accounts"] = others.places();
+    }
     crate::sim::command::print_line(&line)
         .map_err(|error| Error::unavailable("cannot print the addresses").because(&error))
 }
@@ -148,7 +169,8 @@ fn write_config(directory: &Path, socket: Option<&Path>, world: &World, ivvy: &s
     write(&ivvy_secret, world.ivvy.settings().secret.expose_secret())?;
     write(&crm_secret, world.salesforce.settings().client_secret.expose_secret())?;
     let socket = socket.map_or_else(|| directory.join("tandem.sock"), Path::to_owned);
-    let own_switch = ModuleId::ALL.into_iter().filter(|module| module.follows().is_none());
+    let own_switch =
+        ModuleId::ALL.into_iter().filter(|module| module.follows().is_none() && module.group() != Group::Ticketing);
     let modules: BTreeMap<String, _> =
         own_switch.map(|module| (module.to_string(), json!({ "enabled": true }))).collect();
     let text = toml::to_string(&json!({

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::model::ModuleId;
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::seam::{Clock, Entropy, SystemClock};
-use crate::sim::command::{SimOptions, run_connector, run_extcrm, run_ivvy, run_salesforce};
+use crate::sim::command::{PushOptions, SimOptions, run_connector, run_extcrm, run_ivvy, run_s360, run_salesforce};
 use crate::store::{self, Store, doctor};
 use crate::tui;
 use crate::wire::CheckRow;
@@ -38,6 +38,16 @@ impl Hooks for Parts {
 
     fn run_sim(&self, run: RunSim) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
+            let push = PushOptions {
+                receiver: run.args.receiver,
+                auth: run.args.receiver_auth,
+                every: run.args.push_every,
+                first_sync: run.args.first_sync,
+            };
+            if run.args.system != SimSystem::S360 && push != PushOptions::default() {
+                return Err(Error::config(format!("the simulated {} pushes nothing", run.args.system))
+                    .hint("--receiver, --receiver-auth, --push-every and --first-sync are for `tandem sim s360`"));
+            }
             let options = SimOptions {
                 listen: run.args.listen,
                 records: run.args.records as usize,
@@ -48,6 +58,9 @@ impl Hooks for Parts {
             match run.args.system {
                 SimSystem::Ivvy => run_ivvy(options, Arc::new(ReqwestTransport::new(&HttpSettings::default())?)).await,
                 SimSystem::Salesforce => run_salesforce(options).await,
+                SimSystem::S360 => {
+                    run_s360(options, push, Arc::new(ReqwestTransport::new(&HttpSettings::default())?)).await
+                }
                 SimSystem::Connector => run_connector(options).await,
                 SimSystem::Extcrm => run_extcrm(options).await,
             }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -181,12 +182,33 @@ pub struct DemoArgs {
     /// Give every tenth record text that attacks terminals
     #[arg(long)]
     pub hostile: bool,
+    /// Run S-360, the Connector and a pushed CRM as well, an account each
+    #[arg(long)]
+    pub all: bool,
+    /// Whose console to open; any but ivvy implies --all
+    #[arg(long, value_name = "ACCOUNT", value_enum, default_value_t = DemoAccount::Ivvy)]
+    pub show: DemoAccount,
     /// No console: print addresses, config and socket as one JSON line and run until signalled
     #[arg(long)]
     pub headless: bool,
     /// Listen on P, P+1, … instead of free ports
     #[arg(long, value_name = "P")]
     pub port_base: Option<u16>,
+}
+
+/// An account of the demonstration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum DemoAccount {
+    /// iVvy and Salesforce.
+    #[default]
+    Ivvy,
+    /// S-360 and Salesforce.
+    S360,
+    /// iVvy and the InTouch Connector.
+    Connector,
+    /// iVvy and a CRM that takes arrays.
+    Push,
 }
 
 /// `sim`.
@@ -209,6 +231,18 @@ pub struct SimArgs {
     /// A fault to play, as the body of POST /_sim/fault; may be repeated
     #[arg(long, value_name = "SPEC")]
     pub fault: Vec<String>,
+    /// s360: where to push to; the streams are below it, as /s360/contacts/ACME
+    #[arg(long, value_name = "URL")]
+    pub receiver: Option<String>,
+    /// s360: a file with what is shown there, as {"kind":"basic","user":…,"password":…} or {"kind":"apikey","header":…,"value":…}
+    #[arg(long, value_name = "FILE", env = "TANDEM_SIM_RECEIVER_AUTH", hide_env_values = true)]
+    pub receiver_auth: Option<PathBuf>,
+    /// s360: time between pushes, instead of 15 minutes
+    #[arg(long, value_name = "DURATION", value_parser = pause)]
+    pub push_every: Option<Duration>,
+    /// s360: push what is there already, but no contact changed and no order made before this day
+    #[arg(long, value_name = "DAY")]
+    pub first_sync: Option<chrono::NaiveDate>,
 }
 
 /// Simulated remotes.
@@ -219,6 +253,8 @@ pub enum SimSystem {
     Ivvy,
     /// Salesforce.
     Salesforce,
+    /// S-360 (SecuTix 360).
+    S360,
     /// The InTouch Connector.
     Connector,
     /// A CRM that takes contacts and orders as S-360 posts them; it starts empty.
@@ -383,6 +419,10 @@ fn account(text: &str) -> Result<String, String> {
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|_| "an address like 127.0.0.1:8080".to_owned())?;
     if address.ip().is_loopback() { Ok(address) } else { Err("a simulated remote listens on loopback only".to_owned()) }
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    duration::parse(text)
 }
 
 fn day(text: &str) -> Result<String, String> {

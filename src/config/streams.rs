@@ -11,7 +11,7 @@ use url::Url;
 
 use super::schema::some_base_url;
 use super::{SecretSource, Wrong, duration};
-use crate::model::{Flow, ModuleDef};
+use crate::model::{Flow, ModuleDef, Rhythm, StreamKind};
 
 /// `[s360]`: S-360 in iVvy's place, one section per institution.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -48,6 +48,16 @@ pub struct Institution {
 }
 
 impl Institution {
+    /// What is posted to us for it, by stream and by the key of its section.
+    pub fn inflows(&self) -> impl Iterator<Item = (StreamKind, &'static str, &Inflow)> {
+        let named = [
+            (StreamKind::S360Contacts, "contacts", &self.contacts),
+            (StreamKind::S360Orders, "orders", &self.orders),
+            (StreamKind::S360Access, "access", &self.access),
+        ];
+        named.into_iter().filter_map(|(kind, name, inflow)| Some((kind, name, inflow.as_ref()?)))
+    }
+
     /// Whether anything is posted to us for it.
     pub fn is_posted(&self) -> bool {
         self.contacts.is_some() || self.orders.is_some() || self.access.is_some()
@@ -77,6 +87,14 @@ pub struct Inflow {
     /// Runs after which the sender gives a record up (S-17).
     #[serde(default = "tries")]
     pub tries: u32,
+}
+
+impl Inflow {
+    /// The rhythm its sender said it would post in.
+    pub fn rhythm(&self) -> Rhythm {
+        let Self { every, per_run, per_payload, tries, .. } = *self;
+        Rhythm { every, per_run, per_payload, tries }
+    }
 }
 
 fn cadence() -> Duration {
@@ -205,6 +223,39 @@ pub struct Profile {
     /// What its side can do with staff and lead sources.
     #[serde(default)]
     pub can: Abilities,
+}
+
+impl Profile {
+    /// What was agreed, line by line, for `check` and whoever reads along (C-04).
+    pub fn lines(&self) -> Vec<String> {
+        let yes = |on: bool| if on { "yes" } else { "no" };
+        let entities: Vec<String> = self.entities.iter().map(ToString::to_string).collect();
+        let Abilities { list_staff, staff_by_email, list_sources, create_source, update_source } = self.can;
+        let owner = match self.owner {
+            false => "no: the element is neither read nor written".to_owned(),
+            true if self.direction.sends() && !list_staff && !staff_by_email && !self.direction.receives() => {
+                "agreed, but its staff cannot be looked up: prospects go without an owner".to_owned()
+            }
+            true => format!("yes; it lists staff: {}, looks up by e-mail: {}", yes(list_staff), yes(staff_by_email)),
+        };
+        let source = match (self.source, list_sources, create_source) {
+            (false, ..) => "no: the element is neither read nor written".to_owned(),
+            (true, false, true) => "yes; it creates and does not list: our side is the master".to_owned(),
+            (true, false, false) if !self.direction.receives() => {
+                "agreed, but it neither lists nor creates: prospects go without a source".to_owned()
+            }
+            (true, list, create) => {
+                format!("yes; it lists: {}, creates: {}, hides: {}", yes(list), yes(create), yes(update_source))
+            }
+        };
+        vec![
+            format!("agreed by {} on {}", self.agreed_by, self.agreed_on),
+            format!("direction: {}", self.direction),
+            format!("people: {}", entities.join(", ")),
+            format!("owner: {owner}"),
+            format!("lead source: {source}"),
+        ]
+    }
 }
 
 /// `[crm.profile.can]`: calls the other side offers. Declared, never guessed (C-09, C-18, C-19).

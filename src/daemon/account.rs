@@ -50,6 +50,8 @@ pub struct Blueprint {
     clock: Arc<dyn Clock>,
     /// Where the shelves are, once the store is open.
     store: OnceLock<Store>,
+    /// The gates before S-360's institutions, once anything is connected.
+    institutions: OnceLock<s360::Gates>,
     changing: tokio::sync::Mutex<()>,
 }
 
@@ -65,6 +67,7 @@ impl Blueprint {
             http: Arc::new(ReqwestTransport::new(&HttpSettings::default())?),
             clock: Arc::clone(clock),
             store: OnceLock::new(),
+            institutions: OnceLock::new(),
             changing: tokio::sync::Mutex::default(),
         })
     }
@@ -77,7 +80,7 @@ impl Blueprint {
     pub(super) fn remotes(&self, maps: &FieldMaps, gates: &BTreeMap<Side, Arc<Gate>>) -> Result<Remotes> {
         let mut handles: BTreeMap<(Side, Lane), Arc<dyn Remote>> = BTreeMap::new();
         for lane in Lane::ALL {
-            let origin = origin(self, maps, self.behind(&gates[&Side::Ivvy], lane))?;
+            let origin = origin(self, maps, &gates[&Side::Ivvy], lane)?;
             let crm = crm(self, maps, self.behind(&gates[&Side::Crm], lane))?;
             handles.extend([((Side::Ivvy, lane), origin), ((Side::Crm, lane), crm)]);
         }
@@ -105,6 +108,18 @@ impl Blueprint {
         match self.store.get() {
             Some(store) => Arc::new(StoredShelf::new(store.clone(), side, Arc::clone(&self.clock))),
             None => Arc::new(EmptyShelf),
+        }
+    }
+
+    /// The gates before S-360's institutions, by code: none unless S-360 is the origin.
+    pub fn institutions(&self) -> &BTreeMap<String, Arc<Gate>> {
+        self.institutions.get_or_init(|| self.gates_of_institutions(&Entropy::from_system()))
+    }
+
+    fn gates_of_institutions(&self, entropy: &Entropy) -> s360::Gates {
+        match &self.config.origin {
+            Origin::S360(section) => s360::gates(section, &self.clock, entropy),
+            Origin::Ivvy(_) => s360::Gates::new(),
         }
     }
 
@@ -202,6 +217,8 @@ fn connected(blueprint: &Blueprint, entropy: &Entropy) -> Result<Connected> {
     if config.crm.kind() == CrmKind::Salesforce {
         crm_gate.read_usage(salesforce::usage);
     }
+    // Invariant: nobody asked for a new blueprint's gates before.
+    let _ = blueprint.institutions.set(blueprint.gates_of_institutions(entropy));
     let gates: BTreeMap<Side, Arc<Gate>> = [(Side::Ivvy, origin_gate), (Side::Crm, crm_gate)].into();
     let maps = FieldMaps::new();
     let ivvy = match &config.origin {
@@ -228,10 +245,11 @@ fn check_places(config: &Config, remotes: &Remotes) -> Result<()> {
     Ok(())
 }
 
-fn origin(blueprint: &Blueprint, maps: &FieldMaps, transport: Arc<dyn Transport>) -> Result<Arc<dyn Remote>> {
+fn origin(blueprint: &Blueprint, maps: &FieldMaps, gate: &Arc<Gate>, lane: Lane) -> Result<Arc<dyn Remote>> {
     match &blueprint.config.origin {
-        Origin::Ivvy(section) => Ok(ivvy(blueprint, section, maps, transport)?),
-        Origin::S360(section) => s360::origin(blueprint, section, transport),
+        Origin::Ivvy(section) => Ok(ivvy(blueprint, section, maps, blueprint.behind(gate, lane))?),
+        // Each institution is behind a gate of its own.
+        Origin::S360(section) => s360::origin(blueprint, section, lane),
     }
 }
 

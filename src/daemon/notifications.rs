@@ -11,10 +11,12 @@ use url::Url;
 use super::account::{Account, elements};
 use secrecy::SecretString;
 
-use crate::config::{self, Auth, CrmSystem, Entity, Inbound, Origin};
+use crate::config::{self, Auth, CrmSystem, Entity, Inbound, Origin, S360};
 use crate::error::Result;
 use crate::inbound::connector::{Desk, Terms, routes};
+use crate::inbound::s360::{S360Intake, Stream};
 use crate::inbound::{Counts, Guard, Intake, KeyPlace, Receiver, Routes, TrustedHosts, notification_routes};
+use crate::model::StreamId;
 use crate::remote::Class;
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::remote::ivvy::Ivvy;
@@ -30,6 +32,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 pub struct Notifications {
     receiver: Receiver,
     counts: Arc<Counts>,
+    posts: Option<S360Intake>,
     subscribing: Option<JoinHandle<()>>,
 }
 
@@ -43,13 +46,19 @@ impl Notifications {
         let config = account.blueprint.config();
         let mut routes = Routes::new();
         let mut counts = Arc::default();
+        let mut posts = None;
         match &config.origin {
             Origin::Ivvy(_) => {
                 let intake = Arc::new(ivvy_intake(inbound, account, clock)?);
                 counts = intake.counts();
                 routes = routes.merge(notification_routes(intake, Arc::clone(clock)));
             }
-            Origin::S360(_) => {}
+            Origin::S360(s360) => {
+                let intake =
+                    S360Intake::start(account.engine.clone(), streams(s360, account, clock)?, Arc::clone(clock))?;
+                routes = routes.merge(intake.routes());
+                posts = Some(intake);
+            }
         }
         if let CrmSystem::Connector(section) = &config.crm.system
             && let Some(facade) = &section.facade
@@ -58,7 +67,7 @@ impl Notifications {
         }
         let receiver = Receiver::listen(routes, inbound.listen, Arc::clone(clock))?;
         tracing::info!(listen = %receiver.addr(), "receiving what is posted to us");
-        Ok(Self { receiver, counts, subscribing: None })
+        Ok(Self { receiver, counts, posts, subscribing: None })
     }
 
     /// Where it listens.
@@ -88,8 +97,28 @@ impl Notifications {
         if let Some(subscribing) = self.subscribing {
             subscribing.abort();
         }
+        if let Some(posts) = &self.posts {
+            posts.pause(true);
+        }
         self.receiver.stop().await;
+        if let Some(posts) = self.posts {
+            posts.stop().await;
+        }
     }
+}
+
+/// What S-360 posts to us, stream by stream.
+fn streams(s360: &S360, account: &Account, clock: &Arc<dyn Clock>) -> Result<Vec<Stream>> {
+    let mut streams = Vec::new();
+    for (code, institution) in &s360.institutions {
+        for (kind, name, inflow) in institution.inflows() {
+            let id = StreamId::new(kind, code);
+            let secrets = account.blueprint.secrets().list(&format!("s360.institutions.{code}.{name}.auth"));
+            let guard = guard(id.to_string(), &inflow.auth, &secrets, clock)?;
+            streams.push(Stream { id, rhythm: inflow.rhythm(), guard });
+        }
+    }
+    Ok(streams)
 }
 
 fn ivvy_intake(inbound: &Inbound, account: &Account, clock: &Arc<dyn Clock>) -> Result<Intake> {

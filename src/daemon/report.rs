@@ -1,6 +1,7 @@
 //! What the dashboard, the guard's screen and `check` show, gathered from engine, store and gates.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use strum::IntoEnumIterator as _;
 
@@ -9,6 +10,7 @@ use super::roles::least_role_for;
 use super::service::applies;
 use crate::inbound::Seen;
 use crate::model::{Actor, Item, Kind, ModuleDef, ModuleId, Reason, RecordId, Side, State, Timestamp, Verb};
+use crate::remote::gate::Gate;
 use crate::remote::{Class, Lane, PageRequest};
 use crate::store::{Reads as _, StoreError, View};
 use crate::sync::{Engine, Remotes};
@@ -32,11 +34,18 @@ pub(super) fn status(account: &Account, name: &str, started_at: Timestamp) -> Re
             last_error: engine.store().latched_error(),
         },
         modules: modules.iter().map(|def| module(engine, def)).collect::<Result<_, _>>()?,
-        remotes: account.gates.values().map(|gate| remote(&gate.status())).collect(),
+        remotes: gates(account).map(|gate| remote(&gate.status())).collect(),
         matches: super::matching::status(engine)?,
         notifications: None,
         seq: engine.store().read(|view| view.seq())?,
     })
+}
+
+/// The gates before both systems: S-360 has one before each institution that is called.
+fn gates(account: &Account) -> impl Iterator<Item = &Arc<Gate>> {
+    let institutions = account.blueprint.institutions();
+    let shared = account.gates.iter().filter(|(side, _)| **side == Side::Crm || institutions.is_empty());
+    institutions.values().chain(shared.map(|(_, gate)| gate))
 }
 
 /// Notifications that came.

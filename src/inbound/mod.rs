@@ -14,6 +14,7 @@ mod intake;
 mod keys;
 mod notifications;
 pub mod receiver;
+pub mod s360;
 mod signature;
 mod subject;
 

@@ -161,6 +161,8 @@ pub struct StreamState {
     pub records: u64,
     /// Payloads that had been taken before.
     pub repeated: u64,
+    /// Payloads that were one object instead of an array of them (S-13): taken, and not as agreed.
+    pub bare: u64,
     /// Records set aside.
     pub quarantined: u64,
     /// Posts refused: by their authentication, form or size.
@@ -227,7 +229,8 @@ pub struct Health {
 }
 
 impl StreamState {
-    /// Takes note of a payload with so many records, new or repeated, that came `now`.
+    /// Takes note that a payload with so many records, new or repeated, came `now`: it belongs to a run of the
+    /// sender's, and may be the first after a time in which posts were given up. The counts are their owner's.
     pub fn took(&mut self, now: Timestamp, records: u32, rhythm: &Rhythm) {
         if let Some(last) = self.last_at
             && now.since(last) > rhythm.horizon()
@@ -238,8 +241,8 @@ impl StreamState {
         }
         self.last_at = Some(now.max(self.last_at.unwrap_or(now)));
         self.run = Some(match self.run {
-            Some(run) if now.since(run.last_at) < rhythm.one_run() => PushRun {
-                last_at: now,
+            Some(run) if run.goes_on(now, rhythm) => PushRun {
+                last_at: now.max(run.last_at),
                 posts: run.posts.saturating_add(1),
                 records: run.records.saturating_add(records),
                 ..run
@@ -248,16 +251,29 @@ impl StreamState {
         });
     }
 
-    /// Whether anything kept posts from being taken since `last`: being down counts, as `down_since` says.
+    /// Takes note that nothing could be taken from `up`, when we were last there, until `now`. Within the sender's
+    /// patience that loses nothing (S-17); a stream on which nothing ever came cannot have lost anything.
+    /// Returns whether anything may be lost.
+    pub fn was_down(&mut self, up: Option<Timestamp>, now: Timestamp, rhythm: &Rhythm) -> bool {
+        let Some(last) = self.last_at else { return false };
+        let since = up.map_or(last, |up| up.max(last));
+        if now.since(since) <= rhythm.horizon() {
+            return false;
+        }
+        self.outage_at = Some(now);
+        self.possible_loss.get_or_insert(Gap { from: last, to: now });
+        true
+    }
+
+    /// Whether anything kept posts from being taken since `last`.
     fn failed_since(&self, last: Timestamp) -> bool {
         self.outage_at.is_some_and(|at| at >= last)
     }
 
     /// What this means `now`.
     pub fn health(&self, now: Timestamp, rhythm: &Rhythm) -> Health {
-        let next_expected = self.run.map(|run| run.started_at.plus(rhythm.every));
         Health {
-            next_expected,
+            next_expected: self.run.map(|run| run.next_after(now, rhythm)),
             silent: self.last_at.is_some_and(|last| now.since(last) > rhythm.every * 2),
             backlog_likely: self.run.is_some_and(|run| run.records >= rhythm.per_run),
             possible_loss: self.possible_loss.is_some(),
@@ -280,6 +296,21 @@ pub struct PushRun {
     pub records: u32,
 }
 
+impl PushRun {
+    /// Whether a post that comes `now` is of this run: soon after the last one, and before the next is due.
+    fn goes_on(&self, now: Timestamp, rhythm: &Rhythm) -> bool {
+        now.since(self.last_at) < rhythm.one_run() && now.since(self.started_at) < rhythm.every
+    }
+
+    /// The first beat of the rhythm after `now`, counted from the start of this run.
+    fn next_after(&self, now: Timestamp, rhythm: &Rhythm) -> Timestamp {
+        let every = rhythm.every.as_millis().max(1);
+        let beats = now.since(self.started_at).as_millis() / every + 1;
+        let ahead = u64::try_from(beats.saturating_mul(every)).unwrap_or(u64::MAX);
+        self.started_at.plus(Duration::from_millis(ahead))
+    }
+}
+
 /// A time in which a stream did not get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
@@ -300,4 +331,139 @@ pub struct FirstSync {
     pub by: String,
     /// When.
     pub at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MINUTE: i64 = 60;
+    const RHYTHM: Rhythm = Rhythm { every: Duration::from_secs(15 * 60), per_run: 500, per_payload: 50, tries: 12 };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_secs(1_795_000_000 + second)
+    }
+
+    #[test]
+    fn posts_of_one_run_are_grouped_and_a_full_run_means_more_to_come_s23() {
+        let mut state = StreamState::default();
+        for post in 0..9 {
+            state.took(at(post * 2), 50, &RHYTHM);
+        }
+        assert!(!state.health(at(20), &RHYTHM).backlog_likely, "450 of 500");
+        state.took(at(20), 50, &RHYTHM);
+        assert_eq!(state.run, Some(PushRun { started_at: at(0), last_at: at(20), posts: 10, records: 500 }));
+        let health = state.health(at(30), &RHYTHM);
+        assert!(health.backlog_likely && !health.silent);
+        assert_eq!(health.next_expected, Some(at(15 * MINUTE)));
+        state.took(at(15 * MINUTE + 4), 7, &RHYTHM);
+        assert_eq!(state.run.unwrap().records, 7, "the next run is another one");
+        assert!(!state.health(at(16 * MINUTE), &RHYTHM).backlog_likely);
+    }
+
+    #[test]
+    fn posts_that_never_pause_are_not_one_run_for_ever_s23() {
+        let mut state = StreamState::default();
+        for post in 0..100 {
+            state.took(at(post * 4 * MINUTE), 10, &RHYTHM);
+        }
+        assert!(state.run.unwrap().records <= 40, "{:?}", state.run);
+    }
+
+    #[test]
+    fn silence_is_said_after_two_cadences_and_only_where_there_was_something_s09() {
+        let mut state = StreamState::default();
+        assert_eq!(
+            state.health(at(99 * MINUTE), &RHYTHM),
+            Health { waits_for_first_sync: true, ..Health::default() },
+            "nothing ever came"
+        );
+        state.took(at(0), 1, &RHYTHM);
+        assert!(!state.health(at(30 * MINUTE), &RHYTHM).silent);
+        let late = state.health(at(30 * MINUTE + 1), &RHYTHM);
+        assert!(late.silent);
+        assert_eq!(late.next_expected, Some(at(45 * MINUTE)), "the next beat, not one that is over");
+        state.took(at(31 * MINUTE), 1, &RHYTHM);
+        assert!(!state.health(at(32 * MINUTE), &RHYTHM).silent);
+    }
+
+    #[test]
+    fn loss_is_possible_only_when_an_outage_outlasts_the_senders_patience_s17() {
+        let horizon = 12 * 15 * MINUTE;
+        let quiet = {
+            let mut state = StreamState::default();
+            state.took(at(0), 1, &RHYTHM);
+            state.took(at(horizon * 3), 1, &RHYTHM);
+            state
+        };
+        assert_eq!(quiet.possible_loss, None, "a quiet institution loses nothing");
+        let after = |outage: i64, next: i64| {
+            let mut state = StreamState::default();
+            state.took(at(0), 1, &RHYTHM);
+            state.outage_at = Some(at(outage));
+            state.took(at(next), 1, &RHYTHM);
+            state.possible_loss
+        };
+        assert_eq!(after(60, horizon), None, "the last try came through");
+        assert_eq!(after(60, horizon + 1), Some(Gap { from: at(0), to: at(horizon + 1) }));
+        assert_eq!(after(-60, horizon + 1), None, "that was before");
+    }
+
+    #[test]
+    fn having_been_down_counts_from_when_we_were_last_there_s17() {
+        let horizon = 12 * 15 * MINUTE;
+        let down = |last: Option<i64>, up: Option<i64>, now: i64| {
+            let mut state = StreamState { last_at: last.map(at), ..StreamState::default() };
+            let lost = state.was_down(up.map(at), at(now), &RHYTHM);
+            assert_eq!((lost, state.outage_at.is_some()), (state.possible_loss.is_some(), lost));
+            state.possible_loss
+        };
+        assert_eq!(down(Some(0), None, horizon), None);
+        assert_eq!(down(Some(0), None, horizon + 1), Some(Gap { from: at(0), to: at(horizon + 1) }));
+        assert_eq!(down(Some(0), Some(horizon), horizon * 2), None, "quiet, and away for less than that");
+        assert_eq!(down(Some(0), Some(60), horizon + 61), Some(Gap { from: at(0), to: at(horizon + 61) }));
+        assert_eq!(down(None, Some(0), horizon * 9), None, "nothing ever came");
+    }
+
+    #[test]
+    fn the_first_loss_stays_until_somebody_has_dealt_with_it_s17() {
+        let first = Gap { from: at(1), to: at(2) };
+        let mut state = StreamState { last_at: Some(at(5)), possible_loss: Some(first), ..StreamState::default() };
+        state.outage_at = Some(at(6));
+        state.took(at(99_999), 1, &RHYTHM);
+        state.was_down(None, at(999_999), &RHYTHM);
+        assert_eq!(state.possible_loss, Some(first));
+    }
+
+    proptest! {
+        /// However posts come, even with a clock that jumps: no record is missing from the runs, a run is never
+        /// longer than the rhythm, time never goes back, and the next run is always ahead.
+        #[test]
+        fn runs_hold_every_post_and_time_never_goes_back_s23(
+            posts in proptest::collection::vec((-600_i64..3_600, 0_u32..60), 1..60),
+            every in 1_u64..7_200,
+        ) {
+            let rhythm = Rhythm { every: Duration::from_secs(every), ..RHYTHM };
+            let mut state = StreamState::default();
+            let (mut now, mut whole, mut open) = (100_000_i64, 0_u64, 0_u64);
+            for (step, records) in &posts {
+                now += step;
+                let before = state.clone();
+                state.took(at(now), *records, &rhythm);
+                let run = state.run.unwrap();
+                if run.posts == 1 {
+                    whole += open;
+                }
+                open = u64::from(run.records);
+                prop_assert!(state.last_at >= before.last_at);
+                prop_assert!(run.last_at >= run.started_at);
+                prop_assert!(run.last_at.since(run.started_at) < rhythm.every || run.posts == 1);
+                prop_assert!(state.health(at(now), &rhythm).next_expected.unwrap() > at(now));
+                prop_assert_eq!(state.possible_loss, None);
+            }
+            prop_assert_eq!(whole + open, posts.iter().map(|(_, records)| u64::from(*records)).sum::<u64>());
+        }
+    }
 }

@@ -272,7 +272,10 @@ impl Gate {
     ) {
         let now = self.steady.elapsed();
         let healthy = match result {
-            Ok(response) => !response.status().is_server_error() || response.status() == StatusCode::NOT_IMPLEMENTED,
+            Ok(response) => {
+                let status = response.status();
+                !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED || is_throttle(status)
+            }
             // It answered, only at too great a length.
             Err(TransportError::TooLarge(_)) => true,
             Err(TransportError::NotSent(_) | TransportError::Unknown(_) | TransportError::Held { .. }) => false,
@@ -300,7 +303,7 @@ impl Gate {
     fn adapt(&self, state: &mut GateState, response: &http::Response<Bytes>, epoch: u32, now: Duration) {
         let asked = retry_after(response.headers(), self.clock.now()).is_some();
         match response.status() {
-            StatusCode::TOO_MANY_REQUESTS => state.pace.throttled(epoch),
+            status if is_throttle(status) => state.pace.throttled(epoch),
             StatusCode::SERVICE_UNAVAILABLE if asked => state.pace.throttled(epoch),
             status if status.is_success() => state.pace.clean(),
             _ => {}
@@ -316,13 +319,9 @@ impl Gate {
 
     /// Holds the gate shut as long as the remote asked, or as long as it seems to need.
     fn obey(&self, state: &mut GateState, response: &http::Response<Bytes>, now: Duration) {
-        let throttled = response.status() == StatusCode::TOO_MANY_REQUESTS;
-        let asked = match response.status() {
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                retry_after(response.headers(), self.clock.now())
-            }
-            _ => None,
-        };
+        let throttled = is_throttle(response.status());
+        let asks = throttled || response.status() == StatusCode::SERVICE_UNAVAILABLE;
+        let asked = asks.then(|| retry_after(response.headers(), self.clock.now())).flatten();
         let pause = match asked {
             Some(asked) => asked.min(self.settings.longest_pause),
             None if throttled => {
@@ -352,6 +351,11 @@ impl GateState {
     fn wait(&self, lane: Lane) -> Duration {
         self.shares.as_ref().map_or(Duration::ZERO, |shares| shares.wait(lane))
     }
+}
+
+/// "Too many requests", or S-360's 509 for the same (`contracts/connector_s360.md` 2.5): a sign of life.
+pub(crate) fn is_throttle(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.as_u16() == 509
 }
 
 /// In whole milliseconds, as clocks sleep; never none.

@@ -20,6 +20,7 @@ use crate::seam::{Entropy, SystemClock};
 
 pub use super::connector::run_connector;
 pub use super::extcrm::run_extcrm;
+pub use super::s360::{PushOptions, run_s360};
 pub use super::salesforce::run_salesforce;
 
 /// Options every simulator takes.

@@ -98,7 +98,7 @@ pub enum EditError {
 
 /// What the control API needs of a simulator.
 pub trait Simulated: Send + Sync + 'static {
-    /// Its name (`ivvy`, `salesforce`).
+    /// Its name (`ivvy`, `salesforce`, `s360`).
     fn name(&self) -> &'static str;
 
     /// Its ledger.

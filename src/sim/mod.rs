@@ -18,6 +18,7 @@ pub mod inprocess;
 pub mod ivvy;
 pub mod ledger;
 pub mod people;
+pub mod s360;
 pub mod salesforce;
 mod server;
 

@@ -214,7 +214,8 @@ impl Check<'_> {
             let shelved = codec::decode(row)?;
             shelf::index_rows(&shelved).iter().try_for_each(|row| check.expect(row, "a record on the shelf"))
         })?;
-        self.each(Tab::Payloads, |check, key, at| check.expect(&inbox::index_row(key, at)?, "a payload"))
+        self.each(Tab::Payloads, |check, key, at| check.expect(&inbox::index_row(key, at)?, "a payload"))?;
+        self.each(Tab::Checks, |check, key, row| check.expect(&inbox::check_index_row(key, row)?, "a check"))
     }
 
     fn deliveries(&mut self) -> Result<()> {

@@ -33,6 +33,17 @@ pub(super) fn index_row(key: &[u8], value: &[u8]) -> Result<IndexRow> {
     Ok(IndexRow::bare(Tab::PayloadTimes, Key::new().u64(at.sort_key()).raw(key)))
 }
 
+/// The row of the index by time that belongs to a check at a gate.
+pub(super) fn check_index_row(key: &[u8], value: &[u8]) -> Result<IndexRow> {
+    let (at, _): (Timestamp, String) = codec::decode(value)?;
+    Ok(IndexRow::bare(Tab::CheckTimes, Key::new().u64(at.sort_key()).raw(key)))
+}
+
+pub(super) fn access_check(source: &dyn Source, stream: &StreamId, number: u64) -> Result<Option<String>> {
+    let key = of_stream(stream).u64(number).done();
+    Ok(source::get(source, Tab::Checks, &key, codec::decode::<(Timestamp, String)>)?.map(|(_, body)| body))
+}
+
 pub(super) fn is_known(source: &dyn Source, stream: &StreamId, digest: &[u8; 32]) -> Result<bool> {
     source.with(Tab::Payloads, &of_stream(stream).raw(digest).done(), &mut |_| Ok(()))
 }
@@ -91,6 +102,36 @@ impl Tx<'_> {
             let (_, payload) = keys::split(key, 8)?;
             self.remove(Tab::Payloads, payload)?;
             self.remove(Tab::PayloadTimes, key)?;
+        }
+        Ok(old.len())
+    }
+
+    /// Keeps a check at a gate. Told again, it stays one; what is told last counts. Returns whether it was new, or
+    /// says something new.
+    pub fn put_check(&mut self, stream: &StreamId, number: u64, body: &str, at: Timestamp) -> Result<bool> {
+        check_tenant(stream)?;
+        let key = of_stream(stream).u64(number).done();
+        let known: Option<(Timestamp, String)> = source::get(self, Tab::Checks, &key, codec::decode)?;
+        let first = match known {
+            Some((_, known)) if known == body => return Ok(false),
+            Some((first, _)) => first,
+            None => at,
+        };
+        let value = codec::encode(&(first, body))?;
+        let row = check_index_row(&key, &value)?;
+        self.insert(row.tab, &row.key, &row.value)?;
+        self.insert(Tab::Checks, &key, &value)?;
+        Ok(true)
+    }
+
+    /// Forgets at most `limit` checks that were first told before `until`; returns how many went.
+    pub fn forget_checks(&mut self, until: Timestamp, limit: usize) -> Result<usize> {
+        let span = Span::all().before(Key::new().u64(until.sort_key()).done());
+        let old = source::collect(self, Tab::CheckTimes, &span, limit, |key, _| Ok(key.to_vec()))?;
+        for key in &old {
+            let (_, check) = keys::split(key, 8)?;
+            self.remove(Tab::Checks, check)?;
+            self.remove(Tab::CheckTimes, key)?;
         }
         Ok(old.len())
     }
@@ -181,6 +222,28 @@ mod tests {
         assert!(!release(1, 3), "another institution's");
         assert!(release(0, 3));
         assert_eq!(set_aside(&streams[0]), 4);
+    }
+
+    #[test]
+    fn a_check_is_kept_once_per_institution_until_it_is_forgotten_s12() {
+        let store = store();
+        let streams = ["ACME", "GLOBE"].map(|tenant| StreamId::new(StreamKind::S360Access, tenant));
+        let put = |index: usize, number, body: &'static str, second| {
+            let stream: StreamId = streams[index].clone();
+            store.write_blocking(move |tx| tx.put_check(&stream, number, body, at(second))).unwrap()
+        };
+        assert!(put(0, 7, "{}", 10));
+        assert!(!put(0, 7, "{}", 20), "the same again");
+        assert!(put(1, 7, "{}", 30), "another institution's");
+        assert!(put(0, 7, "{\"result\":\"OK\"}", 40), "what is told last counts");
+        let known = |index: usize| store.read(|view| view.access_check(&streams[index], 7)).unwrap();
+        assert_eq!((known(0).as_deref(), known(1).as_deref()), (Some("{\"result\":\"OK\"}"), Some("{}")));
+        assert_eq!(store.read(doctor::check).unwrap(), Vec::<String>::new());
+        doctor::rebuild(&store).unwrap();
+        assert_eq!(store.read(doctor::check).unwrap(), Vec::<String>::new());
+        assert_eq!(store.write_blocking(|tx| tx.forget_checks(at(30), 9)).unwrap(), 1);
+        assert_eq!((known(0), known(1).as_deref()), (None, Some("{}")));
+        assert_eq!(store.read(doctor::check).unwrap(), Vec::<String>::new());
     }
 
     #[test]

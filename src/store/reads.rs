@@ -246,6 +246,11 @@ pub trait Reads {
         inbox::quarantined(self.source(), stream, after, limit)
     }
 
+    /// The check at a gate with this number, as it was told.
+    fn access_check(&self, stream: &StreamId, number: u64) -> Result<Option<String>> {
+        inbox::access_check(self.source(), stream, number)
+    }
+
     /// Whether a message with this id was delivered and is not forgotten yet.
     fn is_delivered(&self, message: &str) -> Result<bool> {
         deliveries::is_delivered(self.source(), message)

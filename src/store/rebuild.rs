@@ -59,6 +59,7 @@ pub fn rebuild(store: &Store) -> Result<Rebuilt> {
         each(tx, Tab::Deliveries, |tx, key, at| insert_all(tx, vec![deliveries::index_row(key, at)?]))?;
         each(tx, Tab::Shelf, |tx, _, row| insert_all(tx, shelf::index_rows(&codec::decode(row)?)))?;
         each(tx, Tab::Payloads, |tx, key, at| insert_all(tx, vec![inbox::index_row(key, at)?]))?;
+        each(tx, Tab::Checks, |tx, key, row| insert_all(tx, vec![inbox::check_index_row(key, row)?]))?;
         each(tx, Tab::Audit, |tx, _, row| match audit::index_key(row)? {
             Some(key) => tx.insert(Tab::ItemAudit, &key, &[]),
             None => Ok(()),

@@ -97,11 +97,15 @@ pub enum Tab {
     Quarantine,
     /// stream·tenant → how it is doing.
     Streams,
+    /// stream·tenant·number → when it was first told + a check at a gate.
+    Checks,
+    /// time·stream·tenant·number → (). Derived.
+    CheckTimes,
 }
 
 impl Tab {
     /// What can be computed again from the other tables.
-    pub(super) const DERIVED: [Self; 21] = [
+    pub(super) const DERIVED: [Self; 22] = [
         Self::Items,
         Self::Queue,
         Self::Reasons,
@@ -123,6 +127,7 @@ impl Tab {
         Self::ShelfTimes,
         Self::ShelfKeys,
         Self::PayloadTimes,
+        Self::CheckTimes,
     ];
 
     /// The table's name in the file.

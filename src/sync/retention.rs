@@ -1,4 +1,4 @@
-//! Items that ended long ago, and messages delivered long ago, are forgotten; the audit log keeps what
+//! Items that ended long ago, and messages and payloads taken long ago, are forgotten; the audit log keeps what
 //! happened (`engine.md` 6).
 //!
 //! Nothing that is open, and no skip, is ever touched.
@@ -16,6 +16,11 @@ use crate::store::{Reads as _, StoreError};
 const PAUSE: Duration = Duration::from_secs(60 * 60);
 /// How long a delivered message is known again.
 pub(super) const KEEP_DELIVERIES: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// How long a payload that was taken is known again: well beyond the last of its sender's tries
+/// (`contracts/connector_s360.md` 3).
+pub(super) const KEEP_PAYLOADS: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+/// How long a check at a gate is kept: they are many, say who was where, and nothing is made of them yet.
+pub(super) const KEEP_CHECKS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Items per transaction, so that nobody waits long for the writer.
 const CHUNK: usize = 200;
 
@@ -28,6 +33,7 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), Sto
             }
         }
         while !shutdown.is_cancelled() && forget_deliveries(core).await? == CHUNK {}
+        while !shutdown.is_cancelled() && forget_inbox(core).await? == CHUNK {}
         let pause = PAUSE.min(core.settings.keep_done);
         tokio::select! {
             biased;
@@ -41,6 +47,12 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), Sto
 async fn forget_deliveries(core: &Arc<Core>) -> Result<usize, StoreError> {
     let until = core.now().minus(KEEP_DELIVERIES);
     core.store.write(move |tx| tx.forget_deliveries(until, CHUNK)).await
+}
+
+/// Payloads that are not going to come again, and checks at the gates. Returns the larger number of both.
+async fn forget_inbox(core: &Arc<Core>) -> Result<usize, StoreError> {
+    let (payloads, checks) = (core.now().minus(KEEP_PAYLOADS), core.now().minus(KEEP_CHECKS));
+    core.store.write(move |tx| Ok(tx.forget_payloads(payloads, CHUNK)?.max(tx.forget_checks(checks, CHUNK)?))).await
 }
 
 /// One transaction; returns how many went.

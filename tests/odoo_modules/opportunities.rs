@@ -1,15 +1,15 @@
-//! Registrations, quotes and bookings: `crm.lead` of type `opportunity`.
+//! Registrations, quotes and bookings, orders: `crm.lead` of type `opportunity`.
 
 use serde_json::json;
 use tandem::model::module::IVVY_KEY;
-use tandem::model::{Fields, ModuleId, RecordId, Value};
+use tandem::model::{Fields, ModuleId, Record, RecordId, Value};
 use tandem::remote::odoo::{EventsIn, Odoo};
 use tandem::remote::{Class, Remote as _, Sent};
 
 use super::{archive, create_twice, found, sweep, text, update_each, with, without_key};
 use crate::Server;
 
-const BOTH: [ModuleId; 2] = [ModuleId::Registrations, ModuleId::QuotesAndBookings];
+const ALL: [ModuleId; 3] = [ModuleId::Registrations, ModuleId::QuotesAndBookings, ModuleId::Orders];
 
 async fn partner(server: &Server, odoo: &Odoo, who: &str, module: ModuleId) -> RecordId {
     let fields = match module {
@@ -116,7 +116,7 @@ async fn every_stage_can_follow_every_other_v41_v83() {
     let Some(server) = Server::from_env("stages") else { return };
     let words = ["open", "quote", "tentative", "won", "lost"];
     for (who, odoo) in server.users() {
-        for (number, module) in (1..).zip(BOTH) {
+        for (number, module) in (1..).zip(ALL) {
             let key = |word: &str| format!("{}-{who}-{word}", server.key(module, number));
             for from in words {
                 let new = text([("name", "Stages"), ("stage", from)]);
@@ -138,7 +138,7 @@ async fn every_stage_can_follow_every_other_v41_v83() {
 async fn a_word_or_stage_nobody_mapped_is_not_guessed() {
     let Some(server) = Server::from_env("wrongstage") else { return };
     let odoo = server.adapter();
-    for module in BOTH {
+    for module in ALL {
         let key = server.key(module, 1);
         let error = odoo.create(module, &key, &text([("name", "X"), ("stage", "status 42")])).await.unwrap_err();
         assert_eq!((error.class, error.sent), (Class::Rejected, Sent::No), "{error:?}");
@@ -163,19 +163,20 @@ async fn only_opportunities_with_a_key_of_the_module_are_listed() {
     for (who, odoo) in server.users() {
         let new = text([("name", "Ours"), ("stage", "open")]);
         let mut ids = Vec::new();
-        for module in BOTH {
+        for module in ALL {
             let key = format!("{}-{who}", server.key(module, 1));
             ids.push((odoo.create(module, &key, &new).await.unwrap().id, key));
         }
         let theirs = json!({"vals_list": [{"name": "Theirs", "type": "opportunity"}]});
         let theirs = server.behind_the_back("crm.lead", "create", theirs).await[0].to_string();
-        let from = found(&odoo, BOTH[0], &ids[0].0).await.modified;
-        for (module, (id, key)) in BOTH.into_iter().zip(&ids) {
+        let from = found(&odoo, ALL[0], &ids[0].0).await.modified;
+        for (module, (id, key)) in ALL.into_iter().zip(&ids) {
             let (listed, _) = sweep(&odoo, module, from).await;
             let mine = listed.iter().find(|record| record.id == *id).unwrap();
             assert_eq!(mine.fields[IVVY_KEY], Value::text(key));
-            let other = ids.iter().find(|(other, _)| other != id).unwrap();
-            assert!(listed.iter().all(|record| record.id != other.0 && record.id.as_str() != theirs), "{module}");
+            let others: Vec<&RecordId> = ids.iter().map(|(other, _)| other).filter(|other| *other != id).collect();
+            let foreign = |record: &Record| others.contains(&&record.id) || record.id.as_str() == theirs;
+            assert!(!listed.iter().any(foreign), "{module}");
         }
     }
 }

@@ -252,6 +252,20 @@ async fn throttling_without_a_date_backs_off_longer_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_509_is_too_many_requests_and_no_sign_of_an_outage_s10() {
+    let inner = Scripted::with((0..20).map(|_| Ok(status(509))));
+    let bench = Bench::new(UNLIMITED, &inner);
+    for _ in 0..20 {
+        bench.call().await.unwrap();
+        assert!(bench.gate.status().waits_for.is_some(), "it is left alone for a while, each time");
+        bench.clock.sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(bench.gate.status().breaker, BreakerState::Closed);
+    bench.call().await.unwrap();
+    assert_eq!(bench.gate.status().waits_for, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_counts_are_exact_over_a_sliding_minute() {
     let inner = Scripted::with([Ok(status(200)), Ok(status(404)), Ok(status(500)), down()]);
     let bench = Bench::new(UNLIMITED, &inner);

@@ -28,6 +28,8 @@ pub(super) enum Shape {
     Integer,
     /// An amount; Odoo has no empty amount, so none is zero.
     Money,
+    /// The same in a monetary field, which Odoo rounds to the cents of its currency.
+    Cents,
     /// A flag; Odoo has no empty flag.
     Boolean,
     /// A datetime, in UTC.
@@ -92,7 +94,7 @@ pub(super) fn decode(mapped: &Mapped, row: &Json, tables: &Tables) -> Option<Val
     match (mapped.shape, raw) {
         (Shape::Boolean, Json::Bool(flag)) => Some(Value::Bool(*flag)),
         (Shape::Integer, Json::Number(number)) => number.as_i64().map(Value::Int),
-        (Shape::Money, Json::Number(number)) => number.as_f64().map(|amount| Value::Text(money(amount))),
+        (Shape::Money | Shape::Cents, Json::Number(number)) => number.as_f64().map(|amount| Value::Text(money(amount))),
         (Shape::Document, Json::Number(id)) if id.as_i64() != Some(0) => {
             id.as_i64().map(|id| Value::Text(id.to_string()))
         }
@@ -141,10 +143,10 @@ pub(super) fn encode(mapped: &Mapped, value: &Value, tables: &Tables) -> Result<
         (Shape::Integer, Value::Int(number)) => Cell::Number(*number),
         (Shape::Integer, empty) if empty.is_empty() => Cell::Number(0),
         (Shape::Integer, Value::Text(text)) => Cell::Number(text.trim().parse().map_err(|_| "not a whole number")?),
-        (Shape::Money, empty) if empty.is_empty() => Cell::Decimal("0".to_owned()),
-        (Shape::Money, Value::Int(amount)) => Cell::Decimal(amount.to_string()),
-        (Shape::Money, Value::Text(text)) if is_decimal(text.trim()) => Cell::Decimal(text.trim().to_owned()),
-        (Shape::Money, _) => return Err("not an amount"),
+        (Shape::Money | Shape::Cents, empty) if empty.is_empty() => Cell::Decimal("0".to_owned()),
+        (Shape::Money | Shape::Cents, Value::Int(amount)) => decimal_cell(&amount.to_string(), mapped.shape)?,
+        (Shape::Money | Shape::Cents, Value::Text(text)) => decimal_cell(text.trim(), mapped.shape)?,
+        (Shape::Money | Shape::Cents, _) => return Err("not an amount"),
         (Shape::Status, value) => {
             let word = value.as_text().map(str::trim).filter(|word| !word.is_empty()).ok_or("Odoo needs a status")?;
             let state = Cell::Text(state_of(word).to_owned());
@@ -204,6 +206,23 @@ fn decode_status(word: Option<&str>, state: &str) -> Option<Value> {
         _ => return None,
     };
     Some(Value::text(word.filter(|word| !word.is_empty() && state_of(word) == state).unwrap_or(plain)))
+}
+
+/// An amount that Odoo's number holds to its last digit: 15 significant ones survive a double unchanged (S-25).
+fn decimal_cell(text: &str, shape: Shape) -> Result<Cell, &'static str> {
+    if !is_decimal(text) {
+        return Err("not an amount");
+    }
+    let digits = text.trim_start_matches('-');
+    let (units, places) = digits.split_once('.').unwrap_or((digits, ""));
+    let (units, places) = (units.trim_start_matches('0'), places.trim_end_matches('0'));
+    if shape == Shape::Cents && places.len() > 2 {
+        return Err("Odoo would round it to cents");
+    }
+    if units.len() + places.len() > 15 {
+        return Err("more digits than Odoo's number holds exactly");
+    }
+    Ok(Cell::Decimal(text.to_owned()))
 }
 
 /// Digits with at most one point and a sign: what both JSON and `load` read as the same number.
@@ -269,6 +288,20 @@ mod tests {
         for junk in ["1,234.50", "1e5", "NaN", "inf", ".", "12 AUD"] {
             assert!(cell(Shape::Money, &Value::text(junk)).is_err(), "{junk}");
         }
+    }
+
+    #[test]
+    fn an_amount_that_would_lose_a_digit_is_refused_s25() {
+        for good in ["9999999999999.99", "-9999999999999.99", "000123456789012345.000", "0.10"] {
+            assert!(cell(Shape::Cents, &Value::text(good)).is_ok(), "{good}");
+        }
+        for bad in ["9223372036854775.807", "9007199254740993", "12345678901234.567"] {
+            assert!(cell(Shape::Money, &Value::text(bad)).is_err(), "{bad}");
+            assert!(cell(Shape::Cents, &Value::text(bad)).is_err(), "{bad}");
+        }
+        assert!(cell(Shape::Money, &Value::text("4.005")).is_ok());
+        assert!(cell(Shape::Cents, &Value::text("4.005")).is_err(), "Odoo rounds it to 4.01, or 4.00");
+        assert!(cell(Shape::Money, &Value::Int(9_007_199_254_740_993)).is_err());
     }
 
     #[test]

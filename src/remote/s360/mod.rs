@@ -1,3 +1,211 @@
 //! S-360 (SecuTix 360) as the origin (`contracts/connector_s360.md` 2).
+//!
+//! S-360 posts what changed and cannot be asked for a list: listings read the shelf, where whoever receives
+//! puts it. Single records are asked for where an institution has an operator; contacts are written there by the same
+//! way. Without an operator an institution is receive-only.
+//!
+//! Ids are `INSTITUTION-number`, and every institution has an address, a key and a transport of its own: nothing
+//! of one ever meets another's (S-01). It refuses to write orders, to take absence for deletion, and to repeat any
+//! call.
 
+#![allow(clippy::result_large_err, reason = "RemoteError is the port's type, and an error ends a network call anyway")]
+
+mod client;
+mod contacts;
+mod listing;
+mod orders;
 pub mod payload;
+mod records;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use serde_json::json;
+
+use self::client::{Client, SEARCH_CONTACT};
+pub use self::settings::{Institution, Operator, Settings, default_url};
+use super::exchange::{failure, without_values};
+use super::shelf::Shelf;
+use super::{
+    Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
+    PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
+};
+use crate::error::Error;
+use crate::model::{Fields, ModuleId, Record, RecordId};
+use crate::seam::Clock;
+
+/// The name of this system in errors and status.
+const SYSTEM: &str = "s360";
+/// Nobody has this address; asking for it proves that the token is taken.
+const NOBODY: &str = "nobody@tandem.invalid";
+
+/// The institutions of one S-360 account behind the port.
+#[derive(Debug)]
+pub struct S360 {
+    places: BTreeMap<String, Place>,
+    shelf: Arc<dyn Shelf>,
+    clock: Arc<dyn Clock>,
+    settle: Duration,
+}
+
+/// One institution.
+#[derive(Debug)]
+struct Place {
+    code: String,
+    /// How it is called, if it may be.
+    client: Option<Client>,
+    currency: Option<String>,
+    contacts_posted: bool,
+}
+
+impl S360 {
+    /// An adapter for the institutions of `settings`, over what was told of them. Calls nobody.
+    ///
+    /// # Errors
+    /// A configuration error when an address is neither https nor this machine, or an operator has no secret.
+    pub fn new(settings: &Settings, shelf: Arc<dyn Shelf>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        settings.check()?;
+        let mut places = BTreeMap::new();
+        for (code, institution) in &settings.institutions {
+            let place = Place {
+                code: code.clone(),
+                client: Client::of(settings, code, institution, &clock)?,
+                currency: institution.currency.clone(),
+                contacts_posted: institution.contacts_posted,
+            };
+            places.insert(code.clone(), place);
+        }
+        Ok(Self { places, shelf, clock, settle: settings.settle })
+    }
+
+    /// The institution a record belongs to, and its number there.
+    fn place<'a>(&self, id: &'a RecordId) -> Option<(&Place, &'a str)> {
+        let (code, number) = listing::split(id)?;
+        Some((self.places.get(code)?, number))
+    }
+
+    async fn test(&self) -> Result<Probe, RemoteError> {
+        let mut probe = Probe { system: "S-360".to_owned(), clock_skew_ms: None, round_trip_ms: 0 };
+        let mut words = Vec::new();
+        for (code, place) in &self.places {
+            let Some(client) = &place.client else {
+                words.push(format!("{code} (receive-only)"));
+                continue;
+            };
+            let search = json!({"criteria": {"email": NOBODY}, "minIndex": 0, "nbMaxResults": 1});
+            let answer = client.call(SEARCH_CONTACT, &search).await?;
+            let further = |skew: &i64| probe.clock_skew_ms.is_none_or(|worst: i64| skew.abs() > worst.abs());
+            if let Some(skew) = answer.skew_ms.filter(further) {
+                probe.clock_skew_ms = Some(skew);
+            }
+            let millis = u64::try_from(answer.round_trip.as_millis()).unwrap_or(u64::MAX);
+            probe.round_trip_ms = probe.round_trip_ms.max(millis);
+            words.push(code.clone());
+        }
+        probe.system = format!("S-360: {}", words.join(", "));
+        Ok(probe)
+    }
+}
+
+/// The catalogue fields of `module` that S-360 holds.
+fn held(module: ModuleId) -> &'static [&'static str] {
+    match module {
+        ModuleId::Contacts => contacts::PERSON,
+        ModuleId::Companies => contacts::STRUCTURE,
+        ModuleId::Orders => &[
+            "name",
+            "contact",
+            "company",
+            "kind",
+            "status",
+            "stage",
+            "amount",
+            "currency",
+            "created_at",
+            "close_date",
+            "lines",
+        ],
+        _ => &[],
+    }
+}
+
+/// An error that is about no single institution.
+fn fail(action: &str, class: Class, why: &str) -> RemoteError {
+    failure(SYSTEM, action, class, Sent::No, why)
+}
+
+impl Remote for S360 {
+    fn system(&self) -> &'static str {
+        SYSTEM
+    }
+
+    fn capabilities(&self, _module: ModuleId) -> Capabilities {
+        Capabilities {
+            conditional_write: ConditionalWrite::VerifiedAfter,
+            idempotent_create: IdempotentCreate::LookupFirst,
+            listing: Listing::Keyset,
+            deletes: DeleteEvidence::Feed,
+            // No field holds a key of ours. But a create looks for the very person itself, each time it is
+            // made, so that trying again never makes a second one: nothing has to be found by its key.
+            stamp_key: true,
+            page_size: u32::try_from(listing::PAGE).unwrap_or(u32::MAX),
+            stamp_resolution: Duration::from_millis(1),
+            min_overlap: Duration::from_secs(1),
+            settle: self.settle,
+            max_in_flight: 2,
+        }
+    }
+
+    fn fields(&self, module: ModuleId) -> Vec<String> {
+        held(module).iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
+        Box::pin(self.test())
+    }
+
+    fn definitions(&self, _module: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn list<'a>(&'a self, module: ModuleId, request: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
+        Box::pin(self.page(module, request))
+    }
+
+    fn get<'a>(&'a self, module: ModuleId, id: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
+        Box::pin(self.read(module, id))
+    }
+
+    fn find_by_key<'a>(
+        &'a self,
+        _module: ModuleId,
+        _key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn create<'a>(
+        &'a self,
+        module: ModuleId,
+        _key: &'a str,
+        fields: &'a Fields,
+    ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
+        Box::pin(async move { self.make(module, fields).await.map_err(|error| without_values(error, fields)) })
+    }
+
+    fn update<'a>(
+        &'a self,
+        module: ModuleId,
+        id: &'a RecordId,
+        patch: &'a Fields,
+        _expected: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
+        Box::pin(async move { self.change(module, id, patch).await.map_err(|error| without_values(error, patch)) })
+    }
+}

@@ -19,7 +19,7 @@ pub(super) fn place() -> Place {
             Mapped::new("contact", "partner_id", Shape::CustomerContact),
             Mapped::new("company", "partner_id", Shape::CustomerCompany),
             Mapped::new("stage", "stage_id", Shape::Stage),
-            Mapped::new("amount", "expected_revenue", Shape::Money),
+            Mapped::new("amount", "expected_revenue", Shape::Cents),
             Mapped::new("close_date", "date_deadline", Shape::Text),
         ],
         optional: vec![

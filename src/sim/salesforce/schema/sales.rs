@@ -32,6 +32,8 @@ pub(super) fn opportunity() -> Object {
         Field::new("Ivvy_Paid__c", Kind::Currency),
         Field::new("Ivvy_Outstanding__c", Kind::Currency),
         Field::new("Ivvy_Currency__c", Kind::Text(3)),
+        Field::new("Ivvy_Kind__c", Kind::Text(40)),
+        Field::new("Ivvy_Created__c", Kind::DateTime),
         Field::new("Ivvy_Starts__c", Kind::DateTime),
         Field::new("Ivvy_Ends__c", Kind::DateTime),
         Field::new("Ivvy_Exhibitor__c", Kind::Boolean),

@@ -1,0 +1,82 @@
+//! How to reach the institutions of one S-360 account.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::error::Error;
+use crate::remote::exchange::BaseUrl;
+use crate::remote::transport::{Limits, Transport};
+
+/// Settings of an [`S360`](super::S360) adapter.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The partner's name that S-360 knows us by: `iss` of every token.
+    pub partner: String,
+    /// The institutions, by code.
+    pub institutions: BTreeMap<String, Institution>,
+    /// Longest time a write may take to show in a search.
+    pub settle: Duration,
+    /// Bounds of one exchange.
+    pub limits: Limits,
+}
+
+/// One institution.
+#[derive(Clone, Debug)]
+pub struct Institution {
+    /// Base address of its services; [`default_url`] when absent (S-20).
+    pub url: Option<String>,
+    /// Who we call as. Without it nothing is asked of S-360 or written there.
+    pub operator: Option<Operator>,
+    /// The currency of its orders; S-360 does not tell.
+    pub currency: Option<String>,
+    /// Whether contacts are posted to us. If not, those that orders need take part with the orders.
+    pub contacts_posted: bool,
+    /// Its own way out, behind its own gate: no two institutions share one (S-10).
+    pub transport: Arc<dyn Transport>,
+}
+
+/// A virtual operator (contract 2.5).
+#[derive(Clone)]
+pub struct Operator {
+    /// Its name: `aud` of every token.
+    pub name: String,
+    /// What tokens are signed with.
+    pub secret: SecretString,
+}
+
+impl fmt::Debug for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operator").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Where an institution's services are when nothing else is said (S-20).
+pub fn default_url(code: &str) -> String {
+    format!("https://{}.ws.secutix.com", code.to_ascii_lowercase())
+}
+
+impl Institution {
+    /// The checked address of `code`'s services.
+    pub(super) fn base(&self, code: &str) -> Result<BaseUrl, Error> {
+        let url = self.url.clone().unwrap_or_else(|| default_url(code));
+        BaseUrl::parse(&format!("s360.institutions.{code}.url"), &url)
+    }
+}
+
+impl Settings {
+    pub(super) fn check(&self) -> Result<(), Error> {
+        for (code, institution) in &self.institutions {
+            if let Some(operator) = &institution.operator
+                && (operator.name.trim().is_empty() || operator.secret.expose_secret().is_empty())
+            {
+                return Err(Error::config(format!("institution {code}: the operator or its secret is empty"))
+                    .hint("both, or neither if nothing is ever written to S-360"));
+            }
+        }
+        Ok(())
+    }
+}
