@@ -117,6 +117,8 @@ const CRATE_EXCEPTIONS: &[(&str, &str)] = &[
 const CRATES_IN_TESTS: &[(&str, &str)] = &[
     // The simulated disk implements redb's storage backend.
     ("redb", "src/sync/simulation/disk.rs"),
+    // A store in memory, for what is one transaction's business.
+    ("redb", "src/sync/matching/told.rs"),
     // Simulated remotes behind real gates, whose calls are HTTP exchanges.
     ("http", "src/sync/simulation/lanes.rs"),
 ];

@@ -150,3 +150,65 @@ impl Engine {
         Ok((heard || !rows.is_empty()).then_some(rows))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MatchState;
+    use crate::store::{Options, Store};
+
+    const KIND: MatchKind = MatchKind::LeadSource;
+
+    fn store(ivvy: &[(&str, &str)]) -> Store {
+        let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
+        let row = |(id, name): &(&str, &str)| {
+            let entry = Entry { id: (*id).into(), name: (*name).to_owned(), email: None, active: true };
+            MatchRow::new(KIND, Side::Ivvy, &entry, Timestamp::from_secs(1))
+        };
+        let rows: Vec<MatchRow> = ivvy.iter().map(row).collect();
+        store.write_blocking(move |tx| tx.put_match_rows(&rows)).unwrap();
+        store
+    }
+
+    fn define(store: &Store, key: &str, name: &str) -> String {
+        let (key, name) = (key.to_owned(), name.to_owned());
+        let now = Timestamp::from_secs(5);
+        store.write_blocking(move |tx| define_source(tx, Side::Crm, &key, &name, true, now)).unwrap().0
+    }
+
+    fn resolve(store: &Store, id: &str) -> Option<String> {
+        let (id, now) = (RecordId::from(id), Timestamp::from_secs(6));
+        store.write_blocking(move |tx| resolve_told(tx, KIND, Side::Crm, &id, now)).unwrap().map(|id| id.0)
+    }
+
+    #[test]
+    fn a_source_is_one_by_its_key_and_by_its_name_and_a_lost_store_makes_no_other_c19_c21() {
+        let store = store(&[("7", "Fair")]);
+        let radio = define(&store, "hub/1", "Radio");
+        assert_eq!(define(&store, "hub/2", " RADIO "), radio);
+        assert_eq!(define(&store, "hub/1", "Renamed"), radio, "names are fixed once saved (P-09)");
+        assert_eq!(define(&store, "hub/3", "fair"), "7", "iVvy's own, by its name");
+        let rows = store.read(|view| view.match_table(KIND)).unwrap();
+        let pair = rows.iter().find(|row| row.side == Side::Ivvy && row.id.as_str() == "7").unwrap();
+        assert_eq!((pair.state, pair.other.as_ref().map(RecordId::as_str)), (MatchState::Matched, Some("7")));
+        let told = store.read(|view| told_entries(view, KIND, Side::Crm)).unwrap();
+        assert_eq!(told.len(), 2, "each is kept once: {told:?}");
+        assert_eq!(define(&self::store(&[]), "hub/9", "radio"), radio);
+    }
+
+    #[test]
+    fn what_it_names_is_its_own_or_ours_or_nobody_c13() {
+        let store = store(&[("7", "Fair"), ("8", "Web")]);
+        assert_eq!(resolve(&store, "9"), None);
+        assert_eq!(resolve(&store, "8").as_deref(), Some("8"));
+        let radio = define(&store, "hub/1", "Radio");
+        assert_eq!(resolve(&store, &radio), Some(radio));
+        let rows = store.read(|view| view.match_table(KIND)).unwrap();
+        let paired: Vec<&str> = rows
+            .iter()
+            .filter(|row| row.state.is_paired() && row.side == Side::Ivvy)
+            .map(|row| row.id.as_str())
+            .collect();
+        assert_eq!(paired, ["8"], "what was named is matched; nothing else is");
+    }
+}
