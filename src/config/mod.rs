@@ -439,8 +439,10 @@ impl Config {
             }
             let on_request = module.fields_on_request().into_iter();
             def.fields.extend(on_request.filter(|field| crm_fields.contains_key(field.name.as_ref())));
-            if self.crm.kind() == CrmKind::Push {
-                streams::only_push(&mut def);
+            match &self.crm.system {
+                CrmSystem::Push(_) => streams::only_push(&mut def),
+                CrmSystem::Connector(connector) => connector.profile.direction.confine(&mut def),
+                CrmSystem::Odoo { .. } | CrmSystem::Salesforce { .. } => {}
             }
             let flow = def.flow;
             // A one-way module has no fields that go the other way (E4).

@@ -225,6 +225,39 @@ pub struct Profile {
     pub can: Abilities,
 }
 
+impl Profile {
+    /// What was agreed, line by line, for `check` and whoever reads along (C-04).
+    pub fn lines(&self) -> Vec<String> {
+        let yes = |on: bool| if on { "yes" } else { "no" };
+        let entities: Vec<String> = self.entities.iter().map(ToString::to_string).collect();
+        let Abilities { list_staff, staff_by_email, list_sources, create_source, update_source } = self.can;
+        let owner = match self.owner {
+            false => "no: the element is neither read nor written".to_owned(),
+            true if self.direction.sends() && !list_staff && !staff_by_email && !self.direction.receives() => {
+                "agreed, but its staff cannot be looked up: prospects go without an owner".to_owned()
+            }
+            true => format!("yes; it lists staff: {}, looks up by e-mail: {}", yes(list_staff), yes(staff_by_email)),
+        };
+        let source = match (self.source, list_sources, create_source) {
+            (false, ..) => "no: the element is neither read nor written".to_owned(),
+            (true, false, true) => "yes; it creates and does not list: our side is the master".to_owned(),
+            (true, false, false) if !self.direction.receives() => {
+                "agreed, but it neither lists nor creates: prospects go without a source".to_owned()
+            }
+            (true, list, create) => {
+                format!("yes; it lists: {}, creates: {}, hides: {}", yes(list), yes(create), yes(update_source))
+            }
+        };
+        vec![
+            format!("agreed by {} on {}", self.agreed_by, self.agreed_on),
+            format!("direction: {}", self.direction),
+            format!("people: {}", entities.join(", ")),
+            format!("owner: {owner}"),
+            format!("lead source: {source}"),
+        ]
+    }
+}
+
 /// `[crm.profile.can]`: calls the other side offers. Declared, never guessed (C-09, C-18, C-19).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -264,6 +297,23 @@ impl Direction {
     /// Whether we may call it.
     pub fn sends(self) -> bool {
         self != Self::Receive
+    }
+
+    /// Narrows a module to the direction that was agreed: the engine then plans nothing that would go the other
+    /// way (C-05).
+    pub(super) fn confine(self, def: &mut ModuleDef) {
+        let flow = match self {
+            Self::Both => return,
+            Self::Receive => Flow::ToIvvy,
+            Self::Send => Flow::ToCrm,
+        };
+        def.flow = flow;
+        if self == Self::Send {
+            def.fields.retain(|field| field.flow != Flow::ToIvvy);
+        }
+        for field in def.fields.iter_mut().filter(|field| field.flow == Flow::Both) {
+            field.flow = flow;
+        }
     }
 }
 

@@ -424,3 +424,31 @@ fn the_match_tables_have_a_schedule_and_a_switch() {
     let (message, _) = refused(&format!("{GOOD}{LEAD_DEFAULTS}owner_by_source = {{ web = 3 }}\n"));
     assert!(message.contains("`web` is not the id"), "{message}");
 }
+
+#[test]
+fn a_connector_is_confined_to_the_direction_and_says_what_was_agreed_c04_c05() {
+    let config = |direction: &str| {
+        let start = GOOD.find("[crm]").unwrap();
+        let end = GOOD[start + 1..].find("\n[").map_or(GOOD.len(), |end| start + 1 + end);
+        let facade =
+            if direction == "send" { "" } else { "[crm.facade]\nauth = { kind = \"none\", unprotected = true }\n" };
+        let inbound = if direction == "send" { "" } else { "[inbound]\nlisten = \"127.0.0.1:0\"\n" };
+        let crm = format!(
+            "[crm]\nkind = \"connector\"\nurl = \"https://hub.example\"\nprovider = \"P\"\nclient = \"C\"\nclub = \"1\"\n\
+             [crm.profile]\nagreed_by = \"Ada\"\nagreed_on = \"2026-01-31\"\ndirection = \"{direction}\"\n\
+             entities = [\"prospects\", \"members\"]\nowner = true\nsource = false\n{facade}{inbound}"
+        );
+        parse(&format!("{}{crm}{}", &GOOD[..start], &GOOD[end..])).unwrap()
+    };
+    let contacts =
+        |direction: &str| config(direction).catalogue().into_iter().find(|def| def.id == ModuleId::Contacts).unwrap();
+    for (direction, flow) in [("receive", Flow::ToIvvy), ("send", Flow::ToCrm), ("both", Flow::Both)] {
+        let def = contacts(direction);
+        assert_eq!((def.flow, def.field("email").unwrap().flow), (flow, flow), "{direction}");
+        assert_eq!(def.field("external_id").is_some(), direction != "send", "{direction}");
+    }
+    let CrmSystem::Connector(connector) = config("send").crm.system else { panic!("a connector") };
+    let lines = connector.profile.lines();
+    assert_eq!(lines[..2], ["agreed by Ada on 2026-01-31", "direction: send"]);
+    assert!(lines[3].contains("go without an owner") && lines[4].starts_with("lead source: no"), "{lines:?}");
+}

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 mod connector;
+pub(super) use connector::elements;
 pub(super) mod push;
 mod s360;
 

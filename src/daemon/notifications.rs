@@ -8,11 +8,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::account::Account;
+use super::account::{Account, elements};
 use secrecy::SecretString;
 
-use crate::config::{Auth, Inbound, Origin, S360};
+use crate::config::{self, Auth, CrmSystem, Entity, Inbound, Origin, S360};
 use crate::error::Result;
+use crate::inbound::connector::{Desk, Terms, routes};
 use crate::inbound::s360::{S360Intake, Stream};
 use crate::inbound::{Counts, Guard, Intake, KeyPlace, Receiver, Routes, TrustedHosts, notification_routes};
 use crate::model::StreamId;
@@ -58,6 +59,11 @@ impl Notifications {
                 routes = routes.merge(intake.routes());
                 posts = Some(intake);
             }
+        }
+        if let CrmSystem::Connector(section) = &config.crm.system
+            && let Some(facade) = &section.facade
+        {
+            routes = routes.merge(connector_routes(section, facade, account, clock)?);
         }
         let receiver = Receiver::listen(routes, inbound.listen, Arc::clone(clock))?;
         tracing::info!(listen = %receiver.addr(), "receiving what is posted to us");
@@ -120,6 +126,37 @@ fn ivvy_intake(inbound: &Inbound, account: &Account, clock: &Arc<dyn Clock>) -> 
     let hosts = TrustedHosts { extra: inbound.sns_hosts.clone() };
     let place = inbound.key_url.clone().map_or(KeyPlace::Published, KeyPlace::Below);
     Ok(Intake::new(account.engine.clone(), transport, Arc::clone(clock), hosts, place))
+}
+
+/// The facade that the Connector calls (P-01 to P-12), as its section agrees it.
+///
+/// # Errors
+/// The name of the header it proves itself with is none.
+pub fn connector_routes(
+    section: &config::Connector,
+    facade: &config::Facade,
+    account: &Account,
+    clock: &Arc<dyn Clock>,
+) -> Result<Routes> {
+    let key = "crm.facade.auth";
+    let secrets = account.blueprint.secrets().list(key);
+    let guard = guard("connector".to_owned(), &facade.auth, &secrets, clock)?;
+    let (profile, offers) = (&section.profile, facade.offers);
+    let terms = Terms {
+        provider: section.provider.clone(),
+        client: section.client.clone(),
+        club: section.club.clone(),
+        prospects: profile.entities.contains(&Entity::Prospects),
+        members: profile.entities.contains(&Entity::Members),
+        elements: elements(section),
+        list_staff: offers.list_staff,
+        staff_by_email: offers.staff_by_email,
+        list_sources: offers.list_sources,
+        create_source: offers.create_source,
+        update_source: offers.update_source,
+    };
+    let desk = Desk::new(account.engine.clone(), guard, terms, Arc::clone(clock));
+    Ok(routes(Arc::new(desk)))
 }
 
 /// The guard before `name`, as its section puts it.

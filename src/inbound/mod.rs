@@ -7,6 +7,7 @@
 //! arrives, `signature` and `keys` check who sent it, `subject` knows what it is about, [`Intake`] decides. What
 //! S-360 posts is put on the shelf ([`s360`]). Nothing here writes to a remote.
 
+pub mod connector;
 mod envelope;
 pub mod guard;
 mod intake;

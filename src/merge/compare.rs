@@ -176,6 +176,17 @@ pub fn settle_drift(
     }
 }
 
+/// What becomes of a difference where the CRM only tells us: iVvy's own edit stays in iVvy, and of a field that is
+/// not written there either nothing is asked. What both changed is still a question (C-05).
+pub fn settle_told(found: Compared, field: &FieldDef) -> Compared {
+    let stuck = found.verdict == Verdict::Conflict && (!field.flow.may_write(Side::Ivvy) || found.why == Why::NotOwner);
+    match found.verdict {
+        Verdict::ToCrm => Compared::of(Verdict::Same, Why::NotOwner),
+        _ if stuck => Compared::of(Verdict::Same, Why::NotOwner),
+        _ => found,
+    }
+}
+
 /// Only `side` moved: its value goes over, if the other side may be written.
 fn one_moved(field: &FieldDef, side: Side, value: &Value, references: &dyn References) -> Compared {
     if !field.flow.may_write(side.other()) {
@@ -317,6 +328,29 @@ mod tests {
 
         fn matched(&self, _: MatchKind, from: Side, id: &str) -> Option<String> {
             self.counterpart(ModuleId::Contacts, from, id)
+        }
+    }
+
+    /// C-05: where the CRM only tells us, nothing is planned towards it and nobody is asked about what could not be
+    /// written anyway; what both sides changed is still a question.
+    #[test]
+    fn where_the_crm_only_tells_us_our_edits_stay_ours_c05() {
+        let told = FieldDef::new("phone", "Phone", FieldKind::Text).flow(Flow::ToIvvy);
+        let once = FieldDef::to_crm("first_name", "First name", FieldKind::Text).at_creation();
+        let settled = |field: &FieldDef, base: Option<(&str, &str)>, ivvy: &str, crm: &str| {
+            let base = base.map_or_else(BaseField::default, |(ivvy, crm)| BaseField::agreed(ivvy.into(), crm.into()));
+            let found = compare(field, &base, Some(&ivvy.into()), Some(&crm.into()), &NoReferences);
+            let settled = settle_told(found, field);
+            (settled.verdict, settled.why)
+        };
+        let ours = (Verdict::Same, Why::NotOwner);
+        assert_eq!(settled(&told, Some(("1", "1")), "2", "1"), ours, "our edit");
+        assert_eq!(settled(&told, Some(("1", "1")), "1", "2"), (Verdict::ToIvvy, Why::CrmChanged));
+        assert_eq!(settled(&told, Some(("1", "1")), "2", "3"), (Verdict::Conflict, Why::BothChanged), "a question");
+        assert_eq!(settled(&told, None, "", "2"), (Verdict::ToIvvy, Why::Fill));
+        assert_eq!(settled(&told, None, "1", "").0, Verdict::Agree, "nothing is filled there");
+        for (ivvy, crm) in [("2", "1"), ("1", "2"), ("2", "3")] {
+            assert_eq!(settled(&once, Some(("1", "1")), ivvy, crm), ours, "it can be written nowhere");
         }
     }
 

@@ -14,7 +14,7 @@ pub fn sentence(row: &FieldPlan) -> &'static str {
         Why::Fill => "iVvy has no value; the CRM's fills it.",
         Why::NeverAgreed => "The sides hold different values and have never agreed on one.",
         Why::NotOwner if row.verdict == Verdict::Conflict => "The side that changed it does not own the field.",
-        Why::NotOwner => "The other side owns the field and has no value; nothing is erased.",
+        Why::NotOwner => "The other side owns the field: nothing is changed or erased there.",
         Why::ConstantIdTaken => "The constant id already names another record.",
         Why::Create => "The new record is created with this value.",
         Why::ReferenceUnlinked => "It refers to a record that has no counterpart yet.",

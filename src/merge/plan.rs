@@ -2,7 +2,7 @@
 //! what must be written where.
 
 use super::canonical::same;
-use super::compare::{References, Translated, compare, settle_drift, translate};
+use super::compare::{References, Translated, compare, settle_drift, settle_told, translate};
 use super::transform::carry;
 use crate::model::{
     Base, BaseField, Choice, Drift, FieldDef, FieldKind, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side,
@@ -35,6 +35,9 @@ pub fn of_pair(
             found = settle_drift(found, agreed, x, field.kind, Drift::Revert);
         } else if def.flow == Flow::ToCrm && !agreed.disputed || field.flow == Flow::ToCrm && drifted {
             found = settle_drift(found, agreed, x, field.kind, def.drift);
+        }
+        if def.flow == Flow::ToIvvy && field.kind != FieldKind::ConstantId {
+            found = settle_told(found, field);
         }
         let mut row = FieldPlan {
             field: field.name.clone().into_owned(),
@@ -214,6 +217,10 @@ fn summary(def: &ModuleDef, plan: &Plan) -> String {
 /// What must be written on `side` to carry the plan out: raw values, references translated. Fields
 /// that already mean the same are left out, so that nothing is written twice.
 pub fn patch(def: &ModuleDef, plan: &Plan, side: Side, references: &dyn References) -> Fields {
+    // A CRM that only tells us is never written to, whatever a field says (C-05).
+    if def.flow == Flow::ToIvvy && side == Side::Crm {
+        return Fields::new();
+    }
     plan.fields
         .iter()
         .filter_map(|row| {

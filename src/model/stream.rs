@@ -182,6 +182,8 @@ pub struct StreamState {
     pub quarantined: u64,
     /// Posts refused: by their authentication, form or size.
     pub refused: u64,
+    /// Records that named an owner or lead source nobody knows, and were taken without (C-13).
+    pub unresolved: u64,
     /// Posts that could not be stored, and were to come again.
     pub unstored: u64,
     /// When the last payload was taken, new or repeated.

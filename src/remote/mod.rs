@@ -4,6 +4,7 @@
 //! system implements it. This layer refuses to know the store, the engine or the terminal, and never
 //! decides anything: it reports what a remote said, typed, and how sure we are that a write happened.
 
+pub mod connector;
 mod exchange;
 pub mod extcrm;
 pub mod gate;

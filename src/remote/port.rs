@@ -84,6 +84,9 @@ pub enum Conversion {
     InPlace,
     /// The same record goes on as an opportunity of the contact it was about all along. A direct read tells.
     SamePerson,
+    /// The same record goes on, under its id, as a contact: a person is one record there, whichever module they
+    /// are in. Nobody is both.
+    SameRecord,
 }
 
 /// What a system can do for one module. Declared, never guessed by the engine.

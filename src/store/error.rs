@@ -72,7 +72,7 @@ impl StoreError {
     }
 
     /// A damage report.
-    pub(super) fn corrupt(what: impl Into<String>) -> Self {
+    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt(what.into())
     }
 }

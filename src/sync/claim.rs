@@ -194,7 +194,10 @@ fn claim_create(
         }
     }
     let key = match side {
-        Side::Ivvy => core.key(item.module, record),
+        Side::Ivvy => match plan::standing_of(core, tx, &seen)? {
+            plan::Standing::Under(id) => id.0,
+            _ => core.key(item.module, record),
+        },
         Side::Crm => record.0.clone(),
     };
     // Owner and source, too, where nothing is sent: what the system gives instead is agreed on against them.

@@ -22,6 +22,7 @@ mod owner;
 mod resend;
 #[cfg(test)]
 mod tests;
+mod told;
 mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,7 @@ use crate::store::{Reads, StoreError, Tx};
 pub use self::create::SourceNeed;
 pub use self::operate::{MatchRefusal, MatchStatus};
 pub(super) use self::owner::{by_policy as owner_by_policy, may_own};
+pub use self::told::{define_source, resolve_told, tell_entry, told_entries};
 pub use self::update::MatchDifference;
 
 /// Which side cannot be listed and was given its lead sources by us: the number of the side.

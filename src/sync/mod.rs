@@ -37,7 +37,10 @@ pub use self::core::{Polling, Remotes};
 pub use decide::{Ask, Refusal};
 pub use guard::{Held, Ready, Release};
 pub use mapping::Resync;
-pub use matching::{MatchDifference, MatchMode, MatchRefusal, MatchStatus, SourceNeed};
+pub use matching::{
+    MatchDifference, MatchMode, MatchRefusal, MatchStatus, SourceNeed, define_source, resolve_told, tell_entry,
+    told_entries,
+};
 pub use nudge::Taken;
 pub use settings::{GuardLimits, LeadOwner, Limit, Retry, SecondPerson, Settings};
 

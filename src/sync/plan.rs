@@ -25,6 +25,7 @@ use crate::model::{
 };
 use crate::store::{Reads, StoreError, Tx};
 
+pub(super) use converted::{Standing, standing_of};
 pub(super) use item::{put, seen_of, standing, supersede};
 pub(super) use lone::{Counterpart, counterpart};
 pub(super) use merged::release;

@@ -46,6 +46,7 @@ macro_rules! scenarios {
 }
 
 mod bookings;
+mod connector;
 mod consoles;
 mod constant_ids;
 mod conversion;

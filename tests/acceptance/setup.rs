@@ -135,7 +135,7 @@ pub fn open_store(config: &Config) -> Store {
 }
 
 /// Lays `more` over `config`, table by table.
-fn lay_over(config: &mut Json, more: Json) {
+pub fn lay_over(config: &mut Json, more: Json) {
     match (config, more) {
         (Json::Object(config), Json::Object(more)) => {
             for (name, value) in more {

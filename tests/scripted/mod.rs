@@ -25,6 +25,7 @@ pub struct Sent {
 
 impl Sent {
     /// The body as JSON.
+    #[allow(dead_code, reason = "not every test binary speaks JSON")]
     pub fn json(&self) -> Json {
         serde_json::from_str(&self.text).unwrap()
     }
@@ -69,6 +70,7 @@ impl Transport for Scripted {
 }
 
 /// An answer with a JSON body.
+#[allow(dead_code, reason = "not every test binary speaks JSON")]
 pub fn reply(status: u16, body: &Json) -> Reply {
     let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
     Ok(Response::builder().status(status).header("date", "Sat, 21 Nov 2026 09:00:00 GMT").body(body).unwrap())

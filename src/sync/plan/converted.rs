@@ -183,11 +183,85 @@ fn person_across(reads: &impl Reads, side: Side, lead: &RecordId) -> Result<Opti
     Ok(theirs.filter(|_| converted).and_then(|known| known.record.person))
 }
 
+/// How a contact of iVvy stands to its leads, where the CRM keeps a person as one record
+/// ([`Conversion::SameRecord`]): a prospect until one of them is converted, then the same record as a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::sync) enum Standing {
+    /// Nothing of it concerns the leads.
+    Free,
+    /// A lead about the person is open: there they are a prospect, and nobody is both.
+    Prospect,
+    /// A lead about the person was converted: they go on under this id.
+    Under(RecordId),
+}
+
+/// [`Standing`] of a contact that has no counterpart.
+pub(in crate::sync) fn standing_of(
+    core: &Core,
+    reads: &impl Reads,
+    seen: &Observation,
+) -> Result<Standing, StoreError> {
+    if !one_record(core) || seen.module != ModuleId::Contacts || seen.side != Side::Ivvy {
+        return Ok(Standing::Free);
+    }
+    let mut standing = Standing::Free;
+    for lead in reads.by_person(ModuleId::Leads, Side::Ivvy, &seen.record.id, CANDIDATES)? {
+        let Some(known) = reads.observation(ModuleId::Leads, Side::Ivvy, &lead)? else { continue };
+        let record = &known.record;
+        if known.absent || record.archived || record.anonymised {
+            continue;
+        }
+        if !record.converted {
+            return Ok(Standing::Prospect);
+        }
+        if let Some(link) = reads.link_of(ModuleId::Leads, Side::Ivvy, &lead)?
+            && let Some(link) = reads.link(link)?.filter(Link::stands)
+            && reads.link_of(ModuleId::Contacts, Side::Crm, &link.crm)?.is_none()
+        {
+            standing = Standing::Under(link.crm);
+        }
+    }
+    Ok(standing)
+}
+
+/// Whether the person of an iVvy lead without a counterpart is a member of such a CRM already: then the lead
+/// would make them a second record.
+pub(super) fn is_member(core: &Core, reads: &impl Reads, seen: &Observation) -> Result<bool, StoreError> {
+    match &seen.record.person {
+        Some(person) if one_record(core) && seen.module == ModuleId::Leads && seen.side == Side::Ivvy => {
+            Ok(reads.link_of(ModuleId::Contacts, Side::Ivvy, person)?.is_some())
+        }
+        _ => Ok(false),
+    }
+}
+
+/// A lead that no longer stands in the way of its person: they are planned anew.
+pub(super) fn release_person(core: &Core, tx: &mut Tx<'_>, seen: &Observation) -> Result<(), StoreError> {
+    if let Some(person) = &seen.record.person
+        && one_record(core)
+        && (seen.module, seen.side) == (ModuleId::Leads, Side::Ivvy)
+        && tx.observation(ModuleId::Contacts, Side::Ivvy, person)?.is_some()
+        && tx.link_of(ModuleId::Contacts, Side::Ivvy, person)?.is_none()
+    {
+        tx.mark_dirty(ModuleId::Contacts, Side::Ivvy, person)?;
+    }
+    Ok(())
+}
+
+/// Whether the CRM keeps a person as one record, and both its modules are on.
+fn one_record(core: &Core) -> bool {
+    core.remotes.declared(Side::Crm).conversion() == Conversion::SameRecord
+        && core.def(ModuleId::Leads).is_some()
+        && core.def(ModuleId::Contacts).is_some()
+}
+
 /// Whether a contact must wait for the leads of its own system to be read: one of them may just have become
 /// it. Not where leads are not being read.
 pub(super) fn leads_unread(core: &Core, reads: &impl Reads, seen: &Observation) -> Result<bool, StoreError> {
     let (leads, side) = (ModuleId::Leads, seen.side);
-    let converts = matches!(core.remotes.declared(side).conversion(), Conversion::NewContact | Conversion::InPlace);
+    let own = core.remotes.declared(side).conversion();
+    let converts = matches!(own, Conversion::NewContact | Conversion::InPlace | Conversion::SameRecord)
+        || side == Side::Ivvy && one_record(core);
     if seen.module != ModuleId::Contacts || !converts || core.def(leads).is_none() || seen.external_key.is_some() {
         return Ok(false);
     }

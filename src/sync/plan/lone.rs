@@ -60,6 +60,7 @@ pub(super) fn plan(
             supersede(tx, item, context.now, "the record is gone, archived or anonymised")?;
         }
         super::merged::remember(tx, module, side, id)?;
+        super::converted::release_person(core, tx, &seen)?;
         // Who waited for it waits for nothing now.
         wake_children(tx, module, &[pair])?;
         return Ok(Planned::Settled);
@@ -76,8 +77,14 @@ pub(super) fn plan(
         return Ok(Planned::Deferred);
     }
     if !matches!(found, Counterpart::One(..) | Counterpart::UnderWay)
-        && let Some(why) = kept_out(context.def, &seen)
+        && let Some(why) = match kept_out(context.def, &seen) {
+            Some(why) => Some(why),
+            None => kept_as_one(core, tx, &seen)?,
+        }
     {
+        if seen.record.converted {
+            super::converted::release_person(core, tx, &seen)?;
+        }
         if let Some(item) = open {
             supersede(tx, item, context.now, why)?;
         }
@@ -138,6 +145,15 @@ pub(super) fn kept_out(def: &ModuleDef, seen: &Observation) -> Option<&'static s
             && seen.record.fields.get(field.name.as_ref()).is_none_or(Value::is_empty)
     };
     (def.id.appends() && def.fields.iter().any(nobody)).then_some("it belongs to nobody who is kept in step")
+}
+
+/// Why a person is not made a second record of, where the CRM keeps each as one (P-05).
+fn kept_as_one(core: &Core, tx: &Tx<'_>, seen: &Observation) -> Result<Option<&'static str>, StoreError> {
+    if super::converted::standing_of(core, tx, seen)? == super::converted::Standing::Prospect {
+        return Ok(Some("the person is a prospect there until the lead is converted"));
+    }
+    let member = super::converted::is_member(core, tx, seen)?;
+    Ok(member.then_some("the person is a member there already"))
 }
 
 /// Whether the other side has been swept, from start to end, since this record was seen. Only then does

@@ -1,0 +1,233 @@
+//! The facade: the calls the InTouch Connector makes here (P-01 to P-12, `contracts/connector_s360.md` 1.7), as
+//! far as they were agreed on and are offered.
+//!
+//! A save is answered with our id of the person, always, and only once the person is on disk: the same person saved
+//! twice is one person under one id. Who is saved lies on the shelf, where the adapter lists it; nothing here
+//! writes to a remote, and nobody is ever made a member of staff (P-07). A call that was not agreed on is
+//! refused and counted, never half done.
+
+mod answer;
+mod lists;
+mod people;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use self::answer::{Refusal, refused_sender};
+use self::people::Call;
+use super::guard::Guard;
+use super::receiver::{Routes, Unread, in_time, whole_body};
+use crate::model::{Side, StreamId, StreamKind};
+use crate::remote::connector::Elements;
+use crate::remote::connector::xml::{Element, LARGEST};
+use crate::seam::Clock;
+use crate::store::Reads as _;
+use crate::sync::Engine;
+
+/// What all paths begin with.
+pub const BASE: &str = "/connector/v1";
+/// Longest a call may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How the hub calls itself when it speaks for InTouch (contract 1.4).
+const HUB: &str = "INTOUCH";
+
+/// What was agreed with the Connector, as far as its calls here go (C-04 to C-07).
+#[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each was agreed or not")]
+pub struct Terms {
+    /// Our name there.
+    pub provider: String,
+    /// The client of all records.
+    pub client: String,
+    /// Its club.
+    pub club: String,
+    /// Prospects take part.
+    pub prospects: bool,
+    /// Members take part.
+    pub members: bool,
+    /// Names of the elements for owner and source; absent where they were not agreed on.
+    pub elements: Elements,
+    /// `GET /staff`.
+    pub list_staff: bool,
+    /// `GET /staff?email=`.
+    pub staff_by_email: bool,
+    /// `GET /leadsources`.
+    pub list_sources: bool,
+    /// `POST /leadsources`.
+    pub create_source: bool,
+    /// `POST /leadsources/{id}`.
+    pub update_source: bool,
+}
+
+/// Answers the Connector for one club.
+#[derive(Debug)]
+pub struct Desk {
+    engine: Engine,
+    guard: Guard,
+    terms: Terms,
+    clock: Arc<dyn Clock>,
+    /// Refusals so far, for the numbers under which they can be asked about.
+    refusals: AtomicU64,
+}
+
+impl Desk {
+    /// A desk before `engine`.
+    pub fn new(engine: Engine, guard: Guard, terms: Terms, clock: Arc<dyn Clock>) -> Self {
+        Self { engine, guard, terms, clock, refusals: AtomicU64::new(0) }
+    }
+
+    /// The number of a refusal: `errorUUID`.
+    fn number(&self) -> String {
+        format!("{:x}-{}", self.clock.now().millis(), self.refusals.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// The stream of this club's people, or of its lead sources.
+    fn stream(&self, kind: StreamKind) -> StreamId {
+        StreamId::new(kind, self.terms.club.clone())
+    }
+
+    /// Reads a document and checks whose it is: the element called `what`, and the sender's id of it.
+    fn document(&self, body: &[u8], what: &'static str) -> Result<(Element, Named), Refusal> {
+        let root = Element::read(body).map_err(|error| Refusal::validation(error.to_string()))?;
+        let element = root.find(what).ok_or_else(|| Refusal::validation(format!("there is no <{what}>")))?;
+        let info = element.child("providerInfo");
+        let info = info.ok_or_else(|| Refusal::validation("<providerInfo> is missing"))?;
+        let text = |name: &'static str| match info.text_of(name) {
+            Some(text) if !text.is_empty() && text.len() <= LONGEST_ID => Ok(text.to_owned()),
+            _ => Err(Refusal::validation(format!("<{name}> is missing, empty or too long"))),
+        };
+        let named = Named {
+            provider: text("identifier")?,
+            client: text("clientID")?,
+            club: text("clubID")?,
+            record: text("recordID")?,
+        };
+        let Terms { provider, client, club, .. } = &self.terms;
+        if (&named.client, &named.club) != (client, club) || named.provider != *provider && named.provider != HUB {
+            return Err(Refusal::validation("the provider, client or club is none of ours"));
+        }
+        Ok((element.clone(), named))
+    }
+
+    /// Takes note of a refusal. If that cannot be stored either, the sender knows it all the same.
+    async fn note(&self, kind: StreamKind, refusal: &Refusal) {
+        let (stream, why) = (self.stream(kind), refusal.message.clone());
+        let noted = self.engine.store().write(move |tx| {
+            let mut state = tx.stream(&stream)?;
+            state.refused += 1;
+            state.last_error = Some(why.clone());
+            tx.put_stream(&stream, &state)
+        });
+        if noted.await.is_err() {
+            tracing::error!("a refusal could not be noted");
+        }
+    }
+
+    /// Something was put on the shelf.
+    fn told(&self, modules: &[crate::model::ModuleId]) {
+        for module in modules {
+            self.engine.told(*module, Side::Crm);
+        }
+    }
+}
+
+/// Longest id of a sender's, in bytes.
+const LONGEST_ID: usize = 200;
+
+/// Whose record it is, and which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    provider: String,
+    client: String,
+    club: String,
+    record: String,
+}
+
+impl Named {
+    /// The name under which it lies on the shelf.
+    fn key(&self) -> String {
+        crate::remote::connector::kept_id(&self.provider, &self.client, &self.club, &self.record)
+    }
+}
+
+/// What a handler gives: a document, or why not.
+type Outcome = Result<Element, Refusal>;
+
+/// The paths of the facade.
+pub fn routes(desk: Arc<Desk>) -> Routes {
+    let mut router = Router::new();
+    for path in ["prospects", "members"] {
+        for (suffix, call) in [("", Call::Save), ("/create", Call::Create), ("/update", Call::Update)] {
+            let handler = move |State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Body| async move {
+                let kind = StreamKind::ConnectorPeople;
+                answered(&desk, kind, &headers, body, |body| desk.save(call, body)).await
+            };
+            router = router.route(&format!("{BASE}/{path}{suffix}"), post(handler));
+        }
+    }
+    router
+        .route(&format!("{BASE}/staff"), get(staff))
+        .route(&format!("{BASE}/leadsources"), get(sources).post(define))
+        .route(&format!("{BASE}/leadsources/{{id}}"), post(update))
+        .with_state(desk)
+}
+
+#[derive(Debug, Deserialize)]
+struct ByEmail {
+    email: Option<String>,
+}
+
+async fn staff(State(desk): State<Arc<Desk>>, Query(by): Query<ByEmail>, headers: HeaderMap, body: Body) -> Response {
+    answered(&desk, StreamKind::ConnectorPeople, &headers, body, |_| desk.staff(by.email.as_deref())).await
+}
+
+async fn sources(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Body) -> Response {
+    answered(&desk, StreamKind::ConnectorSources, &headers, body, |_| desk.sources()).await
+}
+
+async fn define(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Body) -> Response {
+    answered(&desk, StreamKind::ConnectorSources, &headers, body, |body| desk.define(body)).await
+}
+
+async fn update(State(desk): State<Arc<Desk>>, Path(id): Path<String>, headers: HeaderMap, body: Body) -> Response {
+    answered(&desk, StreamKind::ConnectorSources, &headers, body, |body| desk.update_source(id, body)).await
+}
+
+/// One call from its first byte to the answer: who, how large, what, and in what time.
+async fn answered<F: Future<Output = Outcome>>(
+    desk: &Desk,
+    kind: StreamKind,
+    headers: &HeaderMap,
+    body: Body,
+    work: impl FnOnce(bytes::Bytes) -> F,
+) -> Response {
+    if let Err(refused) = desk.guard.admit(headers) {
+        return refused_sender(refused.into_response(), &desk.number());
+    }
+    let handled = async {
+        match whole_body(body, LARGEST).await {
+            Ok(body) => work(body).await,
+            Err(Unread::TooLarge) => Err(Refusal::too_large()),
+            Err(Unread::Broken) => Err(Refusal::validation("the body does not end")),
+        }
+    };
+    let outcome = in_time(desk.clock.as_ref(), PATIENCE, handled).await;
+    match outcome.unwrap_or_else(|| Err(Refusal::later("it took too long"))) {
+        Ok(element) => answer::document(StatusCode::OK, &element),
+        Err(refusal) => {
+            if refusal.status.is_client_error() {
+                desk.note(kind, &refusal).await;
+            }
+            refusal.into_response(&desk.number())
+        }
+    }
+}
