@@ -80,6 +80,7 @@ fn everything() -> Agreed {
         staff_by_email: true,
         list_sources: true,
         create_source: true,
+        update_source: true,
     }
 }
 

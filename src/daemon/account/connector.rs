@@ -62,5 +62,6 @@ fn agreed(profile: &config::Profile) -> Agreed {
         staff_by_email: profile.can.staff_by_email,
         list_sources: profile.can.list_sources,
         create_source: profile.can.create_source,
+        update_source: profile.can.update_source,
     }
 }

@@ -70,6 +70,8 @@ pub struct Agreed {
     pub list_sources: bool,
     /// Lead sources can be created there.
     pub create_source: bool,
+    /// Lead sources can be hidden there, and shown again.
+    pub update_source: bool,
 }
 
 /// How the Connector is reached, and as whom.
@@ -383,6 +385,27 @@ impl Remote for Connector {
 
     fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {
         Box::pin(self.staff_with(email))
+    }
+
+    fn update_lead_source<'a>(
+        &'a self,
+        id: &'a RecordId,
+        name: Option<&'a str>,
+        active: Option<bool>,
+    ) -> BoxFuture<'a, Result<(), RemoteError>> {
+        Box::pin(async move {
+            match (name, active) {
+                (None, Some(active)) => self.show_source(id, active).await,
+                // Never asked for: only `active` is declared.
+                _ => Err(failure(
+                    SYSTEM,
+                    "update a lead source",
+                    Class::Unsupported,
+                    Sent::No,
+                    "names are fixed once they are saved",
+                )),
+            }
+        })
     }
 
     fn create_lead_source<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<RecordId, RemoteError>> {

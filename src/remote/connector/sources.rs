@@ -8,7 +8,7 @@ use super::xml::Element;
 use super::{Connector, SYSTEM, disk};
 use crate::model::{Fingerprint, MatchKind, RecordId};
 use crate::remote::exchange::failure;
-use crate::remote::port::{Entry, MatchSupport};
+use crate::remote::port::{Entry, MatchSupport, SourceUpdate};
 use crate::remote::{Class, RemoteError, Sent};
 
 impl Connector {
@@ -20,11 +20,18 @@ impl Connector {
                 list: agreed.receives || agreed.sends && agreed.list_staff,
                 create: false,
                 staff_by_email: agreed.sends && agreed.staff_by_email,
+                ..MatchSupport::default()
             },
             MatchKind::LeadSource if agreed.source => MatchSupport {
                 list: agreed.receives || agreed.sends && agreed.list_sources,
                 create: agreed.sends && agreed.create_source,
-                staff_by_email: false,
+                // A save is the whole source, so what is kept must be known first.
+                update: SourceUpdate {
+                    active: agreed.sends && agreed.list_sources && agreed.update_source,
+                    because: "the Connector keeps the name that was saved first",
+                    ..SourceUpdate::default()
+                },
+                ..MatchSupport::default()
             },
             _ => MatchSupport::default(),
         }
@@ -74,6 +81,20 @@ impl Connector {
         let id = RecordId::from(format!("source-{}", Fingerprint::of_bytes(folded.as_bytes())));
         self.wire.save_source(action, &id, name, true).await?;
         Ok(id)
+    }
+
+    /// Hides a lead source, or shows it again, under the name it has there (P-09).
+    pub(super) async fn show_source(&self, id: &RecordId, active: bool) -> Result<(), RemoteError> {
+        let action = "update a lead source";
+        let wrong = |class, why| Err(failure(SYSTEM, action, class, Sent::No, why));
+        if !self.support(MatchKind::LeadSource).update.active {
+            return wrong(Class::Unsupported, "this call was not agreed on");
+        }
+        let entries = self.wire.list(resource(MatchKind::LeadSource), &entry_of(MatchKind::LeadSource)).await?;
+        let Some(known) = entries.into_iter().find(|entry| entry.id == *id) else {
+            return wrong(Class::Missing, "there is no such lead source");
+        };
+        self.wire.save_source(action, id, &known.name, active).await.map(drop)
     }
 }
 
