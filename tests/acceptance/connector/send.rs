@@ -220,7 +220,8 @@ async fn hostile_names_reach_the_hub_as_they_are_p15() {
     let mut there: Vec<String> =
         club.sim.records(Resource::User).iter().map(|user| user.value("firstname").to_owned()).collect();
     let mut wanted: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    (there.sort(), wanted.sort());
+    there.sort();
+    wanted.sort();
     assert_eq!(there, wanted);
     club.nothing_open();
     club.end().await;
