@@ -9,7 +9,7 @@ use crate::config::Secrets;
 use crate::daemon::account::Account;
 use crate::model::{Gap, Role, Shelved};
 use crate::seam::{Entropy, SystemClock};
-use crate::wire::{AuditQuery, StreamAuth};
+use crate::wire::{AuditQuery, CheckRow, StreamAuth};
 
 const S360: &str = r#"version = 1
 [s360]
