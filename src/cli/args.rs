@@ -88,6 +88,7 @@ pub struct StatusArgs {
 
 /// Commands.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one per process")]
 pub enum Command {
     /// Open the console: attach to the daemon, or host one in this process when none runs
     Console(ConsoleArgs),

@@ -83,6 +83,7 @@ pub struct Config {
 
 /// The system on the other side of the CRM.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there is one per process")]
 pub enum Origin {
     /// iVvy.
     Ivvy(Ivvy),
@@ -669,8 +670,8 @@ fn check_crm(mut table: schema::CrmTable) -> Result<Crm, Wrong> {
     }
     let keys = table.stream_keys();
     let foreign = [(CrmKind::Connector, keys.of_connector().to_vec()), (CrmKind::Push, keys.of_push().to_vec())];
-    for (key, _) in foreign.iter().filter(|(of, _)| *of != kind).flat_map(|(_, keys)| keys).filter(|(_, given)| *given)
-    {
+    let mut others = foreign.iter().filter(|(of, _)| *of != kind).flat_map(|(_, keys)| keys);
+    if let Some((key, _)) = others.find(|(_, given)| *given) {
         return Err(surplus(key));
     }
     if matches!(kind, CrmKind::Connector | CrmKind::Push) {

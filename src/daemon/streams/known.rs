@@ -59,6 +59,9 @@ fn auth_of(auth: &Auth) -> (StreamAuth, u32) {
     (kind, u32::try_from(auth.secrets().len()).unwrap_or(u32::MAX))
 }
 
+/// One way of posting: its stream, its part of the address, its title, its section, its modules.
+type Flow<'a> = (StreamKind, &'a str, &'static str, &'a Option<Inflow>, &'a [ModuleId]);
+
 /// Every stream of a configuration, in its order.
 pub(super) fn known(config: &Config) -> Vec<Known> {
     let mut all = Vec::new();
@@ -67,7 +70,7 @@ pub(super) fn known(config: &Config) -> Vec<Known> {
     };
     if let Origin::S360(s360) = &config.origin {
         for (code, institution) in &s360.institutions {
-            let inflows: [(StreamKind, &str, &'static str, &Option<Inflow>, &[ModuleId]); 3] = [
+            let inflows: [Flow<'_>; 3] = [
                 (
                     StreamKind::S360Contacts,
                     "contacts",
