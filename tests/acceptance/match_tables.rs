@@ -332,15 +332,15 @@ async fn leads_without_an_owner_go_to_several_in_turn_and_stay_with_them_c14() {
     for (id, of) in [(301, 1), (302, 1), (303, 2)] {
         status(&office, id, of);
     }
+    office.start().await;
+    office.world.release().await;
     // Salesforce gives every lead an owner: one who has no counterpart.
-    let nobody = office.crm_users()[1].0.clone();
+    let nobody = office.unmatched(MatchKind::Staff, Side::Crm);
     let unowned = |office: &Office, name: &str| {
         let lead = office.crm_lead(name, "Web");
         office.sim().edit("Lead", &lead, json!({"OwnerId": nobody})).unwrap();
         lead
     };
-    office.start().await;
-    office.world.release().await;
     let owner = |office: &Office, name: &str| {
         let rows = office.ivvy_leads();
         let row = rows.iter().find(|row| row["name"] == format!("{name} Prospect")).expect("it came over");
