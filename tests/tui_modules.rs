@@ -143,7 +143,7 @@ async fn an_unmatched_person_raises_the_count_of_the_dashboard_c12() {
 async fn modules_that_are_off_are_one_line_and_no_rows_v03() {
     let console = Console::start(Fake::with_conflicts(5), SIZE).await;
     let text = console.text();
-    assert!(text.contains("7 modules off: Leads, Contact Emails (Common); Events,"), "{text}");
+    assert!(text.contains("6 modules off: Leads, Contact Emails (Common); Events,"), "{text}");
     assert!(text.contains("[modules.leads] enabled = true"), "{text}");
     let rows: Vec<&str> = text.lines().filter(|line| line.contains("running") || line.contains("tripped")).collect();
     assert_eq!(rows.len(), 2, "{text}");

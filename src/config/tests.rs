@@ -1,7 +1,9 @@
 //! What the configuration accepts, and how it refuses the rest.
 
 use super::*;
+use crate::model::FieldKind;
 use crate::model::Transform;
+use crate::model::module::GROUPS;
 
 const GOOD: &str = r#"version = 1
 account = "acme"

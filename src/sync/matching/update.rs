@@ -304,7 +304,7 @@ pub(super) fn prove(
             sent.by
         );
         let failed = format!("{} does not show it", there.title());
-        rows[at].sent = (!arrived).then(|| SourceSent { failed: Some(failed), ..sent });
+        rows[at].sent = (!arrived).then_some(SourceSent { failed: Some(failed), ..sent });
         rows[at].at = now;
         tx.audit(account_note(AuditEvent::Operated { what }, now, Actor::engine()))?;
     }
