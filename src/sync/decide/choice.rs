@@ -73,6 +73,12 @@ pub(super) fn forced(def: &ModuleDef, item: &Item, side: Side) -> Result<(BTreeM
             continue;
         }
         let field = def.field(&row.field);
+        // What the loser may not be given goes on as it was planned: taking the CRM's record says nothing about a
+        // field that iVvy owns, and a choice nobody can carry out would leave it different without a word.
+        let kept = |field: &FieldDef| field.kind != FieldKind::ConstantId && !field.flow.may_write(side.other());
+        if row.verdict != Verdict::Conflict && field.is_some_and(kept) {
+            continue;
+        }
         match of_whole_record(def, row, side)? {
             Some(choice) => {
                 overwritten += u32::from(field.is_some_and(|field| field.flow.may_write(side.other())));

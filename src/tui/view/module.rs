@@ -386,6 +386,6 @@ mod tests {
         );
         assert_eq!(off(&ModuleId::ALL, &names), None);
         let ticketing = off(&[ModuleId::Contacts], &SideNames::with_origin("S-360")).unwrap();
-        assert!(ticketing.starts_with("2 modules off: Companies (Venues); Orders (Ticketing)"), "{ticketing}");
+        assert!(ticketing.starts_with("2 modules off: Companies (Venues); Orders (Tickets)"), "{ticketing}");
     }
 }

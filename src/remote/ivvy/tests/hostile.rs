@@ -114,7 +114,7 @@ proptest! {
         runtime.block_on(async {
             let (ivvy, script) = ivvy([]);
             let request = PageRequest { position: Some(position), ..PageRequest::default() };
-            for module in ModuleId::ALL {
+            for module in ModuleId::ALL.into_iter().filter(|module| *module != ModuleId::Orders) {
                 assert_eq!(ivvy.list(module, &request).await.unwrap_err().class, Class::Shifted);
             }
             assert!(script.seen().is_empty());
