@@ -65,7 +65,7 @@ async fn who_may_post_and_who_may_not_over_real_http_s18_s19_scenario_11() {
     let streams = ["OPEN", "BASIC", "KEY"]
         .into_iter()
         .zip(guards)
-        .map(|(tenant, guard)| Stream { id: name(tenant), rhythm: RHYTHM, guard })
+        .map(|(tenant, guard)| Stream { id: name(tenant), rhythm: RHYTHM, guard, operator: true })
         .collect();
     let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
     let life = Life::begin(store, &clock, streams);
@@ -120,6 +120,7 @@ async fn who_may_post_and_who_may_not_over_real_http_s18_s19_scenario_11() {
     for (tenant, refused) in ["BASIC", "KEY"].into_iter().zip(refused) {
         let state = life.until(CONTACTS, tenant, |state| state.refused == refused).await;
         assert_eq!(state.last_error.as_deref(), Some("its sender did not prove who it is"));
+        assert_eq!((state.outage_at, state.failing.is_empty()), (None, true), "strangers make no outage");
     }
     assert_eq!(life.state(CONTACTS, "OPEN").refused, 0);
     life.end().await;

@@ -115,7 +115,8 @@ fn streams(s360: &S360, account: &Account, clock: &Arc<dyn Clock>) -> Result<Vec
             let id = StreamId::new(kind, code);
             let secrets = account.blueprint.secrets().list(&format!("s360.institutions.{code}.{name}.auth"));
             let guard = guard(id.to_string(), &inflow.auth, &secrets, clock)?;
-            streams.push(Stream { id, rhythm: inflow.rhythm(), guard });
+            let operator = institution.operator.is_some();
+            streams.push(Stream { id, rhythm: inflow.rhythm(), guard, operator });
         }
     }
     Ok(streams)

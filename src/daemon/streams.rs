@@ -24,7 +24,7 @@ use crate::model::{
 use crate::remote::Lane;
 use crate::seam::{Clock, zone};
 use crate::store::{Note, Reads as _, StoreError, Tx};
-use crate::sync::Engine;
+use crate::sync::{Engine, Unread};
 use crate::text;
 use crate::wire::{Answer, Preview, PreviewAs, PreviewOf, StreamItem, StreamItems, StreamPart, StreamRow, StreamVerb};
 
@@ -193,10 +193,11 @@ impl Streams {
             StreamVerb::Test => self.test(engine, actor, known).await?,
             StreamVerb::Reconcile => self.reconcile(engine, actor, known).await?,
             StreamVerb::LossSettled => {
-                let id = known.id.clone();
+                let (id, now) = (known.id.clone(), engine.now());
+                let left = unread(engine, known, Timestamp::EPOCH)?;
                 let settled = self.change(engine, actor, known, "possible loss settled".to_owned(), move |tx| {
                     let mut state = tx.stream(&id)?;
-                    let was = state.possible_loss.take().is_some();
+                    let was = state.settle_loss(now);
                     if was {
                         tx.put_stream(&id, &state)?;
                     }
@@ -205,7 +206,14 @@ impl Streams {
                 if !settled.await? {
                     return Err(refuse(format!("{}: no loss is suspected", known.id), "there is nothing to settle"));
                 }
-                "the possible loss is settled".to_owned()
+                let mut message = "the possible loss is settled".to_owned();
+                if left.waiting > 0 {
+                    message.push_str(&format!("; {} records still wait to be read again", left.waiting));
+                }
+                if left.failed > 0 {
+                    message.push_str(&format!("; {} could not be read", left.failed));
+                }
+                message
             }
             StreamVerb::RunNow => {
                 if known.modules.is_empty() {
@@ -356,6 +364,12 @@ impl Streams {
         if known.modules.is_empty() {
             return Err(refuse(format!("{id}: none of its modules is on"), "switch one on in the configuration"));
         }
+        if known.needs_first_sync() && engine.store().read(|view| view.stream(&id))?.first_sync.is_none() {
+            return Err(refuse(
+                format!("{id}: nothing takes part before its first-sync date is set"),
+                "set it first: `tandem streams first-sync STREAM DATE --zone ZONE`",
+            ));
+        }
         let total = count(engine, known)?;
         {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -417,10 +431,16 @@ fn count(engine: &Engine, known: &Known) -> Result<u64, StoreError> {
     Ok(total)
 }
 
-/// Asks for one chunk after the other, and for the next one when most of the last has been read. What is read
-/// moves to the end of the shelf if it changed; such a record is read once more, never left out.
+/// Direct reads of this stream's records that did not come to pass.
+fn unread(engine: &Engine, known: &Known, since: Timestamp) -> Result<Unread, StoreError> {
+    engine.unread(since, |module, side, id| side == known.side() && known.modules.contains(&module) && is_of(known, id))
+}
+
+/// Asks for one chunk after the other, and for the next one when all of the last has been read; ends when nothing
+/// waits any more, and says what could not be read. What is read moves to the end of the shelf if it changed; such
+/// a record is read once more, never left out.
 async fn read_again(engine: &Engine, clock: &dyn Clock, known: &Known, done: impl Fn(u64)) -> Result<(), StoreError> {
-    let (mut asked, began) = (0, engine.now());
+    let (mut asked, began) = (0_u64, engine.now());
     for module in &known.modules {
         let mut after = None;
         loop {
@@ -428,18 +448,34 @@ async fn read_again(engine: &Engine, clock: &dyn Clock, known: &Known, done: imp
             let asking = ids.into_iter().map(|id| engine.look_at(*module, known.side(), id));
             let asking = futures::future::try_join_all(asking).await?;
             asked += asking.len() as u64;
-            done(asked);
+            loop {
+                let left = unread(engine, known, began)?.waiting;
+                done(asked.saturating_sub(left));
+                if left == 0 {
+                    break;
+                }
+                clock.sleep(BREATH).await;
+            }
             match next {
                 // What came since is newer than the outage.
                 Some(next) if next <= began => after = Some(next),
                 _ => break,
             }
-            while engine.store().read(|view| view.nudges(None, CHUNK))?.len() >= CHUNK {
-                clock.sleep(BREATH).await;
-            }
         }
     }
-    Ok(())
+    let failed = unread(engine, known, began)?.failed;
+    let (id, at) = (known.id.clone(), engine.now());
+    let ended = move |tx: &mut Tx<'_>| {
+        if failed > 0 {
+            let last_error = Some(format!("{failed} of {asked} records could not be read again"));
+            let state = StreamState { last_error, ..tx.stream(&id)? };
+            tx.put_stream(&id, &state)?;
+        }
+        let what = format!("stream {id}: {asked} records were read again, and {failed} of them could not be");
+        let what = AuditEvent::Operated { what };
+        tx.audit(Note { at, actor: Actor::engine(), module: None, item: None, link: None, what }).map(drop)
+    };
+    engine.store().write(ended).await
 }
 
 fn item(row: Quarantined) -> StreamItem {

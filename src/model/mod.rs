@@ -39,6 +39,8 @@ pub use push::{OutboxCounts, Outgoing, Post, PostEnd, PostRecord, PostTry, Reviv
 pub use record::{Cursor, Observation, Record};
 pub use run::{RunEnd, RunKind, RunRow};
 pub use state::{Reason, Reasons, State, Verb};
-pub use stream::{FirstSync, Gap, Health, PushRun, Quarantined, Rhythm, Shelved, StreamId, StreamKind, StreamState};
+pub use stream::{
+    Failing, Failures, FirstSync, Gap, Health, PushRun, Quarantined, Rhythm, Shelved, StreamId, StreamKind, StreamState,
+};
 pub use time::Timestamp;
 pub use value::{Fields, Value};

@@ -13,6 +13,10 @@ use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
 use super::{ModuleId, RecordId, Side, Timestamp};
 
+mod failing;
+
+pub use failing::{Failing, Failures};
+
 /// Which stream. The number is stored in keys, so it never changes.
 #[derive(
     Clone,
@@ -194,6 +198,12 @@ pub struct StreamState {
     pub possible_loss: Option<Gap>,
     /// When posts could last not be taken: we were not there, or could not store them.
     pub outage_at: Option<Timestamp>,
+    /// When a possible loss was last settled: what was before is dealt with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
+    /// Payloads that came, could not be taken, and have not come through since.
+    #[serde(skip_serializing_if = "Failures::is_empty")]
+    pub failing: Failures,
     /// From which day on records take part (S-28); nothing is taken over before it is set.
     pub first_sync: Option<FirstSync>,
     /// When the connection test last passed (S-28).
@@ -247,7 +257,7 @@ impl StreamState {
     /// Takes note that a payload with so many records, new or repeated, came `now`: it belongs to a run of the
     /// sender's, and may be the first after a time in which posts were given up. The counts are their owner's.
     pub fn took(&mut self, now: Timestamp, records: u32, rhythm: &Rhythm) {
-        if let Some(last) = self.last_at
+        if let Some(last) = self.dealt_with()
             && now.since(last) > rhythm.horizon()
             && self.possible_loss.is_none()
             && self.failed_since(last)
@@ -267,17 +277,45 @@ impl StreamState {
     }
 
     /// Takes note that nothing could be taken from `up`, when we were last there, until `now`. Within the sender's
-    /// patience that loses nothing (S-17); a stream on which nothing ever came cannot have lost anything.
-    /// Returns whether anything may be lost.
+    /// patience that loses nothing by itself (S-17), but several such times may; a stream on which nothing ever
+    /// came cannot have lost anything. Returns whether anything may be lost.
     pub fn was_down(&mut self, up: Option<Timestamp>, now: Timestamp, rhythm: &Rhythm) -> bool {
-        let Some(last) = self.last_at else { return false };
-        let since = up.map_or(last, |up| up.max(last));
-        if now.since(since) <= rhythm.horizon() {
+        let Some(last) = self.dealt_with() else { return false };
+        let away = now.since(up.map_or(last, |up| up.max(last)));
+        if away > rhythm.absence() {
+            self.outage_at = Some(now);
+        }
+        if away <= rhythm.horizon() {
             return false;
         }
-        self.outage_at = Some(now);
         self.possible_loss.get_or_insert(Gap { from: last, to: now });
         true
+    }
+
+    /// Takes note of payloads that their sender has given up by `now`, whatever else goes through. Returns whether
+    /// there are any.
+    pub fn gave_up(&mut self, now: Timestamp, rhythm: &Rhythm) -> bool {
+        let Some(gap) = self.failing.lost(now, rhythm) else { return false };
+        self.possible_loss.get_or_insert(gap);
+        true
+    }
+
+    /// A person has dealt with the possible loss `now`. Returns whether there was one.
+    pub fn settle_loss(&mut self, now: Timestamp) -> bool {
+        let Some(gap) = self.possible_loss.take() else { return false };
+        self.settled_at = Some(now.max(gap.to));
+        self.failing.clear();
+        true
+    }
+
+    /// Whether posts could not be taken lately: one that comes now may be an old one that had to wait.
+    pub fn failed_lately(&self, now: Timestamp, rhythm: &Rhythm) -> bool {
+        self.outage_at.is_some_and(|at| now.since(at) <= rhythm.horizon()) || !self.failing.is_empty()
+    }
+
+    /// Up to when nothing is missing, or somebody has seen to it. None where nothing ever came.
+    fn dealt_with(&self) -> Option<Timestamp> {
+        self.last_at.map(|last| self.settled_at.map_or(last, |settled| settled.max(last)))
     }
 
     /// Whether anything kept posts from being taken since `last`.
@@ -432,7 +470,8 @@ mod tests {
         let down = |last: Option<i64>, up: Option<i64>, now: i64| {
             let mut state = StreamState { last_at: last.map(at), ..StreamState::default() };
             let lost = state.was_down(up.map(at), at(now), &RHYTHM);
-            assert_eq!((lost, state.outage_at.is_some()), (state.possible_loss.is_some(), lost));
+            assert_eq!(lost, state.possible_loss.is_some());
+            assert!(state.outage_at.is_some() || !lost);
             state.possible_loss
         };
         assert_eq!(down(Some(0), None, horizon), None);
@@ -440,6 +479,54 @@ mod tests {
         assert_eq!(down(Some(0), Some(horizon), horizon * 2), None, "quiet, and away for less than that");
         assert_eq!(down(Some(0), Some(60), horizon + 61), Some(Gap { from: at(0), to: at(horizon + 61) }));
         assert_eq!(down(None, Some(0), horizon * 9), None, "nothing ever came");
+    }
+
+    #[test]
+    fn several_shorter_outages_in_a_row_add_up_s17() {
+        let mut state = StreamState { last_at: Some(at(0)), ..StreamState::default() };
+        // Two hours away, twenty minutes there without a post, two hours away.
+        assert!(!state.was_down(Some(at(60)), at(121 * MINUTE), &RHYTHM));
+        assert!(!state.was_down(Some(at(141 * MINUTE)), at(261 * MINUTE), &RHYTHM));
+        state.took(at(262 * MINUTE), 1, &RHYTHM);
+        assert_eq!(state.possible_loss, Some(Gap { from: at(0), to: at(262 * MINUTE) }));
+        let mut short = StreamState { last_at: Some(at(0)), ..StreamState::default() };
+        short.was_down(Some(at(60)), at(15 * MINUTE), &RHYTHM);
+        assert_eq!(short.outage_at, None, "less than a run's time: the next run met us");
+    }
+
+    #[test]
+    fn a_payload_that_never_comes_through_is_noticed_while_others_do_s17() {
+        let mut state = StreamState::default();
+        for run in 0..12 {
+            state.took(at(run * 15 * MINUTE), 50, &RHYTHM);
+            state.failing.note(7, at(run * 15 * MINUTE));
+            assert!(!state.gave_up(at(run * 15 * MINUTE), &RHYTHM), "its sender still tries");
+        }
+        assert!(!state.gave_up(at(195 * MINUTE), &RHYTHM) || state.possible_loss.is_some());
+        state.gave_up(at(196 * MINUTE), &RHYTHM);
+        assert_eq!(state.possible_loss.map(|gap| gap.from), Some(at(0)), "it stopped coming, or failed for too long");
+        assert!(state.settle_loss(at(200 * MINUTE)));
+        assert!(!state.gave_up(at(900 * MINUTE), &RHYTHM), "dealt with");
+
+        state.failing.note(8, at(900 * MINUTE));
+        state.failing.note(8, at(915 * MINUTE));
+        state.failing.taken(8);
+        assert!(!state.gave_up(at(2_000 * MINUTE), &RHYTHM), "it came through");
+        for payload in 0..200 {
+            state.failing.note(payload, at(2_000 * MINUTE));
+        }
+        let bytes = serde_json::to_string(&state.failing).unwrap().len();
+        assert!(bytes < 64 * 128, "bounded: {bytes}");
+    }
+
+    #[test]
+    fn a_loss_that_was_settled_is_not_flagged_again_for_the_same_gap_s17() {
+        let mut state = StreamState { last_at: Some(at(0)), ..StreamState::default() };
+        assert!(state.was_down(Some(at(60)), at(300 * MINUTE), &RHYTHM));
+        assert!(state.settle_loss(at(301 * MINUTE)) && !state.settle_loss(at(301 * MINUTE)));
+        state.took(at(310 * MINUTE), 1, &RHYTHM);
+        assert_eq!(state.possible_loss, None);
+        assert!(state.was_down(Some(at(311 * MINUTE)), at(600 * MINUTE), &RHYTHM), "the next one is another");
     }
 
     #[test]

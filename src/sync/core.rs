@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::matching::Matching;
+use super::nudge::Looks;
 use super::rates::Rates;
 use super::renewal::Next;
 use super::settings::Settings;
@@ -59,6 +60,8 @@ pub(super) struct Core {
     pub failed_writes: Arc<Rates>,
     pub failed_sweeps: Arc<Rates>,
     pub matching: Arc<Matching>,
+    /// Direct reads that failed.
+    pub looks: Arc<Looks>,
     #[cfg(test)]
     pub ablate: super::simulation::Ablation,
 }
@@ -129,6 +132,7 @@ impl Core {
             failed_writes: Arc::default(),
             failed_sweeps: Arc::default(),
             matching: Arc::default(),
+            looks: Arc::default(),
             #[cfg(test)]
             ablate: super::simulation::Ablation::default(),
         }
@@ -153,6 +157,7 @@ impl Core {
             failed_writes: Arc::clone(&self.failed_writes),
             failed_sweeps: Arc::clone(&self.failed_sweeps),
             matching: Arc::clone(&self.matching),
+            looks: Arc::clone(&self.looks),
             #[cfg(test)]
             ablate: self.ablate,
         }

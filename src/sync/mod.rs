@@ -41,7 +41,7 @@ pub use matching::{
     MatchDifference, MatchMode, MatchRefusal, MatchStatus, SourceNeed, define_source, resolve_told, tell_entry,
     told_entries,
 };
-pub use nudge::Taken;
+pub use nudge::{Taken, Unread};
 pub use settings::{GuardLimits, LeadOwner, Limit, Retry, SecondPerson, Settings};
 
 use self::core::Core;
@@ -182,6 +182,7 @@ impl Engine {
             .await?;
         if !paused {
             core.signals.push.notify_one();
+            core.signals.look.notify_one();
             self.sync_now(module, false);
         }
         Ok(())

@@ -81,7 +81,7 @@ pub fn engine(store: Store, clock: Arc<dyn Clock>) -> Engine {
 /// A stream that anybody may post to.
 pub fn open(kind: StreamKind, tenant: &str, clock: &Arc<dyn Clock>) -> Stream {
     let id = StreamId::new(kind, tenant);
-    Stream { guard: Guard::open(id.to_string(), Arc::clone(clock)), id, rhythm: RHYTHM }
+    Stream { guard: Guard::open(id.to_string(), Arc::clone(clock)), id, rhythm: RHYTHM, operator: true }
 }
 
 /// All three streams of these institutions, for anybody.

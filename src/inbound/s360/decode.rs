@@ -128,7 +128,8 @@ fn claimed(kind: StreamKind, value: &Value) -> Option<String> {
     (!id.is_empty()).then(|| id.chars().take(LONGEST_CLAIM).collect())
 }
 
-fn digest(stream: &StreamId, body: &[u8]) -> [u8; 32] {
+/// Of stream, institution and every byte of the body.
+pub(super) fn digest(stream: &StreamId, body: &[u8]) -> [u8; 32] {
     let mut digest = Sha256::new();
     digest.update([stream.kind.number()]);
     // A zero is no part of an institution's code.

@@ -26,9 +26,9 @@ pub use quarantine::{Retried, dismiss, retry};
 
 use super::guard::Guard;
 use super::receiver::Routes;
-use crate::model::{ModuleId, Rhythm, Side, StreamId, StreamState, Timestamp};
+use crate::model::{Failures, ModuleId, Rhythm, Side, StreamId, StreamState, Timestamp};
 use crate::seam::Clock;
-use crate::store::{Reads as _, StoreError};
+use crate::store::{Reads as _, StoreError, Tx};
 use crate::sync::Engine;
 
 /// Time between two notes that we are there.
@@ -49,6 +49,8 @@ pub struct Stream {
     pub rhythm: Rhythm,
     /// Who may post.
     pub guard: Guard,
+    /// Whether its institution can be asked which of two posts is right.
+    pub operator: bool,
 }
 
 /// A stream with what has not been written down of it.
@@ -63,20 +65,39 @@ struct Desk {
 struct Unwritten {
     refused: u64,
     unstored: u64,
-    last: Option<(Timestamp, &'static str)>,
+    outage_at: Option<Timestamp>,
+    last_error: Option<&'static str>,
+    failing: Failures,
+}
+
+/// Why a post came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nothing {
+    /// Whoever sent it did not prove who it is. What its owner sends is not kept out by that.
+    Stranger,
+    /// It was wrong.
+    Refused,
+    /// It could not be stored.
+    Unstored,
+}
+
+/// A payload as its failures are remembered.
+fn short(digest: &[u8; 32]) -> u64 {
+    digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 impl Unwritten {
     fn is_empty(&self) -> bool {
-        self.refused == 0 && self.unstored == 0
+        self.refused == 0 && self.unstored == 0 && self.failing.is_empty()
     }
 
     /// Puts it into the stream's state.
     fn write(&self, state: &mut StreamState) {
         state.refused += self.refused;
         state.unstored += self.unstored;
-        if let Some((at, why)) = self.last {
-            state.outage_at = Some(state.outage_at.unwrap_or(at).max(at));
+        state.outage_at = state.outage_at.max(self.outage_at);
+        state.failing.merge(&self.failing);
+        if let Some(why) = self.last_error {
             state.last_error = Some(why.to_owned());
         }
     }
@@ -96,7 +117,9 @@ impl Desk {
         let mut now = self.lock();
         unwritten.refused += now.refused;
         unwritten.unstored += now.unstored;
-        unwritten.last = now.last.or(unwritten.last);
+        unwritten.outage_at = now.outage_at.max(unwritten.outage_at);
+        unwritten.last_error = now.last_error.or(unwritten.last_error);
+        unwritten.failing.merge(&now.failing);
         *now = unwritten;
     }
 }
@@ -114,7 +137,7 @@ struct Inner {
     told: Mutex<BTreeSet<ModuleId>>,
     /// There is something to tell or to write.
     wake: Notify,
-    seats: Semaphore,
+    seats: Arc<Semaphore>,
     /// Batches being stored, whether their senders still wait or not.
     work: TaskTracker,
     paused: AtomicBool,
@@ -159,7 +182,7 @@ impl S360Intake {
             desks: streams.into_iter().map(desk).collect(),
             told: Mutex::default(),
             wake: Notify::new(),
-            seats: Semaphore::new(AT_ONCE),
+            seats: Arc::new(Semaphore::new(AT_ONCE)),
             work: TaskTracker::new(),
             paused: AtomicBool::new(false),
         });
@@ -208,11 +231,21 @@ impl Inner {
     }
 
     /// A post on this stream came to nothing.
-    fn came_to_nothing(&self, desk: &Desk, stored: bool, why: &'static str) {
+    fn came_to_nothing(&self, desk: &Desk, what: Nothing, why: &'static str) {
         let mut unwritten = desk.lock();
-        *(if stored { &mut unwritten.refused } else { &mut unwritten.unstored }) += 1;
-        unwritten.last = Some((self.clock.now(), why));
+        *(if what == Nothing::Unstored { &mut unwritten.unstored } else { &mut unwritten.refused }) += 1;
+        if what != Nothing::Stranger {
+            unwritten.outage_at = Some(self.clock.now());
+        }
+        unwritten.last_error = Some(why);
         drop(unwritten);
+        self.wake.notify_one();
+    }
+
+    /// This payload could not be taken.
+    fn failed(&self, id: &StreamId, body: &[u8]) {
+        let Some(desk) = self.desks.get(id) else { return };
+        desk.lock().failing.note(short(&decode::digest(id, body)), self.clock.now());
         self.wake.notify_one();
     }
 
@@ -243,34 +276,50 @@ impl Inner {
         }
     }
 
-    /// Notes that we are there.
+    fn rhythms(&self) -> Vec<(StreamId, Rhythm)> {
+        self.desks.values().map(|desk| (desk.stream.id.clone(), desk.stream.rhythm)).collect()
+    }
+
+    /// Notes that we are there; and, if we were not for a while, as when the machine sleeps, what that means.
     async fn beat(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        self.engine.store().write(move |tx| tx.put_meta(THERE_AT, &now.millis().to_be_bytes())).await
+        let (now, streams) = (self.clock.now(), self.rhythms());
+        warn_of(&self.engine.store().write(move |tx| there(tx, &streams, now)).await?);
+        Ok(())
     }
 
     /// Notes on which streams records may have been given up while we were not there (S-17).
     fn look_back(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let streams: Vec<(StreamId, Rhythm)> =
-            self.desks.values().map(|desk| (desk.stream.id.clone(), desk.stream.rhythm)).collect();
-        let lost = self.engine.store().write_blocking(move |tx| {
-            let there = tx.meta(THERE_AT)?.and_then(|bytes| Some(i64::from_be_bytes(bytes.try_into().ok()?)));
-            let mut lost = Vec::new();
-            for (id, rhythm) in &streams {
-                let mut state = tx.stream(id)?;
-                if state.was_down(there.map(Timestamp::from_millis), now, rhythm) {
-                    tx.put_stream(id, &state)?;
-                    lost.push(id.clone());
-                }
-            }
-            Ok(lost)
-        });
-        for stream in lost? {
-            tracing::warn!(%stream, "away for longer than its sender goes on trying: records may be lost");
-        }
+        let (now, streams) = (self.clock.now(), self.rhythms());
+        warn_of(&self.engine.store().write_blocking(move |tx| there(tx, &streams, now))?);
         Ok(())
     }
+}
+
+fn warn_of(lost: &[StreamId]) {
+    for stream in lost {
+        tracing::warn!(%stream, "its sender met nobody for longer than it goes on trying: records may be lost");
+    }
+}
+
+/// Notes that we are there `now`, and what was given up since we last were. Returns the streams that newly may have
+/// lost something.
+fn there(tx: &mut Tx<'_>, streams: &[(StreamId, Rhythm)], now: Timestamp) -> Result<Vec<StreamId>, StoreError> {
+    let last = tx.meta(THERE_AT)?.and_then(|bytes| Some(i64::from_be_bytes(bytes.try_into().ok()?)));
+    let mut lost = Vec::new();
+    for (id, rhythm) in streams {
+        let before = tx.stream(id)?;
+        let mut state = before.clone();
+        state.was_down(last.map(Timestamp::from_millis), now, rhythm);
+        state.gave_up(now, rhythm);
+        if state != before {
+            tx.put_stream(id, &state)?;
+        }
+        if state.possible_loss.is_some() && before.possible_loss.is_none() {
+            lost.push(id.clone());
+        }
+    }
+    tx.put_meta(THERE_AT, &now.millis().to_be_bytes())?;
+    Ok(lost)
 }
 
 /// Tells and writes, at most once a breath, and notes now and then that we are there.
@@ -313,15 +362,58 @@ mod tests {
     use crate::store::{Options, Store};
     use crate::sync::{Remotes, Settings};
 
-    #[tokio::test(start_paused = true)]
-    async fn a_module_is_told_at_once_and_then_at_most_once_a_breath_s23() {
-        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(1_795_000_000)));
+    fn engine(clock: &Arc<dyn Clock>) -> Engine {
         let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
         let nowhere = odoo::Settings::new("http://127.0.0.1:9", "nowhere", SecretString::from("none"));
         let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default()).unwrap());
-        let nowhere: Arc<dyn Remote> = Arc::new(Odoo::new(nowhere, transport, Arc::clone(&clock)).unwrap());
+        let nowhere: Arc<dyn Remote> = Arc::new(Odoo::new(nowhere, transport, Arc::clone(clock)).unwrap());
         let remotes = Remotes::new(|_, _| Arc::clone(&nowhere));
-        let engine = Engine::new(store, remotes, Arc::clone(&clock), Entropy::seeded(1), Settings::default()).unwrap();
+        Engine::new(store, remotes, Arc::clone(clock), Entropy::seeded(1), Settings::default()).unwrap()
+    }
+
+    /// Senders give up waiting for a store that hangs; what they sent still counts against what is taken in.
+    #[tokio::test]
+    async fn a_slow_store_cannot_pile_up_bodies_s14() {
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(1_795_000_000)));
+        let id = StreamId::new(StreamKind::S360Contacts, "ACME");
+        let rhythm = Rhythm { every: Duration::from_secs(900), per_run: 500, per_payload: 50, tries: 12 };
+        let guard = Guard::open("x", Arc::clone(&clock));
+        let streams = vec![Stream { id: id.clone(), rhythm, guard, operator: true }];
+        let intake = S360Intake::start(engine(&clock), streams, Arc::clone(&clock)).unwrap();
+        let inner = Arc::clone(&intake.inner);
+        // The store hangs until this is dropped.
+        let (go_on, hanging) = std::sync::mpsc::channel::<()>();
+        let hanging = Mutex::new(hanging);
+        let store = inner.engine.store().clone();
+        let hangs = tokio::spawn(async move {
+            store
+                .write(move |_| {
+                    let _ = hanging.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    Ok(())
+                })
+                .await
+        });
+        tokio::task::yield_now().await;
+        let send = |number: usize| {
+            let body = format!("[{{\"contactNumber\":\"{number}\",\"individualContact\":{{}}}}]");
+            let post = routes::admitted(&inner, &id, axum::body::Body::from(body));
+            tokio::time::timeout(Duration::from_millis(200), post)
+        };
+        let senders = futures::future::join_all((0..AT_ONCE * 2).map(send)).await;
+        assert!(senders.iter().all(Result::is_err), "nobody is answered in time");
+        assert_eq!(inner.seats.available_permits(), 0, "their bodies are still held");
+        drop(go_on);
+        hangs.await.unwrap().unwrap();
+        intake.stop().await;
+        assert_eq!(inner.seats.available_permits(), AT_ONCE);
+        let payloads = inner.engine.store().read(|view| view.stream(&id)).unwrap().payloads;
+        assert_eq!(payloads, AT_ONCE as u64, "what was begun is finished, and no more was begun");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_module_is_told_at_once_and_then_at_most_once_a_breath_s23() {
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(1_795_000_000)));
+        let engine = engine(&clock);
 
         let list = Arc::new(Mutex::new(Vec::new()));
         let (heard, at) = (Arc::clone(&list), Arc::clone(&clock));
@@ -330,7 +422,7 @@ mod tests {
         let id = StreamId::new(StreamKind::S360Contacts, "ACME");
         let rhythm = Rhythm { every: Duration::from_secs(900), per_run: 500, per_payload: 50, tries: 12 };
         let guard = Guard::open("x", Arc::clone(&clock));
-        let streams = vec![Stream { id: id.clone(), rhythm, guard }];
+        let streams = vec![Stream { id: id.clone(), rhythm, guard, operator: true }];
         let intake = S360Intake::start_with(engine, teller, streams, Arc::clone(&clock)).unwrap();
         // Ten payloads in two seconds, of persons and, once, of a structure.
         for turn in 0..10 {

@@ -14,7 +14,7 @@ use axum::routing::{MethodRouter, post};
 
 use super::decode::{self, LARGEST, Unusable};
 use super::take::take;
-use super::{Desk, Inner};
+use super::{Desk, Inner, Nothing};
 use crate::inbound::receiver::{Routes, Unread, in_time, whole_body};
 use crate::model::{StreamId, StreamKind};
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const COME_AGAIN: &str = "60";
 
 /// What became of a post that was admitted.
-enum Answer {
+pub(super) enum Answer {
     Taken,
     Refused(StatusCode, &'static str),
     Later(&'static str),
@@ -58,7 +58,7 @@ async fn receive(inner: &Arc<Inner>, id: Option<StreamId>, headers: &HeaderMap, 
         return StatusCode::NOT_FOUND.into_response();
     };
     if let Err(refused) = desk.stream.guard.admit(headers) {
-        inner.came_to_nothing(desk, true, "its sender did not prove who it is");
+        inner.came_to_nothing(desk, Nothing::Stranger, "its sender did not prove who it is");
         return refused.into_response();
     }
     let answer = in_time(inner.clock.as_ref(), PATIENCE, admitted(inner, id, body)).await;
@@ -69,11 +69,11 @@ fn answered(inner: &Inner, desk: &Desk, answer: Answer) -> Response {
     match answer {
         Answer::Taken => StatusCode::OK.into_response(),
         Answer::Refused(status, why) => {
-            inner.came_to_nothing(desk, true, why);
+            inner.came_to_nothing(desk, Nothing::Refused, why);
             (status, why).into_response()
         }
         Answer::Later(why) => {
-            inner.came_to_nothing(desk, false, why);
+            inner.came_to_nothing(desk, Nothing::Unstored, why);
             let mut response = (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(COME_AGAIN));
             response
@@ -81,9 +81,11 @@ fn answered(inner: &Inner, desk: &Desk, answer: Answer) -> Response {
     }
 }
 
-async fn admitted(inner: &Arc<Inner>, id: &StreamId, body: Body) -> Answer {
+pub(super) async fn admitted(inner: &Arc<Inner>, id: &StreamId, body: Body) -> Answer {
     // Invariant: the semaphore is never closed.
-    let Ok(_seat) = inner.seats.acquire().await else { return Answer::Later("nothing is taken any more") };
+    let Ok(seat) = Arc::clone(&inner.seats).acquire_owned().await else {
+        return Answer::Later("nothing is taken any more");
+    };
     let body = match whole_body(body, LARGEST).await {
         Ok(body) => body,
         Err(Unread::TooLarge) => {
@@ -92,13 +94,22 @@ async fn admitted(inner: &Arc<Inner>, id: &StreamId, body: Body) -> Answer {
         Err(Unread::Broken) => return Answer::Refused(StatusCode::BAD_REQUEST, "the body ends too early"),
     };
     if inner.paused.load(Ordering::Relaxed) {
+        inner.failed(id, &body);
         return Answer::Later("nothing is taken at the moment");
     }
     // In a task of its own: what was begun is finished whether the sender still waits or not.
     let (shared, id) = (Arc::clone(inner), id.clone());
     inner
         .work
-        .spawn(async move { store(&shared, &id, body).await })
+        .spawn(async move {
+            // Kept until the body is gone, so that a slow store does not fill the memory.
+            let _seat = seat;
+            let answer = store(&shared, &id, body.clone()).await;
+            if !matches!(answer, Answer::Taken) {
+                shared.failed(&id, &body);
+            }
+            answer
+        })
         .await
         .unwrap_or(Answer::Later("it could not be read"))
 }
