@@ -279,7 +279,7 @@ mod tests {
         let store = store(&[("7", "Fair"), ("8", "Web")]);
         let listed = Entry { id: "8".into(), name: "Radio".to_owned(), email: None, active: true };
         let row = MatchRow::new(KIND, Side::Crm, &listed, Timestamp::from_secs(1));
-        store.write_blocking(move |tx| tx.put_match_rows(&[row])).unwrap();
+        store.write_blocking(move |tx| tx.put_match_rows(std::slice::from_ref(&row))).unwrap();
         assert_eq!(resolve(&store, "8"), None, "our 8 has nobody there, and its 8 is another one");
         let web = define(&store, "hub/8", "Web");
         assert_ne!(web, "8");
@@ -292,11 +292,10 @@ mod tests {
             |id: &str| rows.iter().find(|row| row.side == Side::Crm && row.id.as_str() == id).unwrap().name.clone();
         assert_eq!((name("8").as_str(), name("7").as_str()), ("Radio", "Fair"));
         // Ours is renamed: only what stands for it follows.
-        let renamed = Entry { id: "7".into(), name: "Big fair".to_owned(), email: None, active: true };
         store
             .write_blocking(move |tx| {
                 let known = tx.match_row(KIND, Side::Ivvy, &RecordId::from("7"))?.unwrap();
-                tx.put_match_rows(&[MatchRow { name: renamed.name, ..known }])
+                tx.put_match_rows(&[MatchRow { name: "Big fair".to_owned(), ..known }])
             })
             .unwrap();
         resolve(&store, "7");

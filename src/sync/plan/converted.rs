@@ -131,7 +131,7 @@ pub(super) fn counterpart(core: &Core, reads: &impl Reads, seen: &Observation) -
         return Ok(Counterpart::None);
     }
     // One record there: while the lead of this id is being written, its outcome decides whose contact this is.
-    if side == Side::Crm && one_record(core) && lead_busy(reads, &seen.record.id)? {
+    if side == Side::Crm && one_record(core) && lead_busy(core, reads, &seen.record.id)? {
         return Ok(Counterpart::UnderWay);
     }
     let other = side.other();
@@ -173,9 +173,15 @@ pub(super) fn counterpart(core: &Core, reads: &impl Reads, seen: &Observation) -
     })
 }
 
-/// Whether a write of the CRM's lead `id` is under way.
-fn lead_busy(reads: &impl Reads, id: &RecordId) -> Result<bool, StoreError> {
-    if busy(reads, ModuleId::Leads, Side::Crm, id)? {
+/// Whether a write of the CRM's lead `id` is under way: one that makes it there, or one of its own.
+fn lead_busy(core: &Core, reads: &impl Reads, id: &RecordId) -> Result<bool, StoreError> {
+    let leads = ModuleId::Leads;
+    if busy(reads, leads, Side::Crm, id)? {
+        return Ok(true);
+    }
+    if let Some(ours) = core.ivvy_id_in(leads, id.as_str())
+        && busy(reads, leads, Side::Ivvy, &ours)?
+    {
         return Ok(true);
     }
     let Some(link) = reads.link_of(ModuleId::Leads, Side::Crm, id)? else { return Ok(false) };
