@@ -68,6 +68,21 @@ impl Shelf for StoredShelf {
             self.store.write(put).await.map_err(|error| said(&error))
         })
     }
+
+    fn put_if(&self, row: Shelved, known_at: Option<Timestamp>) -> BoxFuture<'_, Result<Option<Timestamp>, String>> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            let row = Shelved { side: self.side, ..row };
+            let put = move |tx: &mut crate::store::Tx<'_>| {
+                let known = tx.shelved(row.module, row.side, &row.id)?.map(|known| known.at);
+                if known != known_at {
+                    return Ok(None);
+                }
+                Ok(tx.shelve(&row, now)?.or(known))
+            };
+            self.store.write(put).await.map_err(|error| said(&error))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -95,5 +110,29 @@ mod tests {
         assert!(shelf.put(row("2")).await.unwrap() > first);
         let known = shelf.get(ModuleId::Contacts, &"ACME-1".into()).unwrap().unwrap();
         assert_eq!((known.side, known.body.as_str()), (Side::Ivvy, "2"), "on this shelf's side");
+    }
+
+    #[tokio::test]
+    async fn what_was_told_meanwhile_is_not_put_over_s22() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(&place.path().join("acme.redb"), Options::default()).unwrap();
+        let shelf = StoredShelf::new(store, Side::Ivvy, Arc::new(SystemClock));
+        let row = |body: &str| Shelved {
+            module: ModuleId::Contacts,
+            side: Side::Ivvy,
+            id: "ACME-1".into(),
+            key: None,
+            at: Timestamp::default(),
+            gone: false,
+            body: body.to_owned(),
+        };
+        let first = shelf.put_if(row("1"), None).await.unwrap();
+        assert!(first.is_some());
+        assert_eq!(shelf.put_if(row("2"), None).await.unwrap(), None, "there is one by now");
+        let second = shelf.put_if(row("2"), first).await.unwrap();
+        assert!(second > first);
+        assert_eq!(shelf.put_if(row("3"), first).await.unwrap(), None);
+        assert_eq!(shelf.put_if(row("2"), second).await.unwrap(), second, "nothing new");
+        assert_eq!(shelf.get(ModuleId::Contacts, &"ACME-1".into()).unwrap().unwrap().body, "2");
     }
 }

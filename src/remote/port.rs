@@ -302,6 +302,20 @@ pub trait Remote: Send + Sync + fmt::Debug {
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>>;
 
+    /// Records that look exactly like what `fields` would create, fresh from the remote: how a create whose outcome
+    /// is unknown is proved where no field holds our key. What is found is taken for ours only then. `None` if
+    /// the system cannot look for them.
+    ///
+    /// # Errors
+    /// [`Class::Rejected`] when it cannot be told: a person must.
+    fn find_alike<'a>(
+        &'a self,
+        _module: ModuleId,
+        _fields: &'a Fields,
+    ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Creates a record that carries `key` (our external key on a CRM; the CRM record's id on iVvy).
     fn create<'a>(
         &'a self,

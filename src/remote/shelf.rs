@@ -51,6 +51,19 @@ pub trait Shelf: Send + Sync + fmt::Debug {
     /// Puts a record there; its side and time are set here. The answer is when it was last told something new:
     /// a moment ago, or earlier if this was nothing new.
     fn put(&self, row: Shelved) -> BoxFuture<'_, Result<Timestamp, String>>;
+
+    /// The same, if the record there is still the one told at `known_at` (`None`: none yet). `None` in the answer:
+    /// it has moved since, and nothing was put. Shelves that others write to must compare and put at once;
+    /// this way of doing it does not.
+    ///
+    /// # Errors
+    /// The disk fails.
+    fn put_if(&self, row: Shelved, known_at: Option<Timestamp>) -> BoxFuture<'_, Result<Option<Timestamp>, String>> {
+        Box::pin(async move {
+            let now = self.get(row.module, &row.id)?.map(|known| known.at);
+            if now == known_at { self.put(row).await.map(Some) } else { Ok(None) }
+        })
+    }
 }
 
 /// A shelf with nothing on it, for connection tests.

@@ -119,7 +119,12 @@ async fn prove_absences(
             };
             known.missed_sweeps = known.missed_sweeps.saturating_add(1);
             let suspect = known.missed_sweeps >= MISSED_SWEEPS;
-            let looks = if suspect { look::look(core, module, side, lane, &id).await? } else { Vec::new() };
+            let looked = if suspect { look::look(core, module, side, lane, &id).await } else { Ok(Vec::new()) };
+            let looks = match looked {
+                // It cannot be asked for, or takes no part any more. That proves nothing, and must not stop the others.
+                Err(error) if error.class == Class::Unsupported => Vec::new(),
+                looked => looked?,
+            };
             let shared = Arc::clone(core);
             core.store
                 .write(move |tx| {

@@ -30,6 +30,9 @@ const STAMP_MARGIN: Duration = Duration::from_secs(15 * 60);
 enum Proof {
     /// The write is there.
     Applied(Box<Record>),
+    /// A record that looks just like the one to be created is there. It is taken for it, but nothing it holds
+    /// beside was ever agreed.
+    Alike(Box<Record>),
     /// It is not: the item may be claimed again, under the same key.
     NotApplied,
     /// The target shows neither the old nor the new values: plan again on what it shows.
@@ -48,7 +51,12 @@ pub(super) async fn prove(core: &Arc<Core>, id: ItemId) -> Result<(), StoreError
         Proof::Applied(record) => {
             let created = matches!(intent.operation, Operation::Create { .. });
             core.rates.count(intent.module, core.now());
-            settle::confirm(core, &intent, Applied { record: *record, created, certain: true }).await
+            settle::confirm(core, &intent, Applied { record: *record, created, adopted: false, certain: true }).await
+        }
+        Proof::Alike(record) => {
+            core.rates.count(intent.module, core.now());
+            settle::confirm(core, &intent, Applied { record: *record, created: false, adopted: true, certain: true })
+                .await
         }
         Proof::NotApplied => again(core, &intent).await,
         Proof::Other(looks) => other(core, &intent, looks).await,
@@ -58,7 +66,7 @@ pub(super) async fn prove(core: &Arc<Core>, id: ItemId) -> Result<(), StoreError
 
 async fn look(core: &Arc<Core>, intent: &Intent) -> Result<Proof, StoreError> {
     match &intent.operation {
-        Operation::Create { key, .. } => look_for_create(core, intent, key).await,
+        Operation::Create { key, fields, .. } => look_for_create(core, intent, key, fields).await,
         Operation::Update { id, patch, pre_image } => Ok(look_at_update(core, intent, id, patch, pre_image).await),
     }
 }
@@ -68,10 +76,18 @@ fn lane(intent: &Intent) -> Lane {
     if intent.decided { Lane::Operator } else { Lane::Live }
 }
 
-async fn look_for_create(core: &Arc<Core>, intent: &Intent, key: &str) -> Result<Proof, StoreError> {
-    match core.remotes.on(intent.side, lane(intent)).find_by_key(intent.module, key).await {
+async fn look_for_create(core: &Arc<Core>, intent: &Intent, key: &str, fields: &Fields) -> Result<Proof, StoreError> {
+    let remote = core.remotes.on(intent.side, lane(intent));
+    match remote.find_by_key(intent.module, key).await {
         Ok(Some(found)) => {
-            Ok(found.into_iter().next().map_or(Proof::NotApplied, |record| Proof::Applied(Box::new(record))))
+            return Ok(found.into_iter().next().map_or(Proof::NotApplied, |record| Proof::Applied(Box::new(record))));
+        }
+        Ok(None) => {}
+        Err(error) => return Ok(Proof::Later(error)),
+    }
+    match remote.find_alike(intent.module, fields).await {
+        Ok(Some(found)) => {
+            Ok(found.into_iter().next().map_or(Proof::NotApplied, |record| Proof::Alike(Box::new(record))))
         }
         Ok(None) => look_in_listing(core, intent, key).await,
         Err(error) => Ok(Proof::Later(error)),

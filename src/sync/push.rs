@@ -118,7 +118,8 @@ async fn create(core: &Arc<Core>, claimed: &Claimed, key: &str, fields: &Fields)
         Ok(ack) => {
             let created = ack.created.unwrap_or(true);
             let shown = read_back(core, claimed, &ack.id, Fields::new(), fields).await;
-            Ok(Outcome::Applied(Applied { created, ..shown }))
+            let adopted = ack.created == Some(false);
+            Ok(Outcome::Applied(Applied { created, adopted, ..shown }))
         }
         Err(error) => Ok(Outcome::Failed(error)),
     }
@@ -255,7 +256,7 @@ async fn read_back(core: &Arc<Core>, claimed: &Claimed, id: &RecordId, before: F
 }
 
 fn applied(record: Record) -> Applied {
-    Applied { record, created: false, certain: true }
+    Applied { record, created: false, adopted: false, certain: true }
 }
 
 /// Records the outcome in one transaction.

@@ -25,6 +25,8 @@ pub(super) struct Applied {
     pub record: Record,
     /// Whether this very write created it.
     pub created: bool,
+    /// The create was answered with a record that stood there before, or was taken for ours by its looks alone.
+    pub adopted: bool,
     /// Whether `record` was read back, rather than put together from what was sent.
     pub certain: bool,
 }
@@ -172,9 +174,7 @@ fn agree(
         let is_new = matches!(intent.operation, Operation::Create { .. });
         let chosen = is_new && (other.is_empty() || matches!(field.kind, FieldKind::Match(_)));
         if !chosen && !same(field.kind, sent, now_there) {
-            // Somebody changed it again right after us, or the remote altered it: that is a change. A group that
-            // did not arrive is no group that was left, or it would be left on the other side, too.
-            entry.set(side, field.membership.is_none().then(|| sent.clone()));
+            differs(entry, side, sent, field.membership.is_some(), is_new && applied.adopted);
             continue;
         }
         let (x, y) = if side == Side::Ivvy { (now_there, &other) } else { (&other, now_there) };
@@ -197,6 +197,20 @@ fn agree(
     }
     base.agreed_at = now;
     Ok(base)
+}
+
+/// The base of a written field whose record shows something else than was sent.
+fn differs(entry: &mut BaseField, side: Side, sent: &Value, membership: bool, adopted: bool) {
+    if adopted {
+        // It stood there before, or may have: nobody has ever agreed on what it holds, so a person sees the
+        // difference, and neither value is written over the other unseen.
+        entry.set(side, None);
+        entry.set(side.other(), None);
+    } else {
+        // Somebody changed it again right after us, or the remote altered it: that is a change. A group that did not
+        // arrive is no group that was left, or it would be left on the other side, too.
+        entry.set(side, (!membership).then(|| sent.clone()));
+    }
 }
 
 /// Where an undo put each side's own value back, the agreement before the decision stands again, and the
@@ -242,4 +256,24 @@ fn fingerprints(intent: &Intent) -> Vec<(String, Fingerprint, Fingerprint)> {
         .iter()
         .map(|(name, after)| (name.clone(), Fingerprint::of(before.get(name).unwrap_or(&null)), Fingerprint::of(after)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_adopted_record_holds_was_never_agreed_s24() {
+        let ours = Value::text("+33 6");
+        let mut entry = BaseField { crm: Some(ours.clone()), ..BaseField::default() };
+        differs(&mut entry, Side::Ivvy, &ours, false, true);
+        assert_eq!((entry.ivvy, entry.crm), (None, None), "no side wins by itself");
+
+        let mut entry = BaseField { crm: Some(ours.clone()), ..BaseField::default() };
+        differs(&mut entry, Side::Ivvy, &ours, false, false);
+        assert_eq!((entry.ivvy, entry.crm), (Some(ours.clone()), Some(ours.clone())), "one of ours was changed since");
+        let mut entry = BaseField::default();
+        differs(&mut entry, Side::Ivvy, &ours, true, false);
+        assert_eq!(entry.ivvy, None);
+    }
 }

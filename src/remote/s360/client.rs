@@ -15,8 +15,8 @@ use serde_json::{Map, Value as Json};
 use super::settings::{Institution, Operator, Settings};
 use super::{SYSTEM, token};
 use crate::error::Error;
-use crate::model::Timestamp;
-use crate::remote::exchange::{BaseUrl, Effect, clock_skew, cut, failure, unreachable};
+use crate::model::{Fields, Timestamp, Value};
+use crate::remote::exchange::{BaseUrl, Effect, clock_skew, cut, failure, unreachable, without_values};
 use crate::remote::gate::{http_date, is_throttle, retry_after};
 use crate::remote::transport::{Limits, Transport};
 use crate::remote::{Class, RemoteError, Sent};
@@ -27,6 +27,8 @@ const JSON_TYPE: &str = "application/json";
 const TOKEN_AGE: i64 = 1000;
 /// How long we leave an institution alone that complained without saying for how long.
 const BACK_OFF: Duration = Duration::from_secs(5);
+/// Longest status code that is taken for one, in bytes; S-360's have 8.
+const LONGEST_CODE: usize = 32;
 /// The code of a refusal that is our clock's fault.
 pub(super) const CLOCK_SKEW: &str = "clock_skew";
 
@@ -107,7 +109,7 @@ impl Client {
         let received_at = self.clock.now();
         let skew_ms = http_date(response.headers()).map(|server| clock_skew(server, sent_at, received_at));
         let seen = Seen { action: &action, effect: method.effect, skew_ms, now: received_at };
-        let content = seen.judge(&response)?;
+        let content = seen.judge(&response).map_err(|error| without_values(error, &leaves(body)))?;
         Ok(Answer { content, skew_ms, round_trip: received_at.since(sent_at) })
     }
 
@@ -197,7 +199,7 @@ impl Seen<'_> {
         let class = class_of(code, exception);
         let message = if detail.is_empty() { format!("refused: {code}") } else { cut(detail) };
         let error = failure(SYSTEM, self.action, class, Sent::No, &message);
-        let error = RemoteError { code: Some(cut(code)), ..error };
+        let error = RemoteError { code: Some(told_code(code)), ..error };
         match self.skew_ms {
             // Not the key's fault: it is tried again, and the clock is what somebody has to look at.
             Some(skew) if class == Class::Unauthorized && skew.abs() > TOKEN_AGE => RemoteError {
@@ -210,6 +212,29 @@ impl Seen<'_> {
             _ => error,
         }
     }
+}
+
+/// Every text and number of a body that was sent: whatever an answer quotes of it is blanked out.
+fn leaves(body: &Json) -> Fields {
+    fn collect(value: &Json, texts: &mut std::collections::BTreeSet<String>) {
+        match value {
+            Json::String(text) => drop(texts.insert(text.clone())),
+            Json::Number(number) => drop(texts.insert(number.to_string())),
+            Json::Array(items) => items.iter().for_each(|item| collect(item, texts)),
+            Json::Object(members) => members.values().for_each(|member| collect(member, texts)),
+            Json::Null | Json::Bool(_) => {}
+        }
+    }
+    let mut texts = std::collections::BTreeSet::new();
+    collect(body, &mut texts);
+    Fields::from_iter([("body".to_owned(), Value::Set(texts))])
+}
+
+/// A status code as it is logged: it is remote text, and only what looks like a code is one.
+fn told_code(code: &str) -> String {
+    let fits =
+        code.len() <= LONGEST_CODE && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    if fits { code.to_owned() } else { "unreadable".to_owned() }
 }
 
 /// The sentence about a clock that is off.

@@ -26,43 +26,27 @@ const POSTAL_CODE: usize = 8;
 /// The title that stands for one S-360 does not know; it is not sent back (contract 2.4).
 const NO_TITLE: &str = "UNDEFINED";
 
-/// Members of an address that are written back as they were read.
-const OF_ADDRESS: &[&str] = &[
-    "contactAddressId",
-    "main",
-    "billingAddress",
-    "shippingAddress",
-    "name",
-    "street1",
-    "street2",
-    "street3",
-    "street4",
-    "town",
-    "zipCode",
-    "countryCode",
-];
-const OF_MEANS: &[&str] = &["type", "value", "main"];
-const OF_PERSON: &[&str] = &["title", "firstName", "lastName", "dateOfBirth"];
-const OF_STRUCTURE: &[&str] = &["name"];
+/// Members that S-360 works out itself (contract 2.3). Everything else that was read is written back as it was, also
+/// what nobody here knows: what S-360 makes of a missing member is not documented.
+const READ_ONLY: &[&str] = &["formattedAddress", "normalizationState", "normalizationRating"];
 
 /// Why a value cannot be written: the field, and a sentence without the value.
 pub(super) type Refused = (&'static str, &'static str);
+
+const UNREAD: &str =
+    "S-360 did not tell what this part holds now, so writing it could wipe something; look at the operator's rights";
 
 /// What one kind of contact is called there.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     name: &'static str,
-    members: &'static [&'static str],
     /// Our field and the member that holds it.
     texts: &'static [(&'static str, &'static str)],
 }
 
-const PERSON_PART: Part = Part {
-    name: "individualContact",
-    members: OF_PERSON,
-    texts: &[("first_name", "firstName"), ("last_name", "lastName")],
-};
-const STRUCTURE_PART: Part = Part { name: "structureContact", members: OF_STRUCTURE, texts: &[("name", "name")] };
+const PERSON_PART: Part =
+    Part { name: "individualContact", texts: &[("first_name", "firstName"), ("last_name", "lastName")] };
+const STRUCTURE_PART: Part = Part { name: "structureContact", texts: &[("name", "name")] };
 
 fn part(module: ModuleId) -> Part {
     if module == ModuleId::Companies { STRUCTURE_PART } else { PERSON_PART }
@@ -173,12 +157,19 @@ pub(super) fn save(
     known: Option<&Json>,
     patch: &Fields,
 ) -> Result<Map<String, Json>, Refused> {
+    // A part that was not read just now would be replaced unseen.
+    let unread = |name: &str| {
+        known.is_some_and(|known| !known.get(name).is_some_and(|part| part.is_object() || part.is_array()))
+    };
     let nothing = json!({});
     let known = known.unwrap_or(&nothing);
     let mut body = Map::new();
     let part = part(module);
-    if part.texts.iter().any(|(field, _)| patch.contains_key(*field)) {
-        let mut own = kept(known.get(part.name), part.members);
+    if let Some((field, _)) = part.texts.iter().find(|(field, _)| patch.contains_key(*field)) {
+        if unread(part.name) {
+            return Err((field, UNREAD));
+        }
+        let mut own = kept(known.get(part.name));
         if own.get("title").and_then(Json::as_str) == Some(NO_TITLE) {
             own.shift_remove("title");
         }
@@ -191,7 +182,10 @@ pub(super) fn save(
         }
         body.insert(part.name.to_owned(), Json::Object(own));
     }
-    if ["email", "phone"].iter().any(|field| patch.contains_key(*field)) {
+    if let Some(field) = ["email", "phone"].into_iter().find(|field| patch.contains_key(*field)) {
+        if unread(MEANS) {
+            return Err((field, UNREAD));
+        }
         body.insert(MEANS.to_owned(), Json::Array(means(known, patch)?));
     }
     if module == ModuleId::Contacts {
@@ -205,6 +199,9 @@ pub(super) fn save(
             Given::Empty => return Err(("company", "S-360 keeps a relay with its structure")),
         }
     } else if let Some(addresses) = addresses(known, patch)? {
+        if unread(ADDRESSES) {
+            return Err(("street", UNREAD));
+        }
         body.insert(ADDRESSES.to_owned(), Json::Array(addresses));
     }
     Ok(body)
@@ -229,20 +226,20 @@ fn given<'a>(patch: &'a Fields, field: &str) -> Given<'a> {
 }
 
 /// The members of `part` that may be written, without those that hold nothing.
-fn kept(part: Option<&Json>, members: &[&str]) -> Map<String, Json> {
+fn kept(part: Option<&Json>) -> Map<String, Json> {
     let Some(Json::Object(part)) = part else { return Map::new() };
-    let of_ours = part.iter().filter(|(name, value)| members.contains(&name.as_str()) && !value.is_null());
-    of_ours.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let writable = part.iter().filter(|(name, value)| !READ_ONLY.contains(&name.as_str()) && !value.is_null());
+    writable.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-fn list(known: &Json, name: &str, members: &[&str]) -> Vec<Json> {
+fn list(known: &Json, name: &str) -> Vec<Json> {
     let items = known.get(name).and_then(Json::as_array).into_iter().flatten();
-    items.map(|item| Json::Object(kept(Some(item), members))).collect()
+    items.map(|item| Json::Object(kept(Some(item)))).collect()
 }
 
 /// All means with the change in them: the list is replaced as a whole.
 fn means(known: &Json, patch: &Fields) -> Result<Vec<Json>, Refused> {
-    let mut means = list(known, MEANS, OF_MEANS);
+    let mut means = list(known, MEANS);
     for (field, kinds, new) in [("email", EMAIL, "EMAIL"), ("phone", PHONE, "MOBILE")] {
         let at = chosen(&means, kinds);
         match (given(patch, field), at) {
@@ -264,7 +261,7 @@ fn addresses(known: &Json, patch: &Fields) -> Result<Option<Vec<Json>>, Refused>
     if !patch.contains_key("street") && !LINES.iter().any(|(field, _)| patch.contains_key(*field)) {
         return Ok(None);
     }
-    let mut addresses = list(known, ADDRESSES, OF_ADDRESS);
+    let mut addresses = list(known, ADDRESSES);
     let at = main_address(&addresses);
     let mut main = match at.map(|at| addresses[at].take()) {
         Some(Json::Object(main)) => main,
@@ -325,23 +322,46 @@ const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB B
     PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL \
     TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 
-/// Whether `body` is somebody with exactly these names and this e-mail address: the same, but for the address's
-/// case and for blanks around and between words.
-pub(super) fn is_same(module: ModuleId, body: &Json, wanted: &Fields) -> bool {
+/// Whether a contact is the one that is to be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alike {
+    Same,
+    Other,
+    /// It does not tell enough.
+    Unknown,
+}
+
+/// Whether `body` is somebody with these names and this e-mail address: the same, but for case and for blanks around
+/// and between words. What `body` leaves out is no difference.
+pub(super) fn alike(module: ModuleId, body: &Json, wanted: &Fields) -> Alike {
     let part = part(module);
-    let folded = |value: Option<&Value>| {
-        let words = value.and_then(Value::as_text).unwrap_or_default().split_whitespace();
-        words.collect::<Vec<_>>().join(" ")
-    };
-    if body.get(part.name).is_none() {
-        return false;
+    let other = if part.name == PERSON_PART.name { STRUCTURE_PART } else { PERSON_PART };
+    if body.get(part.name).is_none() && body.get(other.name).is_some_and(Json::is_object) {
+        return Alike::Other;
     }
     let there = fields(module, "", body);
-    let address = folded(wanted.get("email")).to_lowercase();
-    let means = body.get(MEANS).and_then(Json::as_array).into_iter().flatten();
-    let mut values = means.filter_map(|one| one.get("value")?.as_str());
-    part.texts.iter().all(|(field, _)| folded(there.get(*field)) == folded(wanted.get(*field)))
-        && values.any(|value| value.trim().to_lowercase() == address)
+    let told = |field: &str| there.get(field).map(folded);
+    let wanted = |field: &str| wanted.get(field).map(folded).unwrap_or_default();
+    if part.texts.iter().any(|(field, _)| told(field).is_some_and(|told| told != wanted(field))) {
+        return Alike::Other;
+    }
+    let means = body.get(MEANS).and_then(Json::as_array);
+    let addresses = means.map(|means| means.iter().filter_map(|one| one.get("value")).map(|one| text(Some(one))));
+    let has_address = match addresses {
+        Some(mut values) => Some(values.any(|value| folded(&value) == wanted("email"))),
+        None => told("email").map(|told| told == wanted("email")),
+    };
+    match has_address {
+        Some(false) => Alike::Other,
+        Some(true) if part.texts.iter().all(|(field, _)| told(field).is_some()) => Alike::Same,
+        _ => Alike::Unknown,
+    }
+}
+
+/// Text for comparing: lower case, single blanks.
+fn folded(value: &Value) -> String {
+    let words = value.as_text().unwrap_or_default().split_whitespace();
+    words.collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 #[cfg(test)]
@@ -446,15 +466,53 @@ mod tests {
 
     #[test]
     fn only_the_same_names_and_address_are_the_same_person_s24() {
-        let same = |changes: &[(&str, &str)]| is_same(ModuleId::Contacts, &ada(), &patch(changes));
-        assert!(same(&[("first_name", "Ada "), ("last_name", "King"), ("email", "OLD@x.example")]));
+        let same = |changes: &[(&str, &str)]| alike(ModuleId::Contacts, &ada(), &patch(changes));
+        assert_eq!(same(&[("first_name", "Ada "), ("last_name", "King"), ("email", "OLD@x.example")]), Alike::Same);
+        assert_eq!(same(&[("first_name", "aDA"), ("last_name", "KING"), ("email", "ada@x.example")]), Alike::Same);
         for changes in [
-            [("first_name", "ada"), ("last_name", "King"), ("email", "ada@x.example")],
+            [("first_name", "Adam"), ("last_name", "King"), ("email", "ada@x.example")],
             [("first_name", "Ada"), ("last_name", "Kingsley"), ("email", "ada@x.example")],
             [("first_name", "Ada"), ("last_name", "King"), ("email", "else@x.example")],
         ] {
-            assert!(!same(&changes));
+            assert_eq!(same(&changes), Alike::Other);
         }
-        assert!(!is_same(ModuleId::Companies, &ada(), &patch(&[("name", ""), ("email", "ada@x.example")])));
+        let hall = patch(&[("name", "Ada"), ("email", "ada@x.example")]);
+        assert_eq!(alike(ModuleId::Companies, &ada(), &hall), Alike::Other);
+    }
+
+    #[test]
+    fn what_a_row_leaves_out_makes_nobody_somebody_else_s24() {
+        let wanted = patch(&[("first_name", "Ada"), ("last_name", "King"), ("email", "ada@x.example")]);
+        for part in ["individualContact", "communicationMeans"] {
+            let mut row = ada();
+            row.as_object_mut().unwrap().shift_remove(part);
+            assert_eq!(alike(ModuleId::Contacts, &row, &wanted), Alike::Unknown, "{part}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_is_written_back_whole_and_an_unread_part_is_not_written_s24() {
+        let mut known = ada();
+        known["individualContact"]["middleName"] = json!("Maria");
+        known["communicationMeans"][0]["remark"] = json!("evenings");
+        known["addresses"] = json!([{"main": true, "town": "Lyon", "countryCode": "FR", "building": "B",
+            "formattedAddress": "Lyon FR", "normalizationState": "OK", "normalizationRating": 3}]);
+        let body = save(ModuleId::Contacts, "ACME", Some(&known), &patch(&[("first_name", "Augusta"), ("phone", "1")]));
+        let body = Json::Object(body.unwrap());
+        assert_eq!(body["individualContact"]["middleName"], "Maria");
+        assert_eq!(body["communicationMeans"][0]["remark"], "evenings");
+        let body = save(ModuleId::Companies, "ACME", Some(&known), &patch(&[("city", "Nice")])).unwrap();
+        let address = json!([{"main": true, "town": "Nice", "countryCode": "FR", "building": "B"}]);
+        assert_eq!(body["addresses"], address, "without what S-360 works out itself");
+
+        let bare = json!({"contactNumber": "1"});
+        for (module, change) in [
+            (ModuleId::Contacts, ("first_name", "Ada")),
+            (ModuleId::Contacts, ("phone", "1")),
+            (ModuleId::Companies, ("street", "1 Quay")),
+        ] {
+            let change = patch(&[change, ("country", "FR")]);
+            assert_eq!(save(module, "ACME", Some(&bare), &change).err().map(|(_, why)| why), Some(UNREAD));
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! that day (S-29). S-360 itself leaves out contacts that were not changed since, so all of those are taken.
 //! Refuses to read absence as deletion: what is not on the shelf is never spoken of (S-30).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::PoisonError;
 
 use chrono::NaiveDate;
 
@@ -19,6 +20,10 @@ pub(super) const PAGE: usize = 200;
 const MOST_PAGES: usize = 20;
 /// Calls made for one answer, for parents nobody has told us of (S-26).
 const MOST_CALLS: usize = 20;
+/// Failures after which one listing leaves an institution alone.
+const MOST_FAILURES: usize = 3;
+/// Records remembered because their parents could not be asked for.
+const MOST_LATE: usize = 1000;
 
 /// From when on each institution's records of a module take part. Institutions without an entry do not yet.
 pub(super) type Since = BTreeMap<String, FirstSync>;
@@ -54,6 +59,9 @@ impl S360 {
         // Before anything is read: what is put there meanwhile is later.
         let mut page = Page { server_time: Some(self.clock.now()), ..Page::default() };
         let mut calls = 0;
+        if request.position.is_none() && request.to.is_none() {
+            calls = self.ask_again(module, &since, &mut page).await?;
+        }
         for _ in 0..MOST_PAGES {
             let rows = self.shelf.page(module, from, after, PAGE).map_err(|why| disk("list", &why))?;
             let whole = rows.len() == PAGE;
@@ -70,7 +78,7 @@ impl S360 {
                 if !takes_part(&since, place, &row) {
                     continue;
                 }
-                calls += self.ask_for_parents(place, &row).await?;
+                calls += self.ask_for_parent(place, &row).await?;
                 page.records.push(self.record(place, &row)?);
             }
             if !whole {
@@ -84,24 +92,109 @@ impl S360 {
         Ok(page)
     }
 
-    /// Asks S-360 for whoever a record belongs to, if they are on no shelf: how many calls that took. S-360 not
-    /// answering holds the page back, so that no order is left behind for good; its saying no does not.
-    async fn ask_for_parents(&self, place: &Place, row: &Shelved) -> Result<usize, RemoteError> {
+    /// Begins a listing: asks once more for those that could not be asked for, and shows again whatever belongs to
+    /// one who is there now. Returns how many calls that took.
+    async fn ask_again(&self, module: ModuleId, since: &Since, page: &mut Page) -> Result<usize, RemoteError> {
+        let late = self.asking(module, Asking::begin);
+        let mut calls = 0;
+        for id in late {
+            if calls >= MOST_CALLS / 2 {
+                self.asking(module, |asking| asking.wait(id));
+                continue;
+            }
+            let Some((place, _)) = self.place(&id) else { continue };
+            let row = self.shelf.get(module, &id).map_err(|why| disk("list", &why))?;
+            let Some(row) = row.filter(|row| !row.gone && takes_part(since, place, row)) else { continue };
+            calls += self.ask_for_parent(place, &row).await?;
+            let Some(parent) = super::records::parent(place, &row) else { continue };
+            if let (_, Some(known)) = self.head(parent)? {
+                // Who it belongs to is news about it, as of when that was told.
+                let mut record = self.record(place, &row)?;
+                record.modified = record.modified.max(Some(known.at));
+                page.records.push(record);
+            }
+        }
+        Ok(calls)
+    }
+
+    /// Asks S-360 for whoever a record belongs to, if they are on no shelf: how many calls that took. Nobody's failing
+    /// to be told holds up the page: the record waits for its parent in the engine, and the next listing asks again.
+    async fn ask_for_parent(&self, place: &Place, row: &Shelved) -> Result<usize, RemoteError> {
         if place.client.is_none() || row.gone {
             return Ok(0);
         }
         let Some(parent) = super::records::parent(place, row) else { return Ok(0) };
-        if self.shelved_contact(&parent)?.is_some() {
+        let (parent, known) = self.head(parent)?;
+        if known.is_some() {
             return Ok(0);
         }
-        match self.fetch_contact(place, &parent).await {
-            Ok(_) => Ok(1),
-            Err(error) if matches!(error.class, Class::Rejected | Class::Forbidden | Class::Unsupported) => {
-                tracing::warn!(institution = %place.code, %error, "S-360 does not tell who an order belongs to");
-                Ok(1)
-            }
-            Err(error) => Err(error),
+        if !self.asking(row.module, |asking| asking.may_ask(&place.code, &parent, &row.id)) {
+            return Ok(0);
         }
+        if let Err(error) = self.fetch_contact(place, &parent).await {
+            // Free text of S-360's is no business of the log's.
+            let (class, code) = (error.class, error.code.as_deref().unwrap_or("none"));
+            tracing::warn!(institution = %place.code, %class, code, "S-360 does not tell who a record belongs to");
+            let final_word = matches!(class, Class::Rejected | Class::Forbidden | Class::Unsupported);
+            if !final_word {
+                self.asking(row.module, |asking| asking.failed(&place.code, parent, row.id.clone()));
+            }
+        }
+        Ok(1)
+    }
+
+    fn asking<T>(&self, module: ModuleId, act: impl FnOnce(&mut Asking) -> T) -> T {
+        let mut all = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        act(all.entry(module).or_default())
+    }
+}
+
+/// Whom the listing under way has asked for, and what waits for the next. Kept in memory: after a restart the next
+/// full listing finds the same again.
+#[derive(Debug, Default)]
+pub(super) struct Asking {
+    /// Asked for by this listing, and whether S-360 failed to answer.
+    asked: BTreeMap<RecordId, bool>,
+    /// How often each institution has failed to answer it.
+    failures: BTreeMap<String, usize>,
+    /// Records whose parents are to be asked for again, the longest waiting first.
+    late: VecDeque<RecordId>,
+}
+
+impl Asking {
+    /// A new listing: what waited for it.
+    fn begin(&mut self) -> VecDeque<RecordId> {
+        self.asked.clear();
+        self.failures.clear();
+        std::mem::take(&mut self.late)
+    }
+
+    fn wait(&mut self, child: RecordId) {
+        if self.late.len() < MOST_LATE && !self.late.contains(&child) {
+            self.late.push_back(child);
+        }
+    }
+
+    /// Whether `parent` is to be asked for now: once per listing, and nobody of an institution that keeps failing.
+    fn may_ask(&mut self, code: &str, parent: &RecordId, child: &RecordId) -> bool {
+        match self.asked.get(parent) {
+            Some(true) => self.wait(child.clone()),
+            Some(false) => {}
+            None if self.failures.get(code).is_some_and(|failures| *failures >= MOST_FAILURES) => {
+                self.wait(child.clone());
+            }
+            None => {
+                self.asked.insert(parent.clone(), false);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn failed(&mut self, code: &str, parent: RecordId, child: RecordId) {
+        self.asked.insert(parent, true);
+        *self.failures.entry(code.to_owned()).or_default() += 1;
+        self.wait(child);
     }
 }
 

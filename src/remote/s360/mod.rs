@@ -22,7 +22,7 @@ mod tests;
 mod token;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -52,6 +52,8 @@ pub struct S360 {
     shelf: Arc<dyn Shelf>,
     clock: Arc<dyn Clock>,
     settle: Duration,
+    /// What listings could not ask for yet, by module.
+    asking: Mutex<BTreeMap<ModuleId, listing::Asking>>,
 }
 
 /// One institution.
@@ -81,7 +83,7 @@ impl S360 {
             };
             places.insert(code.clone(), place);
         }
-        Ok(Self { places, shelf, clock, settle: settings.settle })
+        Ok(Self { places, shelf, clock, settle: settings.settle, asking: Mutex::default() })
     }
 
     /// The institution a record belongs to, and its number there.
@@ -151,8 +153,7 @@ impl Remote for S360 {
             idempotent_create: IdempotentCreate::LookupFirst,
             listing: Listing::Keyset,
             deletes: DeleteEvidence::Feed,
-            // No field holds a key of ours. But a create looks for the very person itself, each time it is
-            // made, so that trying again never makes a second one: nothing has to be found by its key.
+            // No field holds a key of ours: whether a create was made is proved by looking for the very person.
             stamp_key: true,
             page_size: u32::try_from(listing::PAGE).unwrap_or(u32::MAX),
             stamp_resolution: Duration::from_millis(1),
@@ -188,6 +189,14 @@ impl Remote for S360 {
         _key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn find_alike<'a>(
+        &'a self,
+        module: ModuleId,
+        fields: &'a Fields,
+    ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
+        Box::pin(async move { self.made(module, fields).await.map_err(|error| without_values(error, fields)) })
     }
 
     fn create<'a>(

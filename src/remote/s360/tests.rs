@@ -113,6 +113,40 @@ impl Shelf for MemoryShelf {
     }
 }
 
+/// What stands between us and the simulator: gets the method and the body of every call, and may answer it itself.
+type Meddling = Box<dyn FnMut(&str, &Json) -> Option<Json> + Send>;
+
+/// A network somebody meddles with.
+struct Meddler {
+    inner: Arc<dyn Transport>,
+    act: Mutex<Meddling>,
+}
+
+impl std::fmt::Debug for Meddler {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Meddler")
+    }
+}
+
+impl Transport for Meddler {
+    fn send(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        limits: Limits,
+    ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, crate::remote::transport::TransportError>> {
+        Box::pin(async move {
+            let method = request.uri().path().rsplit('/').next().unwrap().to_owned();
+            let body = serde_json::from_slice(request.body()).unwrap();
+            let response = self.inner.send(request, limits).await?;
+            let answer = (self.act.lock().unwrap())(&method, &body);
+            Ok(match answer {
+                Some(answer) => http::Response::new(bytes::Bytes::from(answer.to_string())),
+                None => response,
+            })
+        })
+    }
+}
+
 /// When everything begins.
 const NOW: &str = "2026-11-21T08:00:00Z";
 
@@ -137,6 +171,16 @@ impl Bench {
         let transport: Arc<dyn Transport> = Arc::new(InProcess { router: sim.router() });
         let transports = BTreeMap::from(["ACME", "GLOBE"].map(|code| (code, Arc::clone(&transport))));
         Self::over(sim, clock, called, &transports)
+    }
+
+    /// `act` stands between us and ACME.
+    fn meddled(act: impl FnMut(&str, &Json) -> Option<Json> + Send + 'static) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(NOW.parse().unwrap()));
+        let sim = sim::S360Sim::new(sim::Settings::default(), Arc::clone(&clock), Entropy::seeded(7));
+        let plain: Arc<dyn Transport> = Arc::new(InProcess { router: sim.router() });
+        let meddler: Arc<dyn Transport> =
+            Arc::new(Meddler { inner: Arc::clone(&plain), act: Mutex::new(Box::new(act)) });
+        Self::over(sim, clock, &["ACME", "GLOBE"], &BTreeMap::from([("ACME", meddler), ("GLOBE", plain)]))
     }
 
     fn over(

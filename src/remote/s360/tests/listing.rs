@@ -81,7 +81,8 @@ async fn orders_of_before_the_first_day_are_left_out_and_old_contacts_are_not_sc
     bench.shelf.tell(ORDERS, "ACME-7", at(NOW), &late);
     assert_eq!(bench.ids(ORDERS).await, ["ACME-2", "ACME-3", "ACME-6"], "made before and closed after is left out");
     for left_out in ["ACME-1", "ACME-7"] {
-        assert_eq!(bench.s360.get(ORDERS, &left_out.into()).await.unwrap(), Read::Missing, "a look finds no more");
+        let error = bench.s360.get(ORDERS, &left_out.into()).await.unwrap_err();
+        assert_eq!(error.class, Class::Unsupported, "a look finds no more, and proves no deletion");
     }
     let old = json!({"contactNumber": "9", "creationDate": "2001-01-01T00:00:00Z", "individualContact": {}});
     bench.shelf.tell(CONTACTS, "ACME-9", at(NOW), &old);
@@ -115,14 +116,60 @@ async fn an_order_whose_contact_cannot_be_asked_for_now_is_not_passed_over_s26()
     body["purchaserContactNumber"] = json!(person);
     bench.shelf.tell(ORDERS, "ACME-1", at(NOW), &body);
     bench.sim.faults().arm(FaultSpec::times(FaultKind::ErrorBefore, "getContactData", 1)).unwrap();
-    let error = bench.s360.list(ORDERS, &PageRequest::default()).await.unwrap_err();
-    assert_eq!((error.class, error.sent), (Class::Server, Sent::No));
-    assert_eq!(bench.ids(ORDERS).await, ["ACME-1"]);
+    assert_eq!(bench.ids(ORDERS).await, ["ACME-1"], "it waits for its contact in the engine");
+    assert!(bench.ids(CONTACTS).await.is_empty());
+    // The next listing asks again, also when the order itself is long listed.
+    let later = at(NOW).plus(Duration::from_secs(60));
+    assert_eq!(bench.sweep(ORDERS, Some(later)).await.len(), 1);
     assert_eq!(bench.ids(CONTACTS).await, [format!("ACME-{person}")]);
+    assert!(bench.sweep(ORDERS, Some(later)).await.is_empty(), "once");
     // A relay's structure is asked for in the same way.
     let hall = bench.structure("ACME", "Hall");
     let relay = json!({"contactNumber": "5", "individualContact": {}, "structureContactNumber": hall});
     bench.shelf.tell(CONTACTS, "ACME-5", at(NOW), &relay);
     bench.ids(CONTACTS).await;
     assert_eq!(bench.ids(ModuleId::Companies).await, [format!("ACME-{hall}")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_buyer_who_cannot_be_told_holds_up_nobody_else_s01_s26() {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&calls);
+    let bench = Bench::meddled(move |_, body| {
+        seen.lock().unwrap().push(body["contactNumber"].as_str().unwrap_or_default().to_owned());
+        Some(json!({"statusCode": "500", "statusDetail": "broken"}))
+    });
+    let hall = bench.structure("GLOBE", "Hall");
+    let told = |id: &str, buyer: &str| {
+        let mut body = sale("2026-02-01T10:00:00Z");
+        body["purchaserContactNumber"] = json!(buyer);
+        bench.shelf.tell(ORDERS, id, at(NOW), &body);
+    };
+    for order in 1..=30 {
+        told(&format!("ACME-{order}"), &format!("9{}", order % 10));
+    }
+    told("GLOBE-1", &hall);
+    let first = bench.sweep(ORDERS, None).await;
+    assert_eq!(first.len(), 31, "every row, whoever fails");
+    assert_eq!(first[30].fields["company"], Value::text(format!("GLOBE-{hall}")), "GLOBE answers");
+    assert_eq!(*calls.lock().unwrap(), ["91", "92", "93"], "each once, and then ACME is left alone");
+    calls.lock().unwrap().clear();
+    let later = at(NOW).plus(Duration::from_secs(60));
+    bench.sweep(ORDERS, Some(later)).await;
+    assert_eq!(calls.lock().unwrap().len(), 3, "and asked again by the next listing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_structure_told_late_is_shown_as_the_orders_company_s26() {
+    let bench = Bench::open();
+    let hall = bench.structure("ACME", "Hall");
+    let mut body = sale("2026-02-01T10:00:00Z");
+    body["purchaserContactNumber"] = json!(hall);
+    bench.shelf.tell(ORDERS, "ACME-1", at(NOW), &body);
+    bench.sim.faults().arm(FaultSpec::times(FaultKind::DropBefore, "getContactData", 1)).unwrap();
+    let before = bench.sweep(ORDERS, None).await.remove(0);
+    assert!(before.fields.contains_key("contact"), "nothing is known of it yet");
+    let after = bench.sweep(ORDERS, Some(at(NOW).plus(Duration::from_secs(60)))).await.remove(0);
+    assert_eq!(after.fields["company"], Value::text(format!("ACME-{hall}")));
+    assert!(!after.fields.contains_key("contact") && after.modified > before.modified);
 }

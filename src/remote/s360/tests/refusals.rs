@@ -116,3 +116,19 @@ async fn two_hundred_edits_drain_within_the_limit_and_in_order_scenario_15_s10()
     assert_eq!(gates["GLOBE"].status().calls_today, 0, "the other institution's bucket is untouched");
     assert_eq!(bench.found(CONTACTS, id.as_str()).await.fields["phone"], Value::text("199"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_error_quotes_nothing_of_the_body_that_was_sent_p15() {
+    let bench = Bench::meddled(|method, body| {
+        (method == "saveIndividualContactData").then(|| {
+            let detail =
+                format!("{} born {}", body["individualContact"]["lastName"], body["individualContact"]["dateOfBirth"]);
+            json!({"statusCode": "Ada King", "statusDetail": detail})
+        })
+    });
+    let id = RecordId::from(format!("ACME-{}", bench.person("ACME", "Ada", "ada@x.example")));
+    let error = bench.s360.update(CONTACTS, &id, &fields(&[("first_name", "Augusta")]), None).await.unwrap_err();
+    let words = format!("{error:?}");
+    assert!(error.message.contains("born"), "{error}");
+    assert!(!words.contains("King") && !words.contains("1980"), "read and sent back, not part of the change: {words}");
+}
