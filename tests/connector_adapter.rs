@@ -26,6 +26,8 @@ use tandem::seam::SystemClock;
 struct Memory {
     rows: Mutex<BTreeMap<(ModuleId, RecordId), Shelved>>,
     told: Vec<Entry>,
+    /// Told by somebody else the moment the adapter has looked.
+    meanwhile: Mutex<Option<Shelved>>,
 }
 
 impl Shelf for Memory {
@@ -45,11 +47,17 @@ impl Shelf for Memory {
     }
 
     fn get(&self, module: ModuleId, id: &RecordId) -> Result<Option<Shelved>, String> {
-        Ok(self.rows.lock().unwrap().get(&(module, id.clone())).cloned())
+        let mut rows = self.rows.lock().unwrap();
+        let there = rows.get(&(module, id.clone())).cloned();
+        if let Some(row) = self.meanwhile.lock().unwrap().take() {
+            rows.insert((row.module, row.id.clone()), row);
+        }
+        Ok(there)
     }
 
-    fn by_key(&self, _: ModuleId, _: &str) -> Result<Option<Shelved>, String> {
-        Ok(None)
+    fn by_key(&self, module: ModuleId, key: &str) -> Result<Option<Shelved>, String> {
+        let rows = self.rows.lock().unwrap();
+        Ok(rows.values().find(|row| row.module == module && row.key.as_deref() == Some(key)).cloned())
     }
 
     fn stream(&self, _: &StreamId) -> Result<StreamState, String> {
@@ -212,6 +220,145 @@ async fn a_prospect_who_became_a_member_is_a_converted_lead_of_the_same_id_p05()
     let refused = b.connector.update(ModuleId::Leads, &id, &fields(&[("phone", "1")]), None).await.unwrap_err();
     assert_eq!((refused.class, refused.sent), (Class::Conflict, Sent::No));
     b.script.finish();
+}
+
+const MEMBER: &str = "<firstname>Mia</firstname><lastname>X</lastname><userType>MEMBER</userType>";
+
+#[tokio::test]
+async fn a_lead_that_comes_late_makes_no_member_a_prospect_again_p05() {
+    let b = bench([user("lead-7", MEMBER), user("lead-7", MEMBER), user("lead-7", MEMBER)]);
+    let id = RecordId::from("lead-7");
+    let refused = b.connector.create(ModuleId::Leads, "lead-7", &fields(&MIA)).await.unwrap_err();
+    assert_eq!((refused.class, refused.sent), (Class::Conflict, Sent::No));
+    assert_eq!(b.connector.get(ModuleId::Leads, &id).await.unwrap(), Read::Missing, "no lead of anybody's, yet");
+    let known = b.connector.find_by_key(ModuleId::Leads, "lead-7").await.unwrap().unwrap();
+    assert_eq!(
+        known.iter().map(|lead| (lead.converted, lead.person.as_ref())).collect::<Vec<_>>(),
+        [(true, Some(&id))]
+    );
+    assert!(b.script.finish().iter().all(|call| call.method == "GET"));
+}
+
+#[tokio::test]
+async fn a_change_of_somebody_elses_since_the_read_is_not_overwritten_i8() {
+    let info = |last: &str, more: &str| {
+        format!("<firstname>Mia</firstname><lastname>{last}</lastname><userType>MEMBER</userType>{more}")
+    };
+    let b = bench([
+        user("contact-7", &info("X", "<mobile>1</mobile>")),
+        user("contact-7", &info("Married", "<mobile>1</mobile>")),
+        user("contact-7", &info("X", "<mobile>1</mobile><modifiedDate>2012-04-10T04:11:07.023Z</modifiedDate>")),
+        uuid(),
+    ]);
+    let id = RecordId::from("contact-7");
+    let read = found(b.connector.get(ModuleId::Contacts, &id).await.unwrap());
+    assert!(read.version.is_some());
+    let patch = fields(&[("phone", "2")]);
+    let update = || b.connector.update(ModuleId::Contacts, &id, &patch, read.version.as_deref());
+    let refused = update().await.unwrap_err();
+    assert_eq!((refused.class, refused.sent), (Class::Conflict, Sent::No));
+    update().await.unwrap();
+    let sent = b.script.finish();
+    assert_eq!(sent.iter().filter(|call| call.method == "POST").count(), 1);
+}
+
+/// A row the hub's save left on the shelf.
+fn told_row(module: ModuleId, id: &str, values: &[(&str, &str)], second: i64) -> Shelved {
+    let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let kept = Kept { values, told: true, ..Kept::default() };
+    Shelved {
+        module,
+        side: tandem::model::Side::Crm,
+        id: id.into(),
+        key: Some("hub's".to_owned()),
+        at: Timestamp::from_secs(second),
+        gone: false,
+        body: kept.body(),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_older_than_a_save_of_the_hubs_never_replaces_it() {
+    let saved = |name: &str, date: &str| {
+        let values = [("firstname", name), ("lastname", "X"), ("userType", "MEMBER"), ("modifiedDate", date)];
+        told_row(ModuleId::Contacts, "c-1", &values, 99)
+    };
+    let answer = |date: &str| user("c-1", &format!("{MEMBER}<modifiedDate>{date}</modifiedDate>"));
+    let (early, late) = ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.000Z");
+    let id = RecordId::from("c-1");
+    let name = async |b: &Bench| {
+        let read = found(b.connector.get(ModuleId::Contacts, &id).await.unwrap());
+        let kept = b.shelf.get(ModuleId::Contacts, &id).unwrap().unwrap();
+        assert_eq!(Value::text(Kept::read(&kept.body).unwrap().value("firstname")), read.fields["first_name"]);
+        read.fields["first_name"].clone()
+    };
+    // It saved with us while we asked.
+    let b = bench([answer(late)]);
+    *b.shelf.meanwhile.lock().unwrap() = Some(saved("Newer", early));
+    assert_eq!(name(&b).await, Value::text("Newer"));
+    // Its API answers with what was before.
+    let b = bench([answer(early)]);
+    b.shelf.rows.lock().unwrap().insert((ModuleId::Contacts, id.clone()), saved("Newer", late));
+    assert_eq!(name(&b).await, Value::text("Newer"));
+    // And what is newer counts.
+    let b = bench([answer(late)]);
+    b.shelf.rows.lock().unwrap().insert((ModuleId::Contacts, id.clone()), saved("Older", early));
+    assert_eq!(name(&b).await, Value::text("Mia"));
+}
+
+#[tokio::test]
+async fn a_person_of_a_type_nobody_knows_is_an_error_and_never_missing() {
+    for unknown in ["<userType>VISITOR</userType>", ""] {
+        let b = bench([user("lead-7", &format!("<firstname>Mia</firstname>{unknown}"))]);
+        let error = b.connector.get(ModuleId::Leads, &"lead-7".into()).await.unwrap_err();
+        assert_eq!((error.class, error.sent), (Class::Malformed, Sent::No), "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_shows_no_value_of_the_person_not_even_one_we_did_not_change_i33() {
+    let info = format!("{MEMBER}<mobile>+41 44 555 77</mobile><email>mia@x.example</email>");
+    let refusal = "<error><reason>VALIDATION</reason><message>mia@x.example has +41 44 555 77</message></error>";
+    let b = bench([user("contact-7", &info), xml(400, refusal)]);
+    let patch = fields(&[("last_name", "Y")]);
+    let error = b.connector.update(ModuleId::Contacts, &"contact-7".into(), &patch, None).await.unwrap_err();
+    assert_eq!(error.message, "… has …");
+}
+
+#[tokio::test]
+async fn the_uuid_is_a_name_the_hub_may_use_and_another_name_of_its_own_stays_p15() {
+    let b = bench([missing(), uuid(), missing(), uuid()]);
+    for key in ["contact-7", "contact-8"] {
+        b.connector.create(ModuleId::Contacts, key, &fields(&MIA)).await.unwrap();
+    }
+    let name = tandem::remote::connector::kept_id("INTOUCH", "client 1", "club/1", "u-1");
+    let bearer = b.shelf.by_key(ModuleId::Contacts, &name).unwrap().unwrap();
+    assert_eq!(bearer.id.as_str(), "contact-7", "a UUID it answers twice names the first");
+    let b = bench([user("c-1", MEMBER), uuid()]);
+    b.shelf.rows.lock().unwrap().insert(
+        (ModuleId::Contacts, "c-1".into()),
+        told_row(ModuleId::Contacts, "c-1", &[("firstname", "Mia"), ("userType", "MEMBER")], 1),
+    );
+    b.connector.update(ModuleId::Contacts, &"c-1".into(), &fields(&[("phone", "1")]), None).await.unwrap();
+    assert!(b.shelf.by_key(ModuleId::Contacts, &name).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_it_told_and_lists_by_now_is_one_entry_c23() {
+    let list = "<leadsources><leadSource><providerInfo><recordID>s-9</recordID></providerInfo><leadInfo>\
+                <name> web  FAIR</name><active>true</active></leadInfo></leadSource></leadsources>";
+    let told = vec![entry("7", "Web fair", None), entry("8", "Radio", None)];
+    let b =
+        bench_with(Agreed { receives: true, ..everything() }, Memory { told, ..Memory::default() }, [xml(200, list)]);
+    let entries = b.connector.entries(MatchKind::LeadSource).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["s-9", "8"]);
+    let staff = "<staffs><staff><providerInfo><recordID>u-9</recordID></providerInfo><userInfo><firstname>Ada</firstname>\
+                 <email>ADA@x.example</email></userInfo></staff></staffs>";
+    let told = vec![entry("7", "Ada", Some("ada@x.example ")), entry("8", "Ada", None)];
+    let b =
+        bench_with(Agreed { receives: true, ..everything() }, Memory { told, ..Memory::default() }, [xml(200, staff)]);
+    let entries = b.connector.entries(MatchKind::Staff).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["u-9", "8"]);
 }
 
 #[tokio::test]

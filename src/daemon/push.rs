@@ -108,14 +108,14 @@ impl Sender {
     pub async fn run(&self, shutdown: &CancellationToken) {
         let mut next = self.first_run();
         loop {
-            tokio::select! {
+            let asked = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                () = self.asked.notified() => {}
-                () = self.clock.sleep(next.since(self.clock.now())) => {}
-            }
+                () = self.asked.notified() => true,
+                () = self.clock.sleep(next.since(self.clock.now())) => false,
+            };
             next = self.clock.now().plus(self.rhythm.every);
-            if let Err(error) = self.run_now(shutdown).await {
+            if let Err(error) = self.run_once(shutdown, asked).await {
                 tracing::error!(%error, "a run of the sender was broken off");
             }
         }
@@ -137,12 +137,18 @@ impl Sender {
     /// # Errors
     /// The disk fails. What was answered and could not be put on record is sent again.
     pub async fn run_now(&self, shutdown: &CancellationToken) -> std::result::Result<[Sent; 2], StoreError> {
+        self.run_once(shutdown, false).await
+    }
+
+    /// As [`Self::run_now`]. A run that somebody `asked` for leaves what was tried less than a pause ago, so that
+    /// asking often uses up no tries.
+    async fn run_once(&self, shutdown: &CancellationToken, asked: bool) -> std::result::Result<[Sent; 2], StoreError> {
         let _turn = self.turn.lock().await;
         let began = self.clock.now();
         let mut done = [Sent::default(); 2];
         for (stream, sent) in STREAMS.into_iter().zip(&mut done) {
             if self.poster.serves(stream) && !self.rests(stream) {
-                self.run_stream(stream, began, shutdown, sent).await?;
+                self.run_stream(stream, (began, asked), shutdown, sent).await?;
             }
         }
         Ok(done)
@@ -151,7 +157,7 @@ impl Sender {
     async fn run_stream(
         &self,
         stream: StreamKind,
-        began: Timestamp,
+        (began, asked): (Timestamp, bool),
         shutdown: &CancellationToken,
         sent: &mut Sent,
     ) -> std::result::Result<(), StoreError> {
@@ -172,6 +178,12 @@ impl Sender {
                 waiting.pop_front()
             };
             let Some(post) = post else { break };
+            // What was revived has no tries, and goes at once.
+            let tried = post.last_try_at.filter(|_| post.tries > 0);
+            if asked && tried.is_some_and(|last| last <= began && began.since(last) < self.rhythm.every) {
+                after = Some(post.number);
+                continue;
+            }
             let records = u32::try_from(post.records.len()).unwrap_or(u32::MAX);
             // The first payload always goes: whoever lowers the number must not strand what is frozen.
             if records > room && sent.records > 0 {

@@ -241,6 +241,9 @@ impl Streams {
                         Revived::Parts(records) => {
                             format!("{records} records of post {number} go again; of the others there is newer news")
                         }
+                        Revived::Apart(records) => {
+                            format!("{records} records of post {number} go again, each as a post of its own")
+                        }
                         Revived::Outdated => {
                             format!("post {number} is let go: of all its records there is newer news")
                         }

@@ -46,6 +46,9 @@ pub struct Post {
     /// It was given up, and waits for a person.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dead: bool,
+    /// It was given up before, and revived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revived: bool,
 }
 
 /// A record in a payload.
@@ -91,6 +94,9 @@ pub enum Revived {
     /// Some of its records have a newer state, which must not be overtaken: so many others wait for a payload
     /// again.
     Parts(u32),
+    /// It had been revived before, in vain: each of so many records goes as a payload of its own, so that one which
+    /// nobody takes no longer holds up the others.
+    Apart(u32),
     /// All of its records have a newer state: nothing of it is sent.
     Outdated,
 }

@@ -112,11 +112,12 @@ impl ReqwestTransport {
         let mut response = request.send().await.map_err(failed_to_send)?;
 
         // A length that is announced too large need not be read to be refused.
-        if response.content_length().is_some_and(|length| length > limits.max_body as u64) {
+        let reads = limits.max_body > 0;
+        if reads && response.content_length().is_some_and(|length| length > limits.max_body as u64) {
             return Err(TransportError::TooLarge(limits.max_body));
         }
         let mut whole = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(broke_off)? {
+        while reads && let Some(chunk) = response.chunk().await.map_err(broke_off)? {
             // Chunks arrive decompressed, so this also stops a compression bomb.
             if whole.len().saturating_add(chunk.len()) > limits.max_body {
                 return Err(TransportError::TooLarge(limits.max_body));

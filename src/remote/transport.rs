@@ -15,7 +15,8 @@ use futures::future::BoxFuture;
 pub struct Limits {
     /// Time for the whole exchange, connect to last byte.
     pub total: Duration,
-    /// Largest response body accepted, in bytes after decompression.
+    /// Largest response body accepted, in bytes after decompression. 0: the body is not read at all, whatever comes
+    /// of it, and the answer is status and headers.
     pub max_body: usize,
 }
 

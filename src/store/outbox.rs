@@ -252,6 +252,7 @@ impl Tx<'_> {
             last_try_at: None,
             last_error: None,
             dead: false,
+            revived: false,
         };
         self.insert(Tab::PostBodies, &numbered(stream, post.number), payload.as_bytes())?;
         self.put_post(None, Some(&post))?;
@@ -307,7 +308,8 @@ impl Tx<'_> {
     }
 
     /// Has a dead payload sent after all, with all its tries before it. Records that have a newer state by now are
-    /// left out, and the others then wait for a payload again. `None` if there is no such dead payload.
+    /// left out, and the others then wait for a payload again. What is revived a second time comes back record by
+    /// record, each in a payload of its own. `None` if there is no such dead payload.
     pub fn revive_post(&mut self, stream: StreamKind, number: u64) -> Result<Option<Revived>> {
         let Some(old) = post(self, stream, number)?.filter(|post| post.dead) else {
             return Ok(None);
@@ -317,8 +319,9 @@ impl Tx<'_> {
             let known = self.shelved(record.module, Side::Crm, &record.id)?;
             newest.push(known.is_none_or(|known| known.at <= record.at));
         }
-        if newest.iter().all(|newest| *newest) {
-            let new = Post { tries: 0, dead: false, ..old.clone() };
+        let apart = old.revived && old.records.len() > 1;
+        if !apart && newest.iter().all(|newest| *newest) {
+            let new = Post { tries: 0, dead: false, revived: true, ..old.clone() };
             self.put_post(Some(&old), Some(&new))?;
             return Ok(Some(Revived::Whole));
         }
@@ -328,14 +331,38 @@ impl Tx<'_> {
             let end = start + record.bytes as usize;
             if newest {
                 let text = payload.get(start..end).ok_or_else(|| StoreError::corrupt("a payload is cut"))?.to_owned();
-                self.put_in_line(stream, record.module, &record.id, record.at, &text)?;
+                match apart {
+                    true => self.put_alone(&old, record, &text)?,
+                    false => self.put_in_line(stream, record.module, &record.id, record.at, &text)?,
+                }
                 back += 1;
             }
             start = end + 1;
         }
         self.put_post(Some(&old), None)?;
         self.remove(Tab::PostBodies, &numbered(stream, number))?;
-        Ok(Some(if back == 0 { Revived::Outdated } else { Revived::Parts(back) }))
+        Ok(Some(match back {
+            0 => Revived::Outdated,
+            back if apart => Revived::Apart(back),
+            back => Revived::Parts(back),
+        }))
+    }
+
+    /// Freezes a record of a dead payload as one of its own. It is the newest state, so nothing is overtaken.
+    fn put_alone(&mut self, old: &Post, record: &PostRecord, text: &str) -> Result<()> {
+        let payload = format!("[{text}]");
+        let post = Post {
+            number: self.next_number(LAST_POST)?,
+            records: vec![record.clone()],
+            bytes: payload.len() as u64,
+            tries: 0,
+            last_try_at: None,
+            last_error: None,
+            dead: false,
+            ..old.clone()
+        };
+        self.insert(Tab::PostBodies, &numbered(old.stream, post.number), payload.as_bytes())?;
+        self.put_post(None, Some(&post))
     }
 
     /// Forgets a dead payload: what is in it is never told. Returns what it was; `None` if there is no such dead

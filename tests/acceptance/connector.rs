@@ -298,6 +298,12 @@ impl Club {
         self.sim.calls().into_iter().filter(saved).collect()
     }
 
+    /// A person on the shelf.
+    fn kept(&self, module: ModuleId, id: &str) -> tandem::remote::connector::Kept {
+        let row = self.engine.store().read(|view| view.shelved(module, Side::Crm, &RecordId::from(id))).unwrap();
+        tandem::remote::connector::Kept::read(&row.expect("on the shelf").body).unwrap()
+    }
+
     fn people_stream(&self) -> tandem::model::StreamState {
         let stream = StreamId::new(StreamKind::ConnectorPeople, CLUB);
         self.engine.store().read(|view| view.stream(&stream)).unwrap()

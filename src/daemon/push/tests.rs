@@ -237,6 +237,29 @@ async fn after_its_tries_a_payload_is_given_up_shown_and_sent_after_all_when_som
 }
 
 #[tokio::test]
+async fn asking_for_runs_uses_up_no_tries_s17() {
+    let bench = Bench::new();
+    bench.hand_over("contact-1", 1).await;
+    bench.otherwise(Treat::Answer(500));
+    let sender = bench.sender(500, 1, 3);
+    assert_eq!(bench.run(&sender).await, Sent { taken: 0, failed: 1, records: 1 });
+    bench.hand_over("contact-2", 1).await;
+    let asked = async || sender.run_once(&bench.never, true).await.unwrap()[0];
+    assert_eq!(asked().await, Sent { taken: 0, failed: 1, records: 1 }, "what is new goes");
+    for _ in 0..9 {
+        assert_eq!(asked().await, Sent::default());
+    }
+    assert_eq!(bench.counts(), (0, 2, 0));
+    for _ in 0..2 {
+        bench.run(&sender).await;
+    }
+    assert_eq!(bench.counts(), (0, 0, 2));
+    let dead = bench.store.read(|view| view.posts(STREAM, true, None, 9)).unwrap().remove(0);
+    sender.revive(STREAM, dead.number, ada()).await.unwrap();
+    assert_eq!(asked().await.failed, 1, "somebody wants it now");
+}
+
+#[tokio::test]
 async fn whoever_is_not_there_is_asked_three_times_a_run_and_the_rest_keeps_its_tries() {
     let bench = Bench::new();
     bench.many(6).await;

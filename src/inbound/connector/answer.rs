@@ -33,11 +33,6 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "VALIDATION", message)
     }
 
-    /// 409: somebody is there already.
-    pub(super) fn known(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "VALIDATION", message)
-    }
-
     /// 413.
     pub(super) fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "VALIDATION", "the document is too large")

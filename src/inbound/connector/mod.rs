@@ -27,8 +27,8 @@ use self::people::Call;
 use super::guard::Guard;
 use super::receiver::{Routes, Unread, in_time, whole_body};
 use crate::model::{Side, StreamId, StreamKind};
-use crate::remote::connector::Elements;
 use crate::remote::connector::xml::{Element, LARGEST};
+use crate::remote::connector::{Elements, HUB};
 use crate::seam::Clock;
 use crate::store::Reads as _;
 use crate::sync::Engine;
@@ -37,8 +37,6 @@ use crate::sync::Engine;
 pub const BASE: &str = "/connector/v1";
 /// Longest a call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How the hub calls itself when it speaks for InTouch (contract 1.4).
-const HUB: &str = "INTOUCH";
 
 /// What was agreed with the Connector, as far as its calls here go (C-04 to C-07).
 #[derive(Clone, Debug, Default)]
@@ -153,6 +151,11 @@ struct Named {
 }
 
 impl Named {
+    /// Another record of the same club's.
+    fn with(&self, provider: &str, record: &str) -> Self {
+        Self { provider: provider.to_owned(), record: record.to_owned(), ..self.clone() }
+    }
+
     /// The name under which it lies on the shelf.
     fn key(&self) -> String {
         crate::remote::connector::kept_id(&self.provider, &self.client, &self.club, &self.record)
@@ -224,7 +227,8 @@ async fn answered<F: Future<Output = Outcome>>(
     match outcome.unwrap_or_else(|| Err(Refusal::later("it took too long"))) {
         Ok(element) => answer::document(StatusCode::OK, &element),
         Err(refusal) => {
-            if refusal.status.is_client_error() {
+            // What was not agreed on counts as refused, whoever is to blame for the call.
+            if refusal.status.is_client_error() || refusal.status == StatusCode::NOT_IMPLEMENTED {
                 desk.note(kind, &refusal).await;
             }
             refusal.into_response(&desk.number())

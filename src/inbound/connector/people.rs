@@ -1,15 +1,17 @@
 //! Saving prospects and members (P-01 to P-05).
 //!
 //! Our id of a person follows from the sender's four ids, so that the same save can never make two, not even for a
-//! store that was lost. A prospect who is saved as a member keeps it: the lead is converted into the contact of
+//! store that was lost. A person of ours whom the sender names, by our id or by the id it answered, stays that one. A prospect who is saved as a member keeps it: the lead is converted into the contact of
 //! the same id.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use super::answer::{Refusal, our_id};
 use super::{Desk, Named, Outcome};
 use crate::model::{Fingerprint, MatchKind, ModuleId, RecordId, Shelved, Side, StreamKind, Timestamp};
-use crate::remote::connector::{Kept, member_type};
+use crate::remote::connector::{HUB, Kept, member_type};
 use crate::store::{Reads as _, StoreError, Tx};
 use crate::sync::resolve_told;
 
@@ -23,7 +25,7 @@ const MOST: usize = 200;
 pub(super) enum Call {
     /// Creates or updates.
     Save,
-    /// The person must be new.
+    /// As a save: an answer that was lost must not leave the sender without our id.
     Create,
     /// The person must be known.
     Update,
@@ -33,6 +35,8 @@ pub(super) enum Call {
 #[derive(Clone, Debug)]
 struct Sent {
     named: Named,
+    /// The sender's own name of the person; none where it names them by our id.
+    key: Option<String>,
     /// Our id of the person, where the sender says it knows one.
     ours: Option<RecordId>,
     person: Kept,
@@ -114,38 +118,37 @@ impl Desk {
         let emptied = emptied.map(|element| element.name.clone()).collect();
         let ours = user.child("extraProviderIDs").and_then(|ids| ids.text_of("ourID"));
         let ours = ours.filter(|id| !id.is_empty() && id.len() <= super::LONGEST_ID).map(RecordId::from);
-        Ok(Sent { named, ours, person, emptied, member, links })
+        // Under our own name its recordID is our id (contract 1.2).
+        let (key, ours) = match named.provider == self.terms.provider {
+            true => (None, Some(RecordId::from(named.record.as_str()))),
+            false => (Some(named.key()), ours),
+        };
+        Ok(Sent { named, key, ours, person, emptied, member, links })
     }
 }
 
 /// Puts the person on the shelf, under the id that is theirs.
 fn take(tx: &mut Tx<'_>, call: Call, sent: &Sent, unresolved: &mut u64, now: Timestamp) -> Result<Saved, StoreError> {
-    let key = sent.named.key();
-    // By the sender's own id; else by ours, unless another record of its bears that already.
-    let find = |tx: &Tx<'_>, module: ModuleId| -> Result<Option<Shelved>, StoreError> {
-        if let Some(row) = tx.shelved_by_key(module, Side::Crm, &key)? {
-            return Ok(Some(row));
-        }
-        let Some(ours) = &sent.ours else { return Ok(None) };
-        Ok(tx.shelved(module, Side::Crm, ours)?.filter(|row| row.key.is_none()))
-    };
-    let (lead, contact) = (find(tx, ModuleId::Leads)?, find(tx, ModuleId::Contacts)?);
-    let known = contact.as_ref().or(lead.as_ref());
+    let (id, known) = who(tx, sent)?;
     if call == Call::Update && known.is_none() {
         return Ok(Saved::Refused(Refusal::unknown("nobody was saved under this recordID")));
     }
-    let id = known
-        .map_or_else(|| RecordId::from(format!("c-{}", Fingerprint::of_bytes(key.as_bytes()))), |row| row.id.clone());
     let before = known.and_then(|row| Kept::read(&row.body)).unwrap_or_default();
     let person = whole(tx, sent, &before, unresolved, now)?;
-    if call == Call::Create && known.is_some() && person.values != before.values {
-        return Ok(Saved::Refused(Refusal::known("somebody else was created under this recordID")));
+    // A name that another record bears already stays where it is.
+    let mut keys = BTreeMap::new();
+    for module in [ModuleId::Leads, ModuleId::Contacts] {
+        if let Some(key) = &sent.key
+            && tx.shelved_by_key(module, Side::Crm, key)?.is_none_or(|bearer| bearer.id == id)
+        {
+            keys.insert(module, key.clone());
+        }
     }
     let row = |module: ModuleId, kept: &Kept| Shelved {
         module,
         side: Side::Crm,
         id: id.clone(),
-        key: Some(key.clone()),
+        key: keys.get(&module).cloned(),
         at: now,
         gone: false,
         body: kept.body(),
@@ -170,8 +173,50 @@ fn take(tx: &mut Tx<'_>, call: Call, sent: &Sent, unresolved: &mut u64, now: Tim
     Ok(Saved::As(id, modules))
 }
 
-/// The person with everything that is known of them: an element that was not sent erases nothing; owner and
-/// source are those that were sent, or none (C-13).
+/// Our id of the person who was sent, and the newest that is known of them: by the sender's own id; else by ours,
+/// unless another record of the sender's bears it. Whoever is new gets the id the sender knows as ours, or one that
+/// follows from its own.
+fn who(tx: &Tx<'_>, sent: &Sent) -> Result<(RecordId, Option<Shelved>), StoreError> {
+    // The module it was saved as comes first, should its name ever have come to two records.
+    let modules = match sent.member {
+        true => [ModuleId::Contacts, ModuleId::Leads],
+        false => [ModuleId::Leads, ModuleId::Contacts],
+    };
+    let newest = |tx: &Tx<'_>, id: &RecordId| -> Result<Option<Shelved>, StoreError> {
+        let mut rows = Vec::new();
+        for module in modules {
+            rows.extend(tx.shelved(module, Side::Crm, id)?);
+        }
+        Ok(rows.into_iter().max_by_key(|row| row.at))
+    };
+    if let Some(key) = &sent.key {
+        for module in modules {
+            if let Some(row) = tx.shelved_by_key(module, Side::Crm, key)? {
+                let known = newest(tx, &row.id)?;
+                return Ok((row.id, known));
+            }
+        }
+    }
+    if let Some(ours) = &sent.ours {
+        let mut anothers = false;
+        for module in modules {
+            let bearer = tx.shelved(module, Side::Crm, ours)?;
+            // Its own id, as it answered a save of ours, is a name that it may replace.
+            anothers |= sent.key.is_some()
+                && bearer.is_some_and(|row| {
+                    let uuid = Kept::read(&row.body).and_then(|kept| kept.uuid);
+                    row.key.is_some_and(|key| uuid.is_none_or(|uuid| key != sent.named.with(HUB, &uuid).key()))
+                });
+        }
+        if !anothers {
+            return Ok((ours.clone(), newest(tx, ours)?));
+        }
+    }
+    Ok((RecordId::from(format!("c-{}", Fingerprint::of_bytes(sent.named.key().as_bytes()))), None))
+}
+
+/// The person with everything that is known of them: an element that was not sent erases nothing, owner and source
+/// included. One who is nobody we know stays as sent, and matches nobody (C-13).
 fn whole(
     tx: &mut Tx<'_>,
     sent: &Sent,
@@ -186,13 +231,15 @@ fn whole(
         }
     }
     for (kind, element, id) in &sent.links {
-        person.values.remove(element);
         let Some(id) = id else { continue };
-        match resolve_told(tx, *kind, Side::Crm, id, now)? {
-            Some(there) => {
-                person.values.insert(element.clone(), there.0);
-            }
-            None => *unresolved += 1,
+        if let Some(there) = resolve_told(tx, *kind, Side::Crm, id, now)? {
+            person.values.insert(element.clone(), there.0);
+            continue;
+        }
+        *unresolved += 1;
+        // Unless it would be read as somebody of its own who happens to have this id.
+        if tx.match_row(*kind, Side::Crm, id)?.is_none() {
+            person.values.insert(element.clone(), id.0.clone());
         }
     }
     Ok(person)

@@ -26,7 +26,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use self::person::fields_of;
-pub use self::person::{Elements, Kept, kept_id, member_type};
+pub use self::person::{Elements, HUB, Kept, kept_id, member_type};
 use self::wire::Wire;
 use super::exchange::{clock_skew, failure, without_values};
 use super::port::{Entry, MatchSupport};
@@ -170,8 +170,16 @@ impl Connector {
     /// last told to be where the Connector knows them by an id of its own only.
     async fn current(&self, id: &RecordId) -> Result<Option<Kept>, RemoteError> {
         if self.agreed.sends
-            && let Some(user) = self.wire.user(id).await?
+            && let Some(mut user) = self.wire.user(id).await?
         {
+            for module in [ModuleId::Contacts, ModuleId::Leads] {
+                // An answer from before what it told us itself: it never goes back.
+                if let Some((known, _)) = self.shelved(module, id)?
+                    && user.is_older_than(&known)
+                {
+                    user = known;
+                }
+            }
             return Ok(Some(user));
         }
         for module in [ModuleId::Contacts, ModuleId::Leads] {
@@ -184,54 +192,96 @@ impl Connector {
         Ok(None)
     }
 
-    async fn read(&self, module: ModuleId, id: &RecordId) -> Result<Option<Record>, RemoteError> {
+    /// The record. A member is no lead we do not know, unless it is asked for by the key of a lead of ours.
+    async fn read(&self, module: ModuleId, id: &RecordId, by_key: bool) -> Result<Option<Record>, RemoteError> {
         self.place(module)?;
         if !self.agreed.sends {
             return Ok(self.shelved(module, id)?.map(|(kept, row)| self.record(module, id, &kept, row.at)));
         }
+        // Before the call, so that a save of the Connector's that comes meanwhile is not undone by its answer.
+        let (known_at, before) = (self.known_at(module, id)?, self.shelved(module, id)?);
         let Some(mut user) = self.current(id).await? else { return Ok(None) };
-        let before = self.shelved(module, id)?;
         if let Some((known, _)) = &before {
             user.uuid = user.uuid.or_else(|| known.uuid.clone());
             user.told |= known.told;
         }
         match (module, user.is_member()) {
             // A prospect who became a member, perhaps under somebody else's hands.
-            (ModuleId::Leads, true) if before.is_none() => return Ok(None),
+            (ModuleId::Leads, true) if before.is_none() && !by_key => return Ok(None),
             (ModuleId::Leads, true) => user.converted = true,
             (ModuleId::Leads, false) => user.converted = false,
             (_, false) => return Ok(None),
             (_, true) => {}
         }
-        let at = self.put(module, id, &user).await?;
-        Ok(Some(self.record(module, id, &user, at)))
+        if let Some(at) = self.put(module, id, &user, known_at).await? {
+            return Ok(Some(self.record(module, id, &user, at)));
+        }
+        // Saved with us while we asked: that is newer.
+        Ok(self.shelved(module, id)?.map(|(kept, row)| self.record(module, id, &kept, row.at)))
     }
 
-    async fn put(&self, module: ModuleId, id: &RecordId, kept: &Kept) -> Result<Timestamp, RemoteError> {
+    /// Puts the person on the shelf, unless the row there is no longer that of `known_at`.
+    async fn put(
+        &self,
+        module: ModuleId,
+        id: &RecordId,
+        kept: &Kept,
+        known_at: Option<Timestamp>,
+    ) -> Result<Option<Timestamp>, RemoteError> {
+        let read = |why: String| disk("read", &why);
+        let there = self.shelf.get(module, id).map_err(read)?;
+        if there.as_ref().map(|row| row.at) != known_at {
+            return Ok(None);
+        }
+        // So that a save in which the Connector names the person by its own id finds them (contract 1.2).
+        let mut key = kept.uuid.as_deref().map(|uuid| self.wire.hubs_name(uuid));
+        if there.is_some_and(|row| row.key.is_some()) {
+            key = None;
+        }
+        if let Some(name) = &key
+            && self.shelf.by_key(module, name).map_err(read)?.is_some_and(|bearer| bearer.id != *id)
+        {
+            key = None;
+        }
         let row = Shelved {
             module,
             side: Side::Crm,
             id: id.clone(),
-            key: None,
+            key,
             at: self.clock.now(),
             gone: false,
             body: kept.body(),
         };
-        self.shelf.put(row).await.map_err(|why| disk("keep", &why))
+        self.shelf.put(row).await.map(Some).map_err(|why| disk("keep", &why))
     }
 
-    /// Lays `patch` over the person (`fields` of `module`) and saves the whole of it.
-    async fn save(&self, module: ModuleId, id: &RecordId, current: Kept, patch: &Fields) -> Result<(), RemoteError> {
+    /// Lays `patch` over the person (`fields` of `module`) and saves the whole of it. `known_at`: the time of the
+    /// shelf's row before the person was read.
+    async fn save(
+        &self,
+        module: ModuleId,
+        id: &RecordId,
+        current: Kept,
+        patch: &Fields,
+        known_at: Option<Timestamp>,
+    ) -> Result<(), RemoteError> {
         let action = format!("save {}", module.singular());
         let mut user = current;
         user.lay(module, patch, &self.elements)
             .map_err(|why| failure(SYSTEM, &action, Class::Rejected, Sent::No, &why))?;
-        user.uuid = Some(self.wire.save_user(&action, id, &user, &self.elements).await?);
+        // The whole person goes there, so any value of theirs may come back in an error (I33).
+        let saved = self.wire.save_user(&action, id, &user, &self.elements).await;
+        user.uuid = Some(saved.map_err(|error| without_values(error, &user.values_sent()))?);
         // It is saved there: what the disk says about our copy must not look as if it were not.
-        if let Err(error) = self.put(module, id, &user).await {
+        if let Err(error) = self.put(module, id, &user, known_at).await {
             tracing::warn!(%error, "what was saved with the Connector could not be put on the shelf");
         }
         Ok(())
+    }
+
+    /// When the shelf was last told of a record.
+    fn known_at(&self, module: ModuleId, id: &RecordId) -> Result<Option<Timestamp>, RemoteError> {
+        Ok(self.shelf.get(module, id).map_err(|why| disk("read", &why))?.map(|row| row.at))
     }
 
     async fn page(&self, module: ModuleId, request: &PageRequest) -> Result<Page, RemoteError> {
@@ -313,7 +363,7 @@ impl Remote for Connector {
 
     fn get<'a>(&'a self, module: ModuleId, id: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
         Box::pin(async move {
-            let found = self.read(module, id).await?;
+            let found = self.read(module, id, false).await?;
             Ok(found.map_or(Read::Missing, |record| Read::Found(Box::new(record))))
         })
     }
@@ -323,7 +373,10 @@ impl Remote for Connector {
         module: ModuleId,
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
-        Box::pin(async move { Ok(Some(self.read(module, &RecordId::from(key)).await?.into_iter().collect())) })
+        Box::pin(async move {
+            let found = self.read(module, &RecordId::from(key), true).await?;
+            Ok(Some(found.into_iter().collect()))
+        })
     }
 
     fn create<'a>(
@@ -336,26 +389,32 @@ impl Remote for Connector {
             self.place(module)?;
             self.may_send("create")?;
             let id = RecordId::from(key);
+            let known_at = self.known_at(module, &id)?;
             // A prospect who becomes a member keeps everything else that is known of them.
             let mut person = self.current(&id).await?.unwrap_or_default();
+            // Nobody is made a prospect again by a lead that comes late.
+            if module == ModuleId::Leads && person.is_member() {
+                return Err(failure(SYSTEM, "create", Class::Conflict, Sent::No, "the person is a member there"));
+            }
             person.make(module);
-            let saved = self.save(module, &id, person, fields).await;
+            let saved = self.save(module, &id, person, fields, known_at).await;
             saved.map_err(|error| without_values(error, fields))?;
             Ok(WriteAck { id, created: None })
         })
     }
 
-    /// `expected` is not used: the Connector has no conditional write.
+    /// The Connector has no conditional write: `expected` is compared with what a read shows just before.
     fn update<'a>(
         &'a self,
         module: ModuleId,
         id: &'a RecordId,
         patch: &'a Fields,
-        _expected: Option<&'a str>,
+        expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
         Box::pin(async move {
             self.place(module)?;
             self.may_send("update")?;
+            let known_at = self.known_at(module, id)?;
             let gone = |class, why| Err(failure(SYSTEM, "update", class, Sent::No, why));
             let Some(current) = self.current(id).await? else {
                 return gone(Class::Missing, "there is no such person");
@@ -365,7 +424,10 @@ impl Remote for Connector {
                 (ModuleId::Contacts, false) => return gone(Class::Missing, "the person is no member"),
                 _ => {}
             }
-            let saved = self.save(module, id, current, patch).await;
+            if expected.is_some_and(|expected| expected != current.version()) {
+                return gone(Class::Conflict, "the person has changed meanwhile");
+            }
+            let saved = self.save(module, id, current, patch, known_at).await;
             saved.map_err(|error| without_values(error, patch))?;
             Ok(WriteAck { id: id.clone(), created: Some(false) })
         })

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::xml::Element;
 use crate::error::Error;
 use crate::model::module::IVVY_KEY;
-use crate::model::{Fields, ModuleId, Record, RecordId, Timestamp, Value};
+use crate::model::{Fields, Fingerprint, ModuleId, Record, RecordId, Timestamp, Value};
 
 /// Elements of `userInfo` in the order of the contract's samples.
 const ORDER: &[&str] = &[
@@ -34,8 +34,9 @@ const ORDER: &[&str] = &[
     "company",
 ];
 /// Elements only the Connector writes.
-const READ_ONLY: [&str; 4] = ["createdBy", "createdDate", MODIFIED_BY, "modifiedDate"];
+const READ_ONLY: [&str; 4] = ["createdBy", "createdDate", MODIFIED_BY, MODIFIED_DATE];
 const MODIFIED_BY: &str = "modifiedBy";
+const MODIFIED_DATE: &str = "modifiedDate";
 const USER_TYPE: &str = "userType";
 const USER_STATUS: &str = "userStatus";
 /// Where a telephone number may stand, first things first.
@@ -48,6 +49,9 @@ const EX_MEMBER: &str = "EX_MEMBER";
 
 /// Catalogue fields with an element of their own.
 const TEXTS: [(&str, &str); 3] = [("first_name", "firstname"), ("last_name", "lastname"), ("email", "email")];
+
+/// How the hub calls itself when it speaks for InTouch (contract 1.4).
+pub const HUB: &str = "INTOUCH";
 
 /// Names of the elements the contract does not tell; absent where they were not agreed on (C-07).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,12 +143,15 @@ impl Kept {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The person in a `userInfo` element: what holds text, read-only elements but the last author left out.
+    /// The person in a `userInfo` element: what holds text, read-only elements but the last author and time
+    /// left out.
     pub fn of_info(info: &Element) -> Self {
         let held = info.children.iter().filter(|element| element.children.is_empty());
-        let values = held
-            .map(|element| (element.name.clone(), element.text.trim().to_owned()))
-            .filter(|(name, text)| !text.is_empty() && (!READ_ONLY.contains(&name.as_str()) || name == MODIFIED_BY));
+        let values =
+            held.map(|element| (element.name.clone(), element.text.trim().to_owned())).filter(|(name, text)| {
+                let last = name == MODIFIED_BY || name == MODIFIED_DATE;
+                !text.is_empty() && (last || !READ_ONLY.contains(&name.as_str()))
+            });
         Self { values: values.collect(), ..Self::default() }
     }
 
@@ -156,6 +163,31 @@ impl Kept {
     /// Whether they are, or were, a member.
     pub fn is_member(&self) -> bool {
         member_type(self.value(USER_TYPE)).unwrap_or_default()
+    }
+
+    /// Whether their type is one we know.
+    pub(super) fn has_type(&self) -> bool {
+        member_type(self.value(USER_TYPE)).is_some()
+    }
+
+    /// Whether the Connector says that this is an older state than `other`. Not where either has no time.
+    pub(super) fn is_older_than(&self, other: &Self) -> bool {
+        let time = |kept: &Self| kept.value(MODIFIED_DATE).parse::<Timestamp>().ok();
+        matches!((time(self), time(other)), (Some(own), Some(other)) if own < other)
+    }
+
+    /// A token of what can be changed of the person: another one, and somebody has changed it.
+    pub(super) fn version(&self) -> String {
+        let own = self.values.iter().filter(|(name, _)| !READ_ONLY.contains(&name.as_str()));
+        let own: BTreeMap<&String, &String> = own.collect();
+        // Invariant: maps of text serialise without error.
+        Fingerprint::of_bytes(&serde_json::to_vec(&own).unwrap_or_default()).to_string()
+    }
+
+    /// Everything personal of them, as it may come back in an error's text.
+    pub(super) fn values_sent(&self) -> Fields {
+        let own = self.values.iter().filter(|(name, _)| ![USER_TYPE, USER_STATUS].contains(&name.as_str()));
+        own.map(|(name, value)| (name.clone(), Value::text(value.as_str()))).collect()
     }
 
     /// Makes sure of the type of `module`, and of a status.
@@ -220,6 +252,7 @@ impl Kept {
             id: id.clone(),
             fields,
             modified: Some(at),
+            version: Some(self.version()),
             author: self.values.get(MODIFIED_BY).cloned(),
             archived: self.value(USER_STATUS) == "INACTIVE",
             person: converted.then(|| id.clone()),

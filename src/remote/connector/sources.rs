@@ -51,7 +51,12 @@ impl Connector {
         if agreed.receives {
             let told = self.shelf.told(kind).map_err(|why| disk("list", &why))?;
             let known: std::collections::BTreeSet<RecordId> = entries.iter().map(|entry| entry.id.clone()).collect();
-            entries.extend(told.into_iter().filter(|entry| !known.contains(&entry.id)));
+            // One it lists by now is one: a second entry of the same key would match nobody.
+            let keys: std::collections::BTreeSet<String> =
+                entries.iter().filter_map(|entry| key_of(kind, entry)).collect();
+            let listed =
+                |entry: &Entry| known.contains(&entry.id) || key_of(kind, entry).is_some_and(|key| keys.contains(&key));
+            entries.extend(told.into_iter().filter(|entry| !listed(entry)));
         }
         Ok(entries)
     }
@@ -96,6 +101,16 @@ impl Connector {
         };
         self.wire.save_source(action, id, &known.name, active).await.map(drop)
     }
+}
+
+/// What an entry is matched by: the address of staff, the name of a source, neither with regard to case.
+fn key_of(kind: MatchKind, entry: &Entry) -> Option<String> {
+    let text = match kind {
+        MatchKind::Staff => entry.email.as_deref().unwrap_or_default(),
+        MatchKind::LeadSource => &entry.name,
+    };
+    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    Some(folded).filter(|folded| !folded.is_empty())
 }
 
 fn resource(kind: MatchKind) -> &'static str {

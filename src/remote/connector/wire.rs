@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use url::form_urlencoded::Serializer;
 
-use super::person::{Elements, Kept};
+use super::person::{Elements, HUB, Kept, kept_id};
 use super::xml::{CONTENT_TYPE, Element, LARGEST};
 use super::{SYSTEM, Settings};
 use crate::error::Error;
@@ -67,7 +67,13 @@ impl Wire {
         if named.is_some_and(|named| named != id.as_str().trim()) {
             return Ok(None);
         }
-        Ok(user.child("userInfo").map(Kept::of_info))
+        let Some(person) = user.child("userInfo").map(Kept::of_info) else { return Ok(None) };
+        // Somebody is there. Taken for nobody, they would be made again or given up.
+        if !person.has_type() {
+            let why = "the person is neither a prospect nor a member";
+            return Err(failure(SYSTEM, "read a person", Class::Malformed, Sent::No, why));
+        }
+        Ok(Some(person))
     }
 
     /// Asks for a person who is not there; the server's clock.
@@ -130,6 +136,11 @@ impl Wire {
         let active = if active { "true" } else { "false" };
         let info = Element::parent("leadInfo", [Element::leaf("name", name), Element::leaf("active", active)]);
         self.save(action, "leadsource", &Element::parent("leadSource", [self.provider_info(id), info])).await
+    }
+
+    /// The name under which the Connector itself may come to speak of the person it answered `uuid` for.
+    pub(super) fn hubs_name(&self, uuid: &str) -> String {
+        kept_id(HUB, &self.client, &self.club, uuid)
     }
 
     fn provider_info(&self, id: &RecordId) -> Element {

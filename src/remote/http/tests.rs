@@ -160,6 +160,20 @@ async fn too_large_is_refused_announced_or_not() {
 }
 
 #[tokio::test]
+async fn a_body_nobody_wants_is_not_read_large_or_broken_off_s14() {
+    let nothing = Limits { max_body: 0, ..LIMITS };
+    let large = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\nx".to_vec();
+    let endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab".to_vec();
+    for raw in [large, endless] {
+        for then_hang in [true, false] {
+            let answer = send(answering(raw.clone(), then_hang).await, nothing).await.unwrap();
+            assert_eq!((answer.status().as_u16(), answer.body().len()), (200, 0));
+        }
+    }
+    assert_unknown(send(answering(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec(), false).await, nothing).await);
+}
+
+#[tokio::test]
 async fn the_cap_counts_bytes_after_decompression() {
     // 10,000 zero bytes, gzipped to 45 (Python's `gzip.compress(bytes(10000), mtime=0)`).
     let bomb = data_encoding::HEXLOWER

@@ -172,6 +172,36 @@ fn a_revived_payload_leaves_out_what_was_told_anew() {
     in_order(&store);
 }
 
+#[test]
+fn what_is_revived_a_second_time_comes_back_record_by_record_s17() {
+    let store = store();
+    for id in ["a", "é", "c"] {
+        hand_over(&store, id, 1);
+    }
+    let number = freeze(&store, 9).unwrap().number;
+    let dies = |number| (0..TRIES).for_each(|_| drop(fail(&store, number)));
+    let revive = |number| store.write_blocking(move |tx| tx.revive_post(STREAM, number)).unwrap();
+    dies(number);
+    assert_eq!(revive(number), Some(Revived::Whole));
+    dies(number);
+    hand_over(&store, "c", 2);
+    assert_eq!((revive(number), counts(&store)), (Some(Revived::Apart(2)), (1, 2, 0)));
+    let alone: Vec<(u32, String)> = store
+        .read(|view| view.posts(STREAM, false, None, 9))
+        .unwrap()
+        .iter()
+        .map(|post| (post.tries, body(&store, post.number)))
+        .collect();
+    assert_eq!(alone, [(0, r#"[{"id":"a","v":1}]"#.to_owned()), (0, r#"[{"id":"é","v":1}]"#.to_owned())]);
+    in_order(&store);
+    // One that nobody takes is alone with its trouble.
+    let numbers = numbers(&store, false);
+    assert_eq!(settle(&store, numbers[1], PostEnd::Taken), None);
+    dies(numbers[0]);
+    assert_eq!((revive(numbers[0]), counts(&store)), (Some(Revived::Whole), (1, 1, 0)));
+    in_order(&store);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Change(u8),
@@ -263,6 +293,9 @@ proptest! {
                 Step::Revive(n) => {
                     if let Some(number) = dead.get(n).copied() {
                         store.write_blocking(move |tx| tx.revive_post(STREAM, number)).unwrap().unwrap();
+                        for number in numbers(&store, false) {
+                            frozen.entry(number).or_insert_with(|| body(&store, number));
+                        }
                     }
                 }
                 Step::Drop(n) => {

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Listed, list, record, store_changes};
 use crate::merge::matching::fold;
 use crate::merge::people;
@@ -18,6 +20,16 @@ use crate::sync::Engine;
 /// A listing this young is not asked for again: a system that looks its people up one by one asks each time.
 const FRESH: Duration = Duration::from_secs(10);
 
+/// An entry that was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    #[serde(flatten)]
+    entry: Entry,
+    /// It stands for one of ours, whom the teller names by our id. Its own entries share these ids.
+    #[serde(default)]
+    ours: bool,
+}
+
 fn meta_key(kind: MatchKind, side: Side) -> String {
     format!("told {kind} {}", side as u8)
 }
@@ -27,6 +39,10 @@ fn meta_key(kind: MatchKind, side: Side) -> String {
 /// # Errors
 /// The store fails, or does not hold what was written.
 pub fn told_entries(reads: &impl Reads, kind: MatchKind, side: Side) -> Result<Vec<Entry>, StoreError> {
+    Ok(all_told(reads, kind, side)?.into_iter().map(|told| told.entry).collect())
+}
+
+fn all_told(reads: &impl Reads, kind: MatchKind, side: Side) -> Result<Vec<Told>, StoreError> {
     match reads.meta(&meta_key(kind, side))? {
         Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| StoreError::corrupt("told entries cannot be read")),
         None => Ok(Vec::new()),
@@ -45,11 +61,23 @@ pub fn tell_entry(
     entry: &Entry,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let mut told = told_entries(tx, kind, side)?;
-    match told.iter_mut().find(|known| known.id == entry.id) {
-        Some(known) if known == entry => return Ok(false),
-        Some(known) => known.clone_from(entry),
-        None => told.push(entry.clone()),
+    tell(tx, kind, side, entry, false, now)
+}
+
+/// As [`tell_entry`]; `ours` if it stands for one of ours. What an entry stands for stays.
+fn tell(
+    tx: &mut Tx<'_>,
+    kind: MatchKind,
+    side: Side,
+    entry: &Entry,
+    ours: bool,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut told = all_told(tx, kind, side)?;
+    match told.iter_mut().find(|known| known.entry.id == entry.id) {
+        Some(known) if known.entry == *entry => return Ok(false),
+        Some(known) => known.entry.clone_from(entry),
+        None => told.push(Told { entry: entry.clone(), ours }),
     }
     // Invariant: entries serialise without error.
     tx.put_meta(&meta_key(kind, side), &serde_json::to_vec(&told).unwrap_or_default())?;
@@ -70,7 +98,8 @@ pub fn tell_entry(
 }
 
 /// A lead source that `side` defines with us under a name of its own, `key`: an id for it, the same one for the same
-/// key and for the same name without regard to case, however often it is defined (C-19, C-21).
+/// key and for the same name without regard to case, however often it is defined (C-19, C-21). Defined anew, it is
+/// hidden or shown.
 ///
 /// # Errors
 /// The store fails.
@@ -85,22 +114,37 @@ pub fn define_source(
     let kind = MatchKind::LeadSource;
     let meta = format!("defined {kind} {} {}", side as u8, Fingerprint::of_bytes(key.as_bytes()));
     if let Some(known) = tx.meta(&meta)? {
-        return Ok(RecordId::from(String::from_utf8_lossy(&known).as_ref()));
+        let id = RecordId::from(String::from_utf8_lossy(&known).as_ref());
+        show(tx, side, &id, active, now)?;
+        return Ok(id);
     }
     let (folded, table) = (fold(name), tx.match_table(kind)?);
-    let id = match (people::named(&table, side, &folded).first(), people::named(&table, side.other(), &folded).first())
-    {
-        (Some(told), _) => told.id.clone(),
-        (None, Some(ours)) => ours.other.clone().unwrap_or_else(|| ours.id.clone()),
-        // Follows from the name, so that a lost store does not make another one of it.
-        (None, None) => RecordId::from(format!("s-{}", Fingerprint::of_bytes(folded.as_bytes()))),
-    };
-    if told_entries(tx, kind, side)?.iter().all(|entry| entry.id != id) {
+    let minted = || RecordId::from(format!("s-{}", Fingerprint::of_bytes(folded.as_bytes())));
+    let (id, stands) =
+        match (people::named(&table, side, &folded).first(), people::named(&table, side.other(), &folded).first()) {
+            (Some(told), _) => (told.id.clone(), false),
+            (None, Some(MatchRow { other: Some(other), .. })) => (other.clone(), false),
+            // Our id of it, unless that is the id of another one of its own.
+            (None, Some(ours)) if tx.match_row(kind, side, &ours.id)?.is_none() => (ours.id.clone(), true),
+            // Follows from the name, so that a lost store does not make another one of it.
+            (None, _) => (minted(), false),
+        };
+    if !show(tx, side, &id, active, now)? && tx.match_row(kind, side, &id)?.is_none_or(|row| row.gone) {
         let entry = Entry { id: id.clone(), name: name.trim().to_owned(), email: None, active };
-        tell_entry(tx, kind, side, &entry, now)?;
+        tell(tx, kind, side, &entry, stands, now)?;
     }
     tx.put_meta(&meta, id.as_str().as_bytes())?;
     Ok(id)
+}
+
+/// Hides a source that was told, or shows it again; its name is fixed (P-09). Whether it was told.
+fn show(tx: &mut Tx<'_>, side: Side, id: &RecordId, active: bool, now: Timestamp) -> Result<bool, StoreError> {
+    let kind = MatchKind::LeadSource;
+    let Some(known) = told_entries(tx, kind, side)?.into_iter().find(|entry| entry.id == *id) else {
+        return Ok(false);
+    };
+    tell_entry(tx, kind, side, &Entry { active, ..known }, now)?;
+    Ok(true)
 }
 
 /// The entry of `side` that a record of `side` names by `id`, which may be an id of the other side's: a system that
@@ -116,15 +160,27 @@ pub fn resolve_told(
     now: Timestamp,
 ) -> Result<Option<RecordId>, StoreError> {
     let ours = tx.match_row(kind, side.other(), id)?.filter(|row| !row.gone);
-    match (tx.match_row(kind, side, id)?, ours) {
-        (None, None) => return Ok(None),
+    let own = tx.match_row(kind, side, id)?;
+    match (own, ours) {
+        (None, None) => Ok(None),
         // One of its own.
-        (Some(_), None) => {}
-        (None, Some(MatchRow { other: Some(other), .. })) => return Ok(Some(other)),
-        // Named before: name and address are ours, as they are now.
-        (_, Some(ours)) => drop(tell_entry(tx, kind, side, &Entry { active: true, ..ours.entry() }, now)?),
+        (Some(_), None) => Ok(Some(id.clone())),
+        (_, Some(MatchRow { other: Some(other), .. })) if other != *id => Ok(Some(other)),
+        // It names whom we listed, and somebody else of its own has that id: nobody rather than the wrong one.
+        (Some(_), Some(MatchRow { other: None, .. })) if !stands(tx, kind, side, id)? => Ok(None),
+        (own, Some(ours)) => {
+            // Named before: name and address are ours, as they are now. What it lists itself stays as it says.
+            if own.is_none() || stands(tx, kind, side, id)? {
+                tell(tx, kind, side, &Entry { active: true, ..ours.entry() }, true, now)?;
+            }
+            Ok(Some(id.clone()))
+        }
     }
-    Ok(Some(id.clone()))
+}
+
+/// Whether `id` was told and stands for one of ours.
+fn stands(reads: &impl Reads, kind: MatchKind, side: Side, id: &RecordId) -> Result<bool, StoreError> {
+    Ok(all_told(reads, kind, side)?.iter().any(|told| told.ours && told.entry.id == *id))
 }
 
 impl Engine {
@@ -194,6 +250,57 @@ mod tests {
         let told = store.read(|view| told_entries(view, KIND, Side::Crm)).unwrap();
         assert_eq!(told.len(), 2, "each is kept once: {told:?}");
         assert_eq!(define(&self::store(&[]), "hub/9", "radio"), radio);
+    }
+
+    #[test]
+    fn a_source_that_is_defined_again_is_hidden_or_shown_and_keeps_its_name_p09() {
+        let store = store(&[("7", "Fair")]);
+        let again = |key: &'static str, name: &'static str, active| {
+            let now = Timestamp::from_secs(7);
+            store.write_blocking(move |tx| define_source(tx, Side::Crm, key, name, active, now)).unwrap().0
+        };
+        let row = |id: &str| {
+            store
+                .read(|view| view.match_row(KIND, Side::Crm, &RecordId::from(id)))
+                .unwrap()
+                .map(|row| (row.name, row.active))
+        };
+        for (key, name) in [("hub/1", "Radio"), ("hub/2", "Fair")] {
+            let id = again(key, name, true);
+            assert_eq!(again(key, "Renamed", false), id);
+            assert_eq!(row(&id), Some((name.to_owned(), false)), "by its key");
+            assert_eq!(again("hub/other", name, true), id);
+            assert_eq!(row(&id), Some((name.to_owned(), true)), "by its name");
+        }
+    }
+
+    #[test]
+    fn what_it_lists_itself_is_never_taken_for_one_of_ours_with_the_same_id_c13() {
+        let store = store(&[("7", "Fair"), ("8", "Web")]);
+        let listed = Entry { id: "8".into(), name: "Radio".to_owned(), email: None, active: true };
+        let row = MatchRow::new(KIND, Side::Crm, &listed, Timestamp::from_secs(1));
+        store.write_blocking(move |tx| tx.put_match_rows(std::slice::from_ref(&row))).unwrap();
+        assert_eq!(resolve(&store, "8"), None, "our 8 has nobody there, and its 8 is another one");
+        let web = define(&store, "hub/8", "Web");
+        assert_ne!(web, "8");
+        assert_eq!(resolve(&store, "8"), Some(web), "who it defined for it");
+        for _ in 0..2 {
+            assert_eq!(resolve(&store, "7").as_deref(), Some("7"));
+        }
+        let rows = store.read(|view| view.match_table(KIND)).unwrap();
+        let name =
+            |id: &str| rows.iter().find(|row| row.side == Side::Crm && row.id.as_str() == id).unwrap().name.clone();
+        assert_eq!((name("8").as_str(), name("7").as_str()), ("Radio", "Fair"));
+        // Ours is renamed: only what stands for it follows.
+        store
+            .write_blocking(move |tx| {
+                let known = tx.match_row(KIND, Side::Ivvy, &RecordId::from("7"))?.unwrap();
+                tx.put_match_rows(&[MatchRow { name: "Big fair".to_owned(), ..known }])
+            })
+            .unwrap();
+        resolve(&store, "7");
+        let told = store.read(|view| told_entries(view, KIND, Side::Crm)).unwrap();
+        assert!(told.iter().any(|entry| entry.name == "Big fair"), "{told:?}");
     }
 
     #[test]

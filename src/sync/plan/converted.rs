@@ -130,6 +130,10 @@ pub(super) fn counterpart(core: &Core, reads: &impl Reads, seen: &Observation) -
     if seen.module != module || core.def(ModuleId::Leads).is_none() {
         return Ok(Counterpart::None);
     }
+    // One record there: while the lead of this id is being written, its outcome decides whose contact this is.
+    if side == Side::Crm && one_record(core) && lead_busy(core, reads, &seen.record.id)? {
+        return Ok(Counterpart::UnderWay);
+    }
     let other = side.other();
     let mut people: BTreeSet<RecordId> = BTreeSet::new();
     for lead in reads.by_person(ModuleId::Leads, side, &seen.record.id, CANDIDATES)? {
@@ -167,6 +171,24 @@ pub(super) fn counterpart(core: &Core, reads: &impl Reads, seen: &Observation) -
         [only] if !taken => Counterpart::One(only.clone(), "the lead about the person was converted into the contact"),
         _ => Counterpart::Choose(free, "leads about the person were converted into several contacts"),
     })
+}
+
+/// Whether a write of the CRM's lead `id` is under way: one that makes it there, or one of its own.
+fn lead_busy(core: &Core, reads: &impl Reads, id: &RecordId) -> Result<bool, StoreError> {
+    let leads = ModuleId::Leads;
+    if busy(reads, leads, Side::Crm, id)? {
+        return Ok(true);
+    }
+    if let Some(ours) = core.ivvy_id_in(leads, id.as_str())
+        && busy(reads, leads, Side::Ivvy, &ours)?
+    {
+        return Ok(true);
+    }
+    let Some(link) = reads.link_of(ModuleId::Leads, Side::Crm, id)? else { return Ok(false) };
+    match reads.open_item(ModuleId::Leads, &PairKey::Link(link))? {
+        Some(item) => Ok(reads.item(item)?.is_some_and(|item| item.state.has_intent())),
+        None => Ok(false),
+    }
 }
 
 /// The person of the lead that is paired with `lead`, if either of the two was converted.
@@ -262,7 +284,11 @@ pub(super) fn leads_unread(core: &Core, reads: &impl Reads, seen: &Observation) 
     let own = core.remotes.declared(side).conversion();
     let converts = matches!(own, Conversion::NewContact | Conversion::InPlace | Conversion::SameRecord)
         || side == Side::Ivvy && one_record(core);
-    if seen.module != ModuleId::Contacts || !converts || core.def(leads).is_none() || seen.external_key.is_some() {
+    if seen.module != ModuleId::Contacts || !converts || core.def(leads).is_none() {
+        return Ok(false);
+    }
+    // One that bears a key was made by us, and is nobody's lead; but where a person is one record, all bear theirs.
+    if seen.external_key.is_some() && own != Conversion::SameRecord {
         return Ok(false);
     }
     if core.is_paused(leads) || core.stopped(leads).is_some() || core.polling(leads, side).failures > 0 {

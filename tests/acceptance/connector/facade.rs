@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-use tandem::model::{MatchKind, MatchState, ModuleId, Side};
+use tandem::model::{MatchKind, MatchState, ModuleId, RecordId, Side};
 use tandem::sim::connector::{Found, Lead, Resource};
 use tandem::sim::control::Edit;
+use tandem::sim::fault::{FaultKind, FaultSpec};
 use tandem::store::Reads as _;
 use tandem::sync::MatchMode;
 
@@ -67,8 +68,8 @@ async fn a_save_is_answered_with_our_id_and_twice_is_once_p01_p02() {
     assert_eq!((state.payloads, state.repeated, state.refused), (13, 12, 0));
 
     assert_eq!(club.hub().create_prospect(&mia).await.unwrap(), id, "the answer was lost: the same again is the same");
-    let other = club.hub().create_prospect(&Lead { first_name: "Other".into(), ..mia.clone() }).await.unwrap_err();
-    assert_eq!(other.status(), Some(409));
+    let corrected = Lead { rest: vec![("mobile".into(), "078".into())], ..mia.clone() };
+    assert_eq!(club.hub().create_prospect(&corrected).await.unwrap(), id, "and what it corrected meanwhile is a save");
     let nobody = club.hub().update_prospect(&prospect("Nobody")).await.unwrap_err();
     assert_eq!(nobody.status(), Some(404));
     assert_eq!(club.hub().create_member(&prospect("Ben").as_member()).await.unwrap(), {
@@ -102,10 +103,14 @@ async fn scenario_25_a_prospect_saved_as_a_member_stays_one_person_p05() {
         assert_eq!(links.iter().map(|link| link.crm.0.as_str()).collect::<Vec<_>>(), [id.as_str()]);
         // Without a prospect before, inactive, and back to a former member.
         let ben = club.hub().save_member(&prospect("Ben").as_member()).await.unwrap();
+        club.drain().await;
+        assert_eq!(club.contacts_of("Ben"), 1);
         let former = Lead { user_type: tandem::sim::connector::UserType::ExMember, ..prospect("Ben") };
         assert_eq!(club.hub().save_member(&former.inactive()).await.unwrap(), ben);
         club.drain().await;
-        assert_eq!((club.contacts_of("Mia"), club.contacts_of("Ben") <= 1), (1, true));
+        assert_eq!((club.contacts_of("Mia"), club.contacts_of("Ben")), (1, 1), "inactive is neither gone nor new");
+        let kept = club.kept(ModuleId::Contacts, &ben);
+        assert_eq!((kept.value("userType"), kept.value("userStatus")), ("EX_MEMBER", "INACTIVE"));
         club.end().await;
     }
 }
@@ -147,6 +152,14 @@ async fn scenario_01_and_02_the_hub_finds_our_staff_and_unknown_owners_are_none_
     club.hub().save_prospect(&with).await.unwrap();
     club.drain().await;
     assert_eq!(owner("Absent"), ada.to_string());
+    // What is not said, or names nobody we know, changes nothing; an empty element does.
+    for (said, expected) in [(None, ada.to_string()), (Some("987654"), ada.to_string()), (Some(""), "null".to_owned())]
+    {
+        let lead = Lead { owner: said.map(str::to_owned), ..prospect("Absent") };
+        club.hub().save_prospect(&lead).await.unwrap();
+        club.drain().await;
+        assert_eq!(owner("Absent"), expected, "{said:?}");
+    }
     club.nothing_open();
     club.end().await;
 
@@ -156,6 +169,7 @@ async fn scenario_01_and_02_the_hub_finds_our_staff_and_unknown_owners_are_none_
     let club = Club::open(off, |_, _| {}).await;
     let no_list = club.hub().look_up_staff("ada@club.example").await.unwrap_err();
     assert_eq!(no_list.status(), Some(501));
+    assert_eq!(club.people_stream().refused, 1, "and is seen (C-05)");
     club.hub().save_prospect(&prospect("Mia")).await.unwrap();
     club.drain().await;
     assert_eq!(club.ivvy_leads().len(), 1);
@@ -338,5 +352,93 @@ async fn both_ways_a_person_is_one_record_whoever_saved_them_first_p05() {
     assert_eq!((user.value("mobile"), user.value("userType")), ("+41 44 555 03 03", "MEMBER"));
     assert_eq!(club.sim.records(Resource::User).len(), 1);
     club.nothing_open();
+    club.end().await;
+}
+
+/// A save of the hub's whose ids are all said: whose record, and perhaps ours of it.
+fn saved_as(identifier: &str, record: &str, ours: Option<&str>, user_type: &str) -> Bytes {
+    let ours = ours.map(|id| format!("<extraProviderIDs><ourID>{id}</ourID></extraProviderIDs>")).unwrap_or_default();
+    let body = format!(
+        "<user><providerInfo><identifier>{identifier}</identifier><clientID>client-1</clientID>\
+         <clubID>club-1</clubID><recordID>{record}</recordID></providerInfo>{ours}<userInfo>\
+         <firstname>Mia</firstname><lastname>X</lastname><userStatus>ACTIVE</userStatus>\
+         <userType>{user_type}</userType></userInfo></user>"
+    );
+    body.into()
+}
+
+/// Contract 1.2: traffic uses our ids. Whoever names a person by one means that person, and makes no second one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_that_names_the_person_by_our_id_is_about_that_person_p02() {
+    let mut ours = 0;
+    let club = Club::open(agreed("both", json!({"list_sources": true, "create_source": true})), |ivvy, _| {
+        ours = enter(ivvy, "contact", json!({"firstName": "Ada", "lastName": "Ours", "email": "ada@ivvy.example"}));
+    })
+    .await;
+    club.drain().await;
+    let ours = format!("contact-{ours}");
+    let uuid = club.kept(ModuleId::Contacts, &ours).uuid.expect("saved there");
+    let save = async |body: Bytes| club.hub().post_raw("/members", body).await.unwrap();
+    assert_eq!(save(saved_as("INTOUCH", &uuid, None, "MEMBER")).await, ours, "by the id it answered our save with");
+    assert_eq!(save(saved_as("TANDEM", &ours, None, "MEMBER")).await, ours, "by ours, under our name");
+    assert_eq!(save(saved_as("INTOUCH", "GUID-Ada", Some(&ours), "MEMBER")).await, ours, "by ours beside its own");
+    assert_eq!(save(saved_as("INTOUCH", "GUID-Ada", None, "MEMBER")).await, ours, "its own is known by now");
+    assert_ne!(save(saved_as("INTOUCH", "GUID-Bea", Some(&ours), "MEMBER")).await, ours, "another record of its own");
+    // Nothing lies on the shelf yet: ours all the same.
+    assert_eq!(save(saved_as("INTOUCH", "GUID-Eve", Some("contact-77"), "MEMBER")).await, "contact-77");
+    assert_eq!(save(saved_as("INTOUCH", "GUID-Eve", None, "MEMBER")).await, "contact-77");
+    club.end().await;
+}
+
+/// A name that two records could claim stays with the first, and nobody is refused for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_senders_name_stays_with_its_record_and_later_saves_are_taken_p02() {
+    let club = Club::open(receives(), |_, _| {}).await;
+    let id = club.hub().save_prospect(&prospect("Mia")).await.unwrap();
+    let row = tandem::model::Shelved {
+        module: ModuleId::Contacts,
+        side: Side::Crm,
+        id: "contact-5".into(),
+        key: None,
+        at: tandem::model::Timestamp::EPOCH,
+        gone: false,
+        body: club.kept(ModuleId::Leads, &id).body(),
+    };
+    let now = club.engine.now();
+    club.engine.store().write(move |tx| tx.shelve(&row, now)).await.unwrap();
+    let save = async |path, user_type| {
+        club.hub().post_raw(path, saved_as("INTOUCH", "GUID-Mia", Some("contact-5"), user_type)).await.unwrap()
+    };
+    for _ in 0..2 {
+        assert_eq!(save("/members", "MEMBER").await, id);
+        assert_eq!(save("/prospects", "PROSPECT").await, id);
+    }
+    club.end().await;
+}
+
+/// A member whom the hub saves under the id of a lead that is just being created there is that lead's person, and
+/// nobody is made in iVvy before that is known.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_saved_while_the_lead_of_that_id_is_under_way_is_no_second_person_p05() {
+    let club = Club::open(agreed("both", json!({"list_sources": true, "create_source": true})), |_, _| {}).await;
+    let slow =
+        FaultSpec { ms: Some(1_500), ..FaultSpec::times(FaultKind::Slow, "POST /connector/api/2011-11/user", 1) };
+    club.sim.faults().arm(slow).unwrap();
+    let (lead, _) = super::lead(&club.ivvy, "Mia", None, 2);
+    let id = format!("lead-{lead}");
+    club.engine.sync_now(None, false);
+    club.until("the lead is on its way", || club.sim.record(Resource::User, &id).is_some()).await;
+    club.sim.edit(&Edit::update("user", &id, json!({"userType": "MEMBER"}))).unwrap();
+    let saved = saved_as("INTOUCH", "GUID-Mia", Some(&id), "MEMBER");
+    assert_eq!(club.hub().post_raw("/members", saved).await.unwrap(), id);
+    let seen = || {
+        let contact = RecordId::from(id.as_str());
+        club.engine.store().read(|view| view.observation(ModuleId::Contacts, Side::Crm, &contact)).unwrap().is_some()
+    };
+    club.until("the member is seen", seen).await;
+    club.drain().await;
+    assert_eq!(club.contacts_of("Mia"), 1, "one person");
+    let links = club.engine.store().read(|view| view.links(ModuleId::Contacts, None, 10)).unwrap();
+    assert_eq!(links.iter().map(|link| link.crm.as_str()).collect::<Vec<_>>(), [id.as_str()]);
     club.end().await;
 }
