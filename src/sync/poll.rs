@@ -121,8 +121,7 @@ async fn prove_absences(
             let suspect = known.missed_sweeps >= MISSED_SWEEPS;
             let looked = if suspect { look::look(core, module, side, lane, &id).await } else { Ok(Vec::new()) };
             let looks = match looked {
-                // It cannot be asked for, or takes no part any more. That proves nothing, and must not stop the others.
-                Err(error) if error.class == Class::Unsupported => Vec::new(),
+                Err(error) if proves_nothing(&error) => Vec::new(),
                 looked => looked?,
             };
             let shared = Arc::clone(core);
@@ -135,6 +134,12 @@ async fn prove_absences(
         }
         after = Some(last);
     }
+}
+
+/// Whether a look at a missing record failed in a way that proves nothing and is no reason to stop looking at the
+/// others: it cannot be asked for, or takes no part any more.
+fn proves_nothing(error: &RemoteError) -> bool {
+    error.class == Class::Unsupported
 }
 
 /// Sweeps one (module, side) on schedule until shutdown. A failure is kept for the dashboard and
@@ -253,4 +258,28 @@ fn failed(core: &Core, module: ModuleId, side: Side, lane: Lane, error: &PollErr
         PollError::Store(_) => None,
     };
     asked.unwrap_or_default().max(core.entropy.duration_up_to(ceiling)).max(Duration::from_millis(100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remote::Sent;
+
+    #[test]
+    fn what_cannot_be_asked_for_proves_no_deletion_and_stops_no_sweep_s28_s30() {
+        let error = |class| RemoteError {
+            system: "s360".to_owned(),
+            action: "read".to_owned(),
+            class,
+            sent: Sent::No,
+            code: None,
+            message: "no".to_owned(),
+            details: Vec::new(),
+            retry_after: None,
+        };
+        assert!(proves_nothing(&error(Class::Unsupported)));
+        for class in [Class::Missing, Class::Server, Class::Unauthorized] {
+            assert!(!proves_nothing(&error(class)));
+        }
+    }
 }

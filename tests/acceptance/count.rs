@@ -111,6 +111,15 @@ impl Remote for Counted {
         self.inner.find_by_key(module, key)
     }
 
+    fn find_alike<'a>(
+        &'a self,
+        module: ModuleId,
+        fields: &'a Fields,
+    ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
+        one(&self.counts.reads);
+        self.inner.find_alike(module, fields)
+    }
+
     fn create<'a>(
         &'a self,
         module: ModuleId,
