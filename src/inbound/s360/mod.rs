@@ -362,8 +362,7 @@ mod tests {
     use crate::store::{Options, Store};
     use crate::sync::{Remotes, Settings};
 
-    fn engine(clock: &Arc<dyn Clock>) -> Engine {
-        let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
+    fn engine(clock: &Arc<dyn Clock>, store: Store) -> Engine {
         let nowhere = odoo::Settings::new("http://127.0.0.1:9", "nowhere", SecretString::from("none"));
         let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default()).unwrap());
         let nowhere: Arc<dyn Remote> = Arc::new(Odoo::new(nowhere, transport, Arc::clone(clock)).unwrap());
@@ -379,7 +378,10 @@ mod tests {
         let rhythm = Rhythm { every: Duration::from_secs(900), per_run: 500, per_payload: 50, tries: 12 };
         let guard = Guard::open("x", Arc::clone(&clock));
         let streams = vec![Stream { id: id.clone(), rhythm, guard, operator: true }];
-        let intake = S360Intake::start(engine(&clock), streams, Arc::clone(&clock)).unwrap();
+        // One with a thread of its own, which can hang without us.
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(&place.path().join("acme.redb"), Options::default()).unwrap();
+        let intake = S360Intake::start(engine(&clock, store), streams, Arc::clone(&clock)).unwrap();
         let inner = Arc::clone(&intake.inner);
         // The store hangs until this is dropped.
         let (go_on, hanging) = std::sync::mpsc::channel::<()>();
@@ -413,7 +415,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_module_is_told_at_once_and_then_at_most_once_a_breath_s23() {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(1_795_000_000)));
-        let engine = engine(&clock);
+        let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
+        let engine = engine(&clock, store);
 
         let list = Arc::new(Mutex::new(Vec::new()));
         let (heard, at) = (Arc::clone(&list), Arc::clone(&clock));
