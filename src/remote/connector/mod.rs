@@ -230,9 +230,6 @@ impl Connector {
     ) -> Result<Option<Timestamp>, RemoteError> {
         let read = |why: String| disk("read", &why);
         let there = self.shelf.get(module, id).map_err(read)?;
-        if there.as_ref().map(|row| row.at) != known_at {
-            return Ok(None);
-        }
         // So that a save in which the Connector names the person by its own id finds them (contract 1.2).
         let mut key = kept.uuid.as_deref().map(|uuid| self.wire.hubs_name(uuid));
         if there.is_some_and(|row| row.key.is_some()) {
@@ -252,7 +249,7 @@ impl Connector {
             gone: false,
             body: kept.body(),
         };
-        self.shelf.put(row).await.map(Some).map_err(|why| disk("keep", &why))
+        self.shelf.put_if(row, known_at).await.map_err(|why| disk("keep", &why))
     }
 
     /// Lays `patch` over the person (`fields` of `module`) and saves the whole of it. `known_at`: the time of the

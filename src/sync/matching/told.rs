@@ -265,11 +265,11 @@ mod tests {
                 .unwrap()
                 .map(|row| (row.name, row.active))
         };
-        for (key, name) in [("hub/1", "Radio"), ("hub/2", "Fair")] {
+        for (key, other, name) in [("hub/1", "hub/3", "Radio"), ("hub/2", "hub/4", "Fair")] {
             let id = again(key, name, true);
             assert_eq!(again(key, "Renamed", false), id);
             assert_eq!(row(&id), Some((name.to_owned(), false)), "by its key");
-            assert_eq!(again("hub/other", name, true), id);
+            assert_eq!(again(other, name, true), id);
             assert_eq!(row(&id), Some((name.to_owned(), true)), "by its name");
         }
     }

@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-use tandem::model::{MatchKind, MatchState, ModuleId, RecordId, Side};
+use tandem::model::{MatchKind, MatchState, ModuleId, Side};
 use tandem::sim::connector::{Found, Lead, Resource};
 use tandem::sim::control::Edit;
-use tandem::sim::fault::{FaultKind, FaultSpec};
 use tandem::store::Reads as _;
 use tandem::sync::MatchMode;
 
@@ -413,32 +412,5 @@ async fn a_senders_name_stays_with_its_record_and_later_saves_are_taken_p02() {
         assert_eq!(save("/members", "MEMBER").await, id);
         assert_eq!(save("/prospects", "PROSPECT").await, id);
     }
-    club.end().await;
-}
-
-/// A member whom the hub saves under the id of a lead that is just being created there is that lead's person, and
-/// nobody is made in iVvy before that is known.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_member_saved_while_the_lead_of_that_id_is_under_way_is_no_second_person_p05() {
-    let club = Club::open(agreed("both", json!({"list_sources": true, "create_source": true})), |_, _| {}).await;
-    let slow =
-        FaultSpec { ms: Some(1_500), ..FaultSpec::times(FaultKind::Slow, "POST /connector/api/2011-11/user", 1) };
-    club.sim.faults().arm(slow).unwrap();
-    let (lead, _) = super::lead(&club.ivvy, "Mia", None, 2);
-    let id = format!("lead-{lead}");
-    club.engine.sync_now(None, false);
-    club.until("the lead is on its way", || club.sim.record(Resource::User, &id).is_some()).await;
-    club.sim.edit(&Edit::update("user", &id, json!({"userType": "MEMBER"}))).unwrap();
-    let saved = saved_as("INTOUCH", "GUID-Mia", Some(&id), "MEMBER");
-    assert_eq!(club.hub().post_raw("/members", saved).await.unwrap(), id);
-    let seen = || {
-        let contact = RecordId::from(id.as_str());
-        club.engine.store().read(|view| view.observation(ModuleId::Contacts, Side::Crm, &contact)).unwrap().is_some()
-    };
-    club.until("the member is seen", seen).await;
-    club.drain().await;
-    assert_eq!(club.contacts_of("Mia"), 1, "one person");
-    let links = club.engine.store().read(|view| view.links(ModuleId::Contacts, None, 10)).unwrap();
-    assert_eq!(links.iter().map(|link| link.crm.as_str()).collect::<Vec<_>>(), [id.as_str()]);
     club.end().await;
 }
