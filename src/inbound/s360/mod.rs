@@ -26,7 +26,8 @@ pub use quarantine::{Retried, dismiss, retry};
 
 use super::guard::Guard;
 use super::receiver::Routes;
-use crate::model::{Failures, ModuleId, Rhythm, Side, StreamId, StreamState, Timestamp};
+use crate::model::stream::Failures;
+use crate::model::{ModuleId, Rhythm, Side, StreamId, StreamState, Timestamp};
 use crate::seam::Clock;
 use crate::store::{Reads as _, StoreError, Tx};
 use crate::sync::Engine;

@@ -77,7 +77,12 @@ impl Remote for Failing {
     fn get<'a>(&'a self, _: ModuleId, _: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
         self.reads.lock().unwrap().push(self.clock.now());
         let fails = self.fails.lock().unwrap().pop_front();
-        Box::pin(async move { fails.map_or(Ok(Read::Missing), |class| Err(error(class))) })
+        Box::pin(async move {
+            match fails {
+                Some(class) => Err(error(class)),
+                None => Ok(Read::Missing),
+            }
+        })
     }
 
     fn find_by_key<'a>(&'a self, _: ModuleId, _: &'a str) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
