@@ -420,5 +420,5 @@ fn every_table_is_there_from_the_start() {
     let path = folder.path().join("acme.redb");
     drop(open(&path));
     let db = Database::open(&path).unwrap();
-    assert_eq!(db.begin_read().unwrap().list_tables().unwrap().count(), 48);
+    assert_eq!(db.begin_read().unwrap().list_tables().unwrap().count(), 50);
 }

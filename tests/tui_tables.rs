@@ -65,7 +65,7 @@ async fn a_source_that_differs_is_sent_after_old_and_new_were_shown_p09() {
     assert!(console.shows("state: active > inactive"), "{}", console.text());
     console.press("Esc").await;
     assert!(sent(&console).is_empty(), "nothing was confirmed");
-    console.press("u C-s").await;
+    console.press("u C-d").await;
     let [Request::MatchUpdate { entry, expect: Some(change) }] = &sent(&console)[..] else {
         panic!("{:?} {}", sent(&console), console.text());
     };
