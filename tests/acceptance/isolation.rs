@@ -92,7 +92,8 @@ async fn arrive(world: &World, due: &[(ModuleId, &'static str, String)], which: 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_fails_one_is_refused_one_paused_one_off_and_the_others_go_on_v01() {
-    let all: Vec<ModuleId> = ModuleId::ALL.into_iter().filter(|module| !ModuleId::PEOPLE.contains(module)).collect();
+    let optional = |module: &ModuleId| !ModuleId::PEOPLE.contains(module) && *module != ModuleId::Orders;
+    let all: Vec<ModuleId> = ModuleId::ALL.into_iter().filter(optional).collect();
     let world = World::in_step(Setup::salesforce(Shape::pairs(3)).also(&all)).await;
     let first = business(&world, 1);
     arrive(&world, &first, |_| true).await;
@@ -146,7 +147,7 @@ async fn one_fails_one_is_refused_one_paused_one_off_and_the_others_go_on_v01() 
     let world = world.reconfigured(|setup| setup.also(&[OFF])).await;
     arrive(&world, &waiting, |_| true).await;
     world.idle().await;
-    for module in ModuleId::ALL {
+    for module in world.modules() {
         let row = status(&world, module).await.unwrap();
         assert!(["running", "syncing"].contains(&row.state.as_str()), "{module} is {}", row.state);
     }

@@ -217,6 +217,11 @@ async fn leads_have_their_owners_and_sources(world: &World, account: &Account) {
     assert!(owned > 0 && sourced > 0 && ownerless.len() == 1, "{owned} owned, {sourced} sourced, {ownerless:?}");
 }
 
+/// Every module that iVvy has records of.
+fn of_ivvy() -> Vec<ModuleId> {
+    ModuleId::ALL.into_iter().filter(|module| *module != ModuleId::Orders).collect()
+}
+
 /// The whole account with one CRM.
 pub async fn every_module_on(crm: CrmKind, tenths: usize) {
     let shape = Shape {
@@ -227,7 +232,7 @@ pub async fn every_module_on(crm: CrmKind, tenths: usize) {
         companies_only_ivvy: 15 * tenths,
         companies_only_crm: 0,
     };
-    let setup = Setup { crm, conflicts: 10_000, ..Setup::salesforce(shape) }.also(&ModuleId::ALL[2..]);
+    let setup = Setup { crm, conflicts: 10_000, ..Setup::salesforce(shape) }.also(&of_ivvy()[2..]);
     let known = Known::of(setup.shape, setup.seed);
     let mut world = World::prepare(setup, known.clone()).await;
     world.patience = Duration::from_secs(60) * u32::try_from(2 * tenths).unwrap();
@@ -254,7 +259,7 @@ pub async fn every_module_on(crm: CrmKind, tenths: usize) {
     let back = ["event", "invitation", "registration", "attendee", "booking", "email"];
     let written = world.effects(Side::Ivvy).into_iter().filter(|effect| back.contains(&effect.object.as_str()));
     assert_eq!(written.count(), 0, "one-way is one way");
-    for module in ModuleId::ALL {
+    for module in of_ivvy() {
         for state in [State::Held, State::Blocked, State::Dead] {
             assert_eq!(world.items(module, state), [], "{module}: nothing waits");
         }

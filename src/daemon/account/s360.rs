@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::model::Side;
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::transport::Limits;
-use crate::remote::{Lane, Remote, s360};
+use crate::remote::{Lane, Remote, Transport, s360};
 use crate::seam::{Clock, Entropy};
 
 /// The gates before the institutions, by code. Only those that are called have one.
@@ -50,10 +50,14 @@ pub(super) fn origin(blueprint: &Blueprint, section: &config::S360, lane: Lane) 
             None => None,
         };
         let http = Arc::clone(&blueprint.http);
-        let transport = match gates.get(code) {
-            Some(gate) => Arc::new(GatedTransport::new(http, Arc::clone(gate), lane)),
+        let transport: Arc<dyn Transport> = match (gates.get(code), &operator) {
+            (Some(gate), Some(operator)) => {
+                let clock = Arc::clone(blueprint.clock());
+                let fresh = s360::FreshToken::new(http, code, &section.partner, operator.clone(), clock);
+                Arc::new(GatedTransport::new(Arc::new(fresh), Arc::clone(gate), lane))
+            }
             // Never called.
-            None => http,
+            _ => http,
         };
         let institution = s360::Institution {
             url: institution.url.as_ref().map(ToString::to_string),

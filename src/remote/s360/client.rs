@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
-use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value as Json};
 
 use super::settings::{Institution, Operator, Settings};
@@ -114,10 +113,7 @@ impl Client {
     }
 
     fn request(&self, method: Method, body: &Json, now: Timestamp) -> Result<http::Request<Bytes>, &'static str> {
-        let token = token::forge(&self.code, &self.partner, &self.operator, now);
-        let bearer = format!("Bearer {}", token.expose_secret());
-        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| "the token does not fit a header")?;
-        bearer.set_sensitive(true);
+        let bearer = token::bearer(&self.code, &self.partner, &self.operator, now)?;
         let path = format!("/{}/backend-apis/{}/{}", method.module, method.service, method.name);
         http::Request::post(self.base.join(&path))
             .header(CONTENT_TYPE, JSON_TYPE)

@@ -12,6 +12,7 @@
 
 mod client;
 mod contacts;
+mod fresh;
 mod listing;
 mod orders;
 pub mod payload;
@@ -29,6 +30,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 
 use self::client::{Client, SEARCH_CONTACT};
+pub use self::fresh::FreshToken;
 pub use self::settings::{Institution, Operator, Settings, default_url};
 use super::exchange::{failure, without_values};
 use super::shelf::Shelf;

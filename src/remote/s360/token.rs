@@ -5,6 +5,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sha2::Sha256;
@@ -32,6 +33,22 @@ pub(super) fn forge(institution: &str, partner: &str, operator: &Operator, now: 
     let mut mac = Hmac::<Sha256>::new_from_slice(operator.secret.expose_secret().as_bytes()).expect("any key length");
     mac.update(signed.as_bytes());
     SecretString::from(format!("{signed}.{}", BASE64URL_NOPAD.encode(&mac.finalize().into_bytes())))
+}
+
+/// The same as the value of the header that carries it.
+///
+/// # Errors
+/// Says that it does not fit a header.
+pub(super) fn bearer(
+    institution: &str,
+    partner: &str,
+    operator: &Operator,
+    now: Timestamp,
+) -> Result<HeaderValue, &'static str> {
+    let bearer = format!("Bearer {}", forge(institution, partner, operator, now).expose_secret());
+    let mut bearer = HeaderValue::try_from(bearer).map_err(|_| "the token does not fit a header")?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
 }
 
 #[cfg(test)]
