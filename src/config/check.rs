@@ -156,6 +156,13 @@ pub(super) fn crm(mut table: CrmTable) -> Result<Crm, Wrong> {
         _ => missing("url", "the base address of the CRM"),
     })?;
     let system = match kind {
+        // With the service's path in it twice every person would be "not found", which is no error there.
+        CrmKind::Connector if url.path().contains("/connector/api") => {
+            return Err((
+                "crm.url holds the path of the Connector's service, which is added to it".to_owned(),
+                "the address before /connector/api: url = \"https://connector.example.com\"",
+            ));
+        }
         CrmKind::Connector => CrmSystem::Connector(Box::new(keys.connector()?)),
         CrmKind::Push => CrmSystem::Push(Box::new(keys.push()?)),
         CrmKind::Odoo => {

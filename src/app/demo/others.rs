@@ -217,7 +217,7 @@ impl Others {
                 "ivvy": section,
                 "crm": {
                     "kind": "connector",
-                    "url": format!("{url}/connector/api/"),
+                    "url": url,
                     "provider": "TANDEM",
                     "client": "client-1",
                     "club": "club-1",

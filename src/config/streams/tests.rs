@@ -169,6 +169,16 @@ fn nothing_is_assumed_about_the_connector_that_nobody_agreed_to_c04_c05_c06() {
 }
 
 #[test]
+fn the_path_of_the_connectors_service_is_not_part_of_its_address_p13() {
+    for path in ["/connector/api/", "/connector/api/2011-11/", "/x/connector/api"] {
+        let given = CONNECTOR.replace("https://connector.example.com", &format!("https://connector.example.com{path}"));
+        refuses(&[IVVY, &given, INBOUND], "crm.url holds the path");
+    }
+    let below = CONNECTOR.replace("https://connector.example.com", "https://connector.example.com/tenant");
+    assert!(parse(&[IVVY, &below, INBOUND]).is_ok(), "a path before it is one's own");
+}
+
+#[test]
 fn a_facade_goes_with_the_direction_c05() {
     let send = CONNECTOR.replace("\"both\"", "\"send\"");
     refuses(&[IVVY, &send, INBOUND], "direction is \"send\", but there is a [crm.facade]");
