@@ -15,7 +15,7 @@ use crate::cli::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSi
 use crate::config::{Config, Secrets};
 use crate::daemon::{account, mapping, report, streams};
 use crate::error::{Error, Result};
-use crate::model::ModuleId;
+use crate::model::{ModuleId, Side};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::seam::{Clock, Entropy, SystemClock};
 use crate::sim::command::{PushOptions, SimOptions, run_connector, run_extcrm, run_ivvy, run_s360, run_salesforce};
@@ -77,7 +77,11 @@ impl Hooks for Parts {
             let connected = account::connect(config, secrets.clone(), &clock, &Entropy::from_system())?;
             // A fresh configuration has everything off: what is tested then is the main job.
             let on: Vec<ModuleId> = config.catalogue().iter().map(|def| def.id).collect();
-            let modules = if on.is_empty() { ModuleId::PEOPLE.as_slice() } else { &on };
+            let placed = |module: &ModuleId| {
+                Side::BOTH.into_iter().all(|side| !connected.remotes.declared(side).fields(*module).is_empty())
+            };
+            let usual: Vec<ModuleId> = ModuleId::PEOPLE.into_iter().filter(placed).collect();
+            let modules = if on.is_empty() { &usual } else { &on };
             let mut rows = report::check(&connected.remotes, modules, None).await;
             let flows: Vec<_> = modules.iter().map(|module| (*module, module.flow())).collect();
             rows.extend(

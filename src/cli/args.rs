@@ -382,6 +382,9 @@ pub struct InitArgs {
     /// S-360: code of the institution (others are added to the file)
     #[arg(long, value_name = "CODE")]
     pub s360_institution: Option<String>,
+    /// S-360: address of the institution's services, where it is not `https://CODE.ws.secutix.com`
+    #[arg(long, value_name = "URL")]
+    pub s360_url: Option<String>,
     /// S-360: the operator we write as; without one nothing is written to S-360
     #[arg(long, value_name = "NAME")]
     pub s360_operator: Option<String>,

@@ -1,6 +1,7 @@
 //! `tandem init`: writes a configuration, tests the connection, and only then enables modules.
 //!
-//! Never overwrites, never takes a secret: it asks for the file that holds one.
+//! Never overwrites, never takes a secret: it asks for the file that holds one. An answer that cannot be right is asked
+//! for again at once, so that none of the others is lost.
 
 use std::fmt::Write as _;
 use std::fs::{DirBuilder, OpenOptions};
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use super::args::{InitArgs, OriginKind};
 use super::{Context, Hooks, operate};
-use crate::config::{Config, CrmKind};
+use crate::config::{Config, CrmKind, SecretSource};
 use crate::error::{Error, Result};
 use crate::model::ModuleId;
 
@@ -76,7 +77,8 @@ impl Answers {
             Some(kind) => kind,
             None => {
                 let question = "Where do records come from (ivvy, s360)";
-                let kind = ask.value("--origin", question, None, Some("ivvy"))?;
+                let known = |kind: &str| kind.parse::<OriginKind>().map(drop).map_err(|_| "ivvy or s360".to_owned());
+                let kind = ask.checked("--origin", question, None, Some("ivvy"), &known)?;
                 kind.parse().map_err(|_| Error::config(format!("`{kind}` is no origin")).hint("ivvy or s360"))?
             }
         };
@@ -84,7 +86,8 @@ impl Answers {
             Some(kind) => kind,
             None => {
                 let kinds = "odoo, salesforce, connector, push";
-                let kind = ask.value("--crm", &format!("Which CRM ({kinds})"), None, Some("odoo"))?;
+                let known = |kind: &str| kind.parse::<CrmKind>().map(drop).map_err(|_| format!("one of {kinds}"));
+                let kind = ask.checked("--crm", &format!("Which CRM ({kinds})"), None, Some("odoo"), &known)?;
                 kind.parse().map_err(|_| Error::config(format!("`{kind}` is not a CRM")).hint(kinds))?
             }
         };
@@ -101,7 +104,8 @@ impl Answers {
         sections.push(section);
         if origin == OriginKind::S360 || called {
             let listen = args.listen.map(|listen| listen.to_string());
-            let listen = ask.value("--listen", "Where posts are received", listen, Some("127.0.0.1:8467"))?;
+            let listen =
+                ask.checked("--listen", "Where posts are received", listen, Some("127.0.0.1:8467"), &socket)?;
             sections.push(format!("[inbound]\nlisten = {}\n", quote(&listen)));
         }
         let first_sync = match origin {
@@ -109,7 +113,7 @@ impl Answers {
             OriginKind::S360 => args.first_sync,
             OriginKind::Ivvy => {
                 let question = "Only records changed since (date, or empty)";
-                let date = ask.value("--first-sync", question, args.first_sync, Some(""))?;
+                let date = ask.checked("--first-sync", question, args.first_sync, Some(""), &or_empty(day))?;
                 Some(date).filter(|date| !date.is_empty())
             }
         };
@@ -123,7 +127,7 @@ impl Answers {
             environment,
             sections,
             first_sync,
-            interval: ask.value("--interval", "Time between sweeps", args.interval, Some("15m"))?,
+            interval: ask.checked("--interval", "Time between sweeps", args.interval, Some("15m"), &interval)?,
             modules: if args.modules.is_empty() { usual } else { args.modules },
         })
     }
@@ -155,7 +159,7 @@ fn quote(text: &str) -> String {
 }
 
 fn ivvy(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<String> {
-    let url = ask.value("--ivvy-url", "iVvy address (https://…)", args.ivvy_url.take(), None)?;
+    let url = ask.checked("--ivvy-url", "iVvy address (https://…)", args.ivvy_url.take(), None, &address)?;
     let key = ask.value("--ivvy-key", "iVvy API key", args.ivvy_key.take(), None)?;
     let secret = ask.file("--ivvy-secret-file", "File with the iVvy secret", args.ivvy_secret_file.take())?;
     let (url, key, secret) = (quote(&url), quote(&key), quote(&secret));
@@ -164,10 +168,15 @@ fn ivvy(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<String> {
 
 fn s360(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<String> {
     let partner = ask.value("--s360-partner", "Our partner name at S-360", args.s360_partner.take(), None)?;
-    let code = ask.value("--s360-institution", "Institution code", args.s360_institution.take(), None)?;
+    let code = ask.checked("--s360-institution", "Institution code", args.s360_institution.take(), None, &code_of)?;
+    let question = "Its address (empty for https://CODE.ws.secutix.com)";
+    let url = ask.checked("--s360-url", question, args.s360_url.take(), Some(""), &or_empty(address))?;
     let question = "Operator we write as (empty to only receive)";
     let operator = ask.value("--s360-operator", question, args.s360_operator.take(), Some(""))?;
     let mut text = format!("[s360]\npartner = {}\n\n[s360.institutions.{}]\n", quote(&partner), quote(&code));
+    if !url.is_empty() {
+        let _ = writeln!(text, "url = {}", quote(&url));
+    }
     if !operator.is_empty() {
         let question = "File with the operator's secret";
         let secret = ask.file("--s360-secret-file", question, args.s360_secret_file.take())?;
@@ -185,7 +194,7 @@ fn s360(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<String> {
 }
 
 fn called_crm(ask: &mut Asker<'_>, args: &mut InitArgs, crm: CrmKind) -> Result<String> {
-    let url = ask.value("--crm-url", "CRM address (https://…)", args.crm_url.take(), None)?;
+    let url = ask.checked("--crm-url", "CRM address (https://…)", args.crm_url.take(), None, &address)?;
     let (name, secret, value, question) = match crm {
         CrmKind::Salesforce => {
             let given = args.crm_client_id.take();
@@ -205,7 +214,7 @@ fn called_crm(ask: &mut Asker<'_>, args: &mut InitArgs, crm: CrmKind) -> Result<
 /// The section, and whether the Connector calls us. What is agreed beyond the direction begins with the least:
 /// nothing is assumed that nobody has said (C-04).
 fn connector(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<(String, bool)> {
-    let url = ask.value("--crm-url", "Connector address (https://…)", args.crm_url.take(), None)?;
+    let url = ask.checked("--crm-url", "Connector address (https://…)", args.crm_url.take(), None, &address)?;
     let mut text = format!("[crm]\nkind = \"connector\"\nurl = {}\n", quote(&url));
     let ids = [
         ("--connector-provider", "provider", "Our provider id there", args.connector_provider.take()),
@@ -217,9 +226,13 @@ fn connector(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<(String, bool)>
     }
     let (by, on) = (args.connector_agreed_by.take(), args.connector_agreed_on.take());
     let by = ask.value("--connector-agreed-by", "Who agreed to the profile", by, None)?;
-    let on = ask.value("--connector-agreed-on", "When (2026-01-31)", on, None)?;
+    let on = ask.checked("--connector-agreed-on", "When (2026-01-31)", on, None, &day)?;
     let question = "Which way records go (receive, send, both)";
-    let way = ask.value("--connector-direction", question, args.connector_direction.take(), None)?;
+    let known = |way: &str| match ["receive", "send", "both"].contains(&way) {
+        true => Ok(()),
+        false => Err("receive, send or both".to_owned()),
+    };
+    let way = ask.checked("--connector-direction", question, args.connector_direction.take(), None, &known)?;
     let _ = write!(
         text,
         "\n[crm.profile]\nagreed_by = {}\nagreed_on = {}\ndirection = {}\n\
@@ -245,7 +258,7 @@ fn push(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<String> {
         ("--push-orders-url", "orders_url", "Address for orders (or empty)", args.push_orders_url.take()),
     ];
     for (option, key, question, given) in urls {
-        let url = ask.value(option, question, given, Some(""))?;
+        let url = ask.checked(option, question, given, Some(""), &or_empty(address))?;
         if !url.is_empty() {
             let _ = writeln!(text, "{key} = {}", quote(&url));
         }
@@ -258,6 +271,54 @@ fn push(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<String> {
     Ok(text)
 }
 
+/// Says what is wrong with an answer.
+type Right<'a> = &'a dyn Fn(&str) -> std::result::Result<(), String>;
+
+fn or_empty(
+    right: impl Fn(&str) -> std::result::Result<(), String>,
+) -> impl Fn(&str) -> std::result::Result<(), String> {
+    move |text| if text.is_empty() { Ok(()) } else { right(text) }
+}
+
+fn address(text: &str) -> std::result::Result<(), String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => Ok(()),
+        _ => Err("an address like https://host.example".to_owned()),
+    }
+}
+
+fn day(text: &str) -> std::result::Result<(), String> {
+    let known = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d");
+    known.map(drop).map_err(|_| "a date as year, month, day: 2026-01-31".to_owned())
+}
+
+fn interval(text: &str) -> std::result::Result<(), String> {
+    crate::config::parse_duration(text).map(drop)
+}
+
+fn socket(text: &str) -> std::result::Result<(), String> {
+    let known = text.parse::<std::net::SocketAddr>();
+    known.map(drop).map_err(|_| "an address and port of this machine: 127.0.0.1:8467".to_owned())
+}
+
+fn code_of(text: &str) -> std::result::Result<(), String> {
+    match crate::config::is_institution_code(text) {
+        true => Ok(()),
+        false => Err("up to 20 capital letters, digits and _".to_owned()),
+    }
+}
+
+/// A file that a secret can be read from: the value itself is let go of at once.
+fn secret_file(option: &str, path: &str) -> std::result::Result<(), String> {
+    let source = SecretSource::File(PathBuf::from(path));
+    let told = source.resolve(Path::new("."), option);
+    told.map(drop).map_err(|error| match (error.causes.first(), error.hint) {
+        (Some(cause), _) => format!("{}: {cause}", error.message),
+        (None, Some(hint)) => format!("{}; {hint}", error.message),
+        (None, None) => error.message,
+    })
+}
+
 struct Asker<'a> {
     context: &'a mut Context,
     interactive: bool,
@@ -267,16 +328,46 @@ impl Asker<'_> {
     /// A path, made absolute: what is typed starts here, what is configured starts at the file.
     fn file(&mut self, option: &str, question: &str, given: Option<PathBuf>) -> Result<String> {
         let given = given.map(|path| path.to_string_lossy().into_owned());
-        let path = self.value(option, question, given, None)?;
+        let path = self.checked(option, question, given, None, &|path| secret_file(option, path))?;
         let path = std::path::absolute(&path)
             .map_err(|error| Error::config(format!("{option}: not a path")).because(&error).hint("name a file"))?;
         Ok(path.to_string_lossy().into_owned())
     }
 
+    /// Any text.
     fn value(&mut self, option: &str, question: &str, given: Option<String>, default: Option<&str>) -> Result<String> {
-        if let Some(given) = given {
-            return Ok(given);
+        self.checked(option, question, given, default, &|_| Ok(()))
+    }
+
+    /// A text that `right` accepts; what it says of a typed one is shown, and the question asked again.
+    fn checked(
+        &mut self,
+        option: &str,
+        question: &str,
+        given: Option<String>,
+        default: Option<&str>,
+        right: Right<'_>,
+    ) -> Result<String> {
+        let asked = given.is_none() && self.interactive;
+        let mut given = given;
+        loop {
+            let answer = match given.take() {
+                Some(given) => given,
+                None => self.answer(option, question, default)?,
+            };
+            match right(&answer) {
+                Ok(()) => return Ok(answer),
+                Err(why) if asked => self.context.out.raw(&format!("  not possible: {why}\n"))?,
+                Err(why) => {
+                    return Err(
+                        Error::config(format!("{option}: {why}")).hint("nothing was written; correct the option")
+                    );
+                }
+            }
         }
+    }
+
+    fn answer(&mut self, option: &str, question: &str, default: Option<&str>) -> Result<String> {
         if !self.interactive {
             return default.map(str::to_owned).ok_or_else(|| {
                 Error::config(format!("{option} is missing"))

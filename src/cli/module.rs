@@ -40,7 +40,7 @@ fn shape(view: &ModuleView) -> Value {
         "group": def.group,
         "status": module_shape(status),
         "direction": def.flow,
-        "one_way": def.id.one_way(),
+        "one_way": def.one_way(),
         "follows": def.id.follows(),
         "settings": settings,
         "only": def.only,
@@ -68,7 +68,7 @@ fn text(out: &mut Out, view: &ModuleView) -> Result<()> {
             out.line(line)?;
         }
     }
-    let why = def.id.one_way().map(|why| format!(": {why}")).unwrap_or_default();
+    let why = def.one_way().map(|why| format!(": {why}")).unwrap_or_default();
     let switch = def.id.follows().unwrap_or(def.id);
     let first = settings.first_sync.map_or_else(|| "everything".to_owned(), |at| format!("since {}", out.when(at)));
     let only = def.only.iter().map(|(field, values)| {

@@ -20,16 +20,20 @@ use std::time::Duration;
 
 use url::Url;
 
+pub use duration::parse as parse_duration;
 pub use paths::Paths;
 pub use schema::{
     Confidential, CrmKind, GuardLimits, Inbound, Ivvy, LeadDefaults, Limit, Matching, Module, Modules, OdooEvents,
     Operator, SecondPerson, Sync, parse_day,
 };
 pub use secret::{SecretSource, Secrets, fingerprint};
-pub use streams::{Abilities, Auth, Connector, Direction, Entity, Facade, Inflow, Institution, Profile, Push, S360};
+pub use streams::{
+    Abilities, Auth, Bookings, Connector, Direction, Entity, Facade, Inflow, Institution, Profile, Push, S360,
+    is_institution_code,
+};
 
 use crate::error::{Error, Result};
-use crate::model::module::groups_field;
+use crate::model::module::{BOOKING, groups_field};
 use crate::model::{
     CustomField, Drift, FieldDef, FieldMaps, Fingerprint, Flow, Membership, ModuleDef, ModuleId, Role, Timestamp,
 };
@@ -318,6 +322,7 @@ impl Config {
                 }
             }
         }
+        streams::check_bookings(&origin, crm.kind(), &modules).map_err(|(message, hint)| wrong(message, hint))?;
         for module in ModuleId::ALL.into_iter().filter(|module| modules.enabled(*module)) {
             check::only(module, modules.of(module)).map_err(|(message, hint)| wrong(message, hint))?;
             check::needs(module, &modules).map_err(|(message, hint)| wrong(message, hint))?;
@@ -439,6 +444,11 @@ impl Config {
             }
             let on_request = module.fields_on_request().into_iter();
             def.fields.extend(on_request.filter(|field| crm_fields.contains_key(field.name.as_ref())));
+            if module == ModuleId::Orders && crm_fields.contains_key(BOOKING) {
+                def.take_bookings();
+                // What is written changes, so plans and the guard look again.
+                def.mapping_version = mapping_version(def.mapping_version, &BOOKING);
+            }
             match &self.crm.system {
                 CrmSystem::Push(_) => streams::only_push(&mut def),
                 CrmSystem::Connector(connector) => connector.profile.direction.confine(&mut def),

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use url::Url;
 
 use super::schema::some_base_url;
-use super::{SecretSource, Wrong, duration};
-use crate::model::{Flow, ModuleDef, Rhythm, Side, StreamKind};
+use super::{CrmKind, Modules, Origin, SecretSource, Wrong, duration};
+use crate::model::module::BOOKING;
+use crate::model::{Flow, ModuleDef, ModuleId, Rhythm, Side, StreamKind};
 
 /// `[s360]`: S-360 in iVvy's place, one section per institution.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -39,6 +40,8 @@ pub struct Institution {
     pub calls_per_minute: NonZeroU32,
     /// The currency of its orders; S-360 does not tell.
     pub currency: Option<String>,
+    /// `[s360.institutions.CODE.bookings]`: whether opportunities may ask for bookings there (S-07).
+    pub bookings: Option<Bookings>,
     /// How contacts are posted to us, if they are.
     pub contacts: Option<Inflow>,
     /// How finalized orders are.
@@ -62,6 +65,16 @@ impl Institution {
     pub fn is_posted(&self) -> bool {
         self.contacts.is_some() || self.orders.is_some() || self.access.is_some()
     }
+}
+
+/// `[s360.institutions.CODE.bookings]`: where bookings are made. Both are S-360's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bookings {
+    /// The point of sale that bookings are made at.
+    pub point_of_sales: u64,
+    /// What sales are paid with. Without it nothing is sold: orders are left open, reserved or optioned.
+    pub payment_method: Option<u64>,
 }
 
 fn calls_per_minute() -> NonZeroU32 {
@@ -501,9 +514,41 @@ pub(super) fn only_push(def: &mut ModuleDef) {
 }
 
 /// Whether `code` can be an institution's: it is part of addresses, ids and keys.
-fn is_code(code: &str) -> bool {
+pub fn is_institution_code(code: &str) -> bool {
     (1..=20).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// Bookings are asked for in fields of the CRM's own, and need somewhere to be made (S-07).
+pub(super) fn check_bookings(origin: &Origin, crm: CrmKind, modules: &Modules) -> Result<(), Wrong> {
+    let asked = &modules.of(ModuleId::Orders).crm_fields;
+    let made = match origin {
+        Origin::S360(s360) => s360.institutions.iter().find(|(_, institution)| institution.bookings.is_some()),
+        Origin::Ivvy(_) => None,
+    };
+    let Some((code, _)) = made else {
+        return match asked.contains_key(BOOKING) {
+            false => Ok(()),
+            true => Err((
+                format!("modules.orders.crm_fields.{BOOKING} is set, but no institution takes bookings"),
+                "[s360.institutions.CODE.bookings] with point_of_sales = 12, or remove the field",
+            )),
+        };
+    };
+    if !matches!(crm, CrmKind::Odoo | CrmKind::Salesforce) {
+        return Err((
+            format!("s360.institutions.{code}.bookings: a CRM of kind = \"{crm}\" cannot ask for bookings"),
+            "remove the section",
+        ));
+    }
+    let needed = [BOOKING, "product", "quantity", "unit_price"];
+    match needed.into_iter().find(|name| !asked.contains_key(*name)) {
+        None => Ok(()),
+        Some(name) => Err((
+            format!("s360.institutions.{code}.bookings: no CRM field is named for `{name}`"),
+            "[modules.orders.crm_fields] names one for booking, product, quantity and unit_price, and for performance",
+        )),
+    }
 }
 
 pub(super) fn check_s360(s360: &S360) -> Result<(), Wrong> {
@@ -515,13 +560,19 @@ pub(super) fn check_s360(s360: &S360) -> Result<(), Wrong> {
     }
     for (code, institution) in &s360.institutions {
         let at = format!("s360.institutions.{code}");
-        if !is_code(code) {
+        if !is_institution_code(code) {
             return Err((format!("{at}: not an institution code"), "up to 20 capital letters, digits and _"));
         }
         if institution.operator.is_some() != institution.secret.is_some() {
             return Err((
                 format!("{at}: `operator` and `secret` belong together"),
                 "both, or neither if nothing is ever written to S-360",
+            ));
+        }
+        if institution.bookings.is_some() && institution.operator.is_none() {
+            return Err((
+                format!("{at}.bookings: nothing can be booked without an `operator`"),
+                "the virtual operator and its secret, as S-360 gave them; or remove the section",
             ));
         }
         if institution.currency.as_ref().is_some_and(|currency| !super::own::is_currency(currency)) {

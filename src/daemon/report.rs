@@ -262,6 +262,15 @@ async fn check_remote(remotes: &Remotes, modules: &[ModuleId], side: Side) -> Ve
         }
     }
     for module in modules.iter().copied().filter(|module| module.swept_sides().contains(&side)) {
+        if remote.fields(module).is_empty() {
+            rows.push(CheckRow {
+                what: format!("{name}: {module}"),
+                ok: false,
+                found: "it has no place for them".to_owned(),
+                hint: Some(format!("switch it off: [modules.{}] enabled = false", module.follows().unwrap_or(module))),
+            });
+            continue;
+        }
         let request = PageRequest {
             from: Some(Timestamp::MAX.minus(std::time::Duration::from_secs(86_400))),
             ..PageRequest::default()

@@ -31,9 +31,11 @@ pub fn of_pair(
             Why::BothChanged => !field.at_creation && !agreed.disputed,
             _ => false,
         };
+        // Nor is it asked about in one that only takes requests: what became of one is the other side's word.
+        let copied = def.flow == Flow::ToCrm || def.request.is_some() && field.flow == Flow::ToCrm;
         if field.enforced {
             found = settle_drift(found, agreed, x, field.kind, Drift::Revert);
-        } else if def.flow == Flow::ToCrm && !agreed.disputed || field.flow == Flow::ToCrm && drifted {
+        } else if copied && !agreed.disputed || field.flow == Flow::ToCrm && drifted {
             found = settle_drift(found, agreed, x, field.kind, def.drift);
         }
         if def.flow == Flow::ToIvvy && field.kind != FieldKind::ConstantId {

@@ -280,6 +280,7 @@ impl ModuleId {
                 .map(|(field, values)| ((*field).to_owned(), values.iter().map(|value| (*value).to_owned()).collect()))
                 .collect(),
             drift: Drift::default(),
+            request: None,
             mapping_version: 1,
         }
     }
@@ -289,6 +290,7 @@ impl ModuleId {
     pub fn fields_on_request(self) -> Vec<FieldDef> {
         match self {
             Self::Contacts => vec![contacts::email_opt_out()],
+            Self::Orders => orders::bookings(),
             _ => Vec::new(),
         }
     }
@@ -528,6 +530,10 @@ pub struct ModuleDef {
     /// What becomes of CRM edits of fields that iVvy owns.
     #[serde(default)]
     pub drift: Drift,
+    /// The field by which a CRM record asks to be made on iVvy's side, in a module that otherwise only goes to the
+    /// CRM. Records without it are none of ours, and whatever is written there waits for a person first (S-07).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Cow<'static, str>>,
     /// Grows with every change of the field map; part of every plan's fingerprint.
     pub mapping_version: u32,
 }
@@ -549,10 +555,36 @@ impl ModuleDef {
             Some((name, _)) => Err(name),
         }
     }
+
+    /// Whether a CRM record with these fields asks to be made on iVvy's side.
+    pub fn requested(&self, fields: &Fields) -> bool {
+        let asked = self.request.as_ref().and_then(|name| fields.get(name.as_ref()));
+        asked.is_some_and(|value| !value.is_empty())
+    }
+
+    /// Why nothing is ever written to iVvy, where the module as configured goes to the CRM only.
+    pub fn one_way(&self) -> Option<&'static str> {
+        if self.flow.may_write(Side::Ivvy) { None } else { self.id.one_way() }
+    }
+
+    /// Lets CRM records ask for bookings (S-07): they are given whoever buys, and what they ask for.
+    pub fn take_bookings(&mut self) {
+        self.flow = Flow::Both;
+        self.request = Some(Cow::Borrowed(BOOKING));
+        for field in &mut self.fields {
+            field.at_creation |= ["contact", "company"].contains(&field.name.as_ref());
+        }
+    }
 }
 
 /// Name of the field of a contact that says that no marketing may be sent to them (V-21).
 pub const EMAIL_OPT_OUT: &str = "email_opt_out";
+
+/// Name of the optional field of an order by which an opportunity asks for a booking: one of [`BOOKINGS`] (S-07).
+pub const BOOKING: &str = "booking";
+
+/// The words for what can be booked: an order that is left open, one that is only held, one that is paid (S-27).
+pub const BOOKINGS: [&str; 4] = ["open", "reservation", "option", "sale"];
 
 /// The words for what an opportunity has come to (V-41, V-83).
 pub const STAGES: [&str; 5] = ["open", "quote", "tentative", "won", "lost"];

@@ -431,7 +431,7 @@ fn overridden(item: &Item) -> Vec<(String, Side, Fingerprint)> {
 /// Why nothing of a module is ever written on `side`: a direction is a property of the module, whoever asks
 /// (V-30, V-43, V-50, V-81).
 fn never_written(def: &ModuleDef, side: Side) -> Option<String> {
-    let why = def.id.one_way().map(|why| format!(": {why}")).unwrap_or_default();
+    let why = def.one_way().map(|why| format!(": {why}")).unwrap_or_default();
     (!def.flow.may_write(side)).then(|| format!("{} are never written to {}{why}", def.id.title(), side.title()))
 }
 

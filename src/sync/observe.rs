@@ -90,10 +90,13 @@ pub(super) fn observe(
 }
 
 /// Whether a CRM record of a one-way module is not one of ours: the CRM's own campaigns and opportunities
-/// are none of Tandem's business, and several modules share one object there.
+/// are none of Tandem's business, and several modules share one object there. One that asks for a booking is.
 fn foreign(core: &Core, module: ModuleId, side: Side, record: &Record) -> bool {
     let key = record.fields.get(IVVY_KEY).and_then(Value::as_text).map(str::trim);
-    side == Side::Crm && module.flow() == Flow::ToCrm && key.is_none_or(|key| core.ivvy_id_in(module, key).is_none())
+    side == Side::Crm
+        && module.flow() == Flow::ToCrm
+        && key.is_none_or(|key| core.ivvy_id_in(module, key).is_none())
+        && !core.def(module).is_some_and(|def| def.requested(&record.fields))
 }
 
 /// A remote may move stamp and version without changing anything; the next conditional write and the

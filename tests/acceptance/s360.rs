@@ -1,6 +1,8 @@
 //! S-360 as the origin, from its post to the CRM and back: a simulated S-360 that posts to a real receiver and is
 //! called over HTTP, a simulated Salesforce, and the account between them as the daemon puts it together.
 
+mod bookings;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,7 @@ use tandem::sim::control::Edit;
 use tandem::sim::fault::{FaultKind, FaultSpec};
 use tandem::sim::ledger::{By, Op};
 use tandem::sim::s360::{self, PushAuth, Pusher, Receiver, S360Sim, Stream};
-use tandem::sim::salesforce::SalesforceSim;
+use tandem::sim::salesforce::{Field, Kind, SalesforceSim};
 use tandem::store::{self, Reads as _, StoreError};
 use tandem::sync::Engine;
 use tempfile::TempDir;
@@ -30,6 +32,15 @@ use super::world::{PATIENCE, operator};
 const CODES: [&str; 2] = ["ACME", "GLOBE"];
 const CONTACTS: ModuleId = ModuleId::Contacts;
 const MODULES: [ModuleId; 3] = [ModuleId::Companies, CONTACTS, ModuleId::Orders];
+
+/// Where opportunities say what is to be booked.
+const ASKED: [(&str, &str, Kind); 5] = [
+    ("booking", "Booking__c", Kind::Text(40)),
+    ("product", "Product__c", Kind::Text(40)),
+    ("performance", "Performance__c", Kind::Text(40)),
+    ("quantity", "Quantity__c", Kind::Double),
+    ("unit_price", "Unit_Price__c", Kind::Double),
+];
 
 /// One account with both institutions in operation.
 struct House {
@@ -44,7 +55,7 @@ struct House {
     _place: TempDir,
 }
 
-fn config(place: &TempDir, s360: &str, crm: &str, client_id: &str, called: &[&str]) -> Config {
+fn config(place: &TempDir, s360: &str, crm: &str, client_id: &str, called: &[&str], books: bool) -> Config {
     let secret = json!({"env": "GIVEN_DIRECTLY"});
     let inflow = json!({"auth": {"kind": "basic", "user": "s360", "passwords": [secret]}});
     let institution = |code: &str| {
@@ -59,8 +70,17 @@ fn config(place: &TempDir, s360: &str, crm: &str, client_id: &str, called: &[&st
             institution["operator"] = json!(format!("{code}_TANDEM"));
             institution["secret"] = secret.clone();
         }
+        if books && code == "ACME" {
+            institution["bookings"] = json!({"point_of_sales": 7, "payment_method": 3});
+        }
         institution
     };
+    let mut order_fields = json!({"kind": "Ivvy_Kind__c", "status": "Ivvy_Status__c"});
+    if books {
+        for (name, field, _) in ASKED {
+            order_fields[name] = json!(field);
+        }
+    }
     let text = json!({
         "version": tandem::config::VERSION,
         "account": "house",
@@ -73,7 +93,7 @@ fn config(place: &TempDir, s360: &str, crm: &str, client_id: &str, called: &[&st
         "modules": {
             "companies": {"enabled": true},
             "contacts": {"enabled": true},
-            "orders": {"enabled": true, "crm_fields": {"kind": "Ivvy_Kind__c", "status": "Ivvy_Status__c"}},
+            "orders": {"enabled": true, "crm_fields": order_fields},
         },
     });
     Config::parse(&toml::to_string(&text).unwrap(), &place.path().join("tandem.toml")).unwrap()
@@ -87,13 +107,25 @@ impl House {
 
     /// Only `called` may; from the others we only receive.
     async fn with(called: &[&str]) -> Self {
+        Self::furnished(called, false).await
+    }
+
+    /// Both may be called, and ACME takes bookings.
+    async fn booking() -> Self {
+        Self::furnished(&CODES, true).await
+    }
+
+    async fn furnished(called: &[&str], books: bool) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let s360 = S360Sim::new(s360::Settings::default(), Arc::clone(&clock), Entropy::seeded(7));
         s360.set_knobs(|knobs| knobs.calls_per_minute = 100_000);
-        let crm = SalesforceSim::new(salesforce_settings(), Arc::clone(&clock), Entropy::seeded(8));
+        let mut settings = salesforce_settings();
+        let asked = ASKED.map(|(_, name, kind)| ("Opportunity".to_owned(), Field::new(name, kind)));
+        settings.custom_fields.extend(asked);
+        let crm = SalesforceSim::new(settings, Arc::clone(&clock), Entropy::seeded(8));
         let servers = vec![loopback(s360.router()).await, loopback(crm.router()).await];
         let place = quick_place();
-        let config = config(&place, &servers[0].url(), &servers[1].url(), &crm.settings().client_id, called);
+        let config = config(&place, &servers[0].url(), &servers[1].url(), &crm.settings().client_id, called, books);
         let mut secrets = Secrets::default().with("crm.secret", crm.settings().client_secret.clone());
         for account in &s360.settings().institutions {
             let at = format!("s360.institutions.{}", account.code);

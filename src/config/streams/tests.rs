@@ -128,6 +128,31 @@ fn an_institution_is_named_by_its_code_and_written_to_as_an_operator_s01_s20() {
 }
 
 #[test]
+fn bookings_are_off_unless_somewhere_takes_them_and_fields_ask_for_them_s07_s27() {
+    let s360 = S360.replace("operator", "bookings = { point_of_sales = 7, payment_method = 3 }\noperator");
+    let fields = "[modules.orders]\nenabled = true\ncrm_fields = { booking = \"x_b\", product = \"x_p\", \
+                  quantity = \"x_q\", unit_price = \"x_u\" }\n";
+    let orders = |config: &Config| config.catalogue().into_iter().find(|def| def.id == ModuleId::Orders).unwrap();
+
+    let off = orders(&parse(&[S360, ODOO, INBOUND, "[modules.orders]\nenabled = true\n"]).unwrap());
+    assert_eq!((off.flow, off.request.as_deref(), off.field(BOOKING)), (Flow::ToCrm, None, None));
+    assert!(off.one_way().is_some());
+
+    let on = orders(&parse(&[&s360, ODOO, INBOUND, fields]).unwrap());
+    assert_eq!((on.flow, on.request.as_deref(), on.one_way()), (Flow::Both, Some(BOOKING), None));
+    assert!(on.fields.iter().all(|field| field.flow != Flow::Both), "each field has one owner");
+    assert!(on.field("performance").is_none(), "nobody named a field for it");
+    assert_ne!(on.mapping_version, off.mapping_version, "the guard looks again");
+
+    refuses(&[S360, ODOO, INBOUND, fields], "no institution takes bookings");
+    refuses(&[&s360, ODOO, INBOUND], "no CRM field is named for `booking`");
+    refuses(&[&s360, ODOO, INBOUND, &fields.replace("quantity", "lines")], "no CRM field is named for `quantity`");
+    refuses(&[&s360, PUSH, INBOUND], "cannot ask for bookings");
+    let alone = s360.replace("operator = \"OP\"\nsecret = { env = \"S\" }\n", "");
+    refuses(&[&alone, ODOO, INBOUND, fields], "nothing can be booked without an `operator`");
+}
+
+#[test]
 fn what_is_posted_needs_a_place_to_be_posted_to_and_that_is_this_machine_s18() {
     refuses(&[S360, ODOO], "records are posted to us, but [inbound] does not say where");
     refuses(&[IVVY, CONNECTOR], "[inbound] does not say where");

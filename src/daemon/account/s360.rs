@@ -63,13 +63,23 @@ pub(super) fn origin(blueprint: &Blueprint, section: &config::S360, lane: Lane) 
             url: institution.url.as_ref().map(ToString::to_string),
             operator,
             currency: institution.currency.clone(),
+            bookings: institution.bookings.map(|config::Bookings { point_of_sales, payment_method }| s360::Bookings {
+                point_of_sales,
+                payment_method,
+            }),
             contacts_posted: institution.contacts.is_some(),
             transport,
         };
         institutions.insert(code.clone(), institution);
     }
     let settle = blueprint.config().sync.settle.unwrap_or(Duration::from_secs(10));
-    let settings = s360::Settings { partner: section.partner.clone(), institutions, settle, limits: Limits::default() };
+    let settings = s360::Settings {
+        partner: section.partner.clone(),
+        reference: format!("tandem-{}-", blueprint.config().account),
+        institutions,
+        settle,
+        limits: Limits::default(),
+    };
     let adapter = s360::S360::new(&settings, blueprint.shelf(Side::Ivvy), Arc::clone(blueprint.clock()));
     Ok(Arc::new(adapter.map_err(|error| super::in_section("s360", blueprint.config(), error))?))
 }

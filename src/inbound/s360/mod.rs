@@ -32,8 +32,12 @@ use crate::seam::Clock;
 use crate::store::{Reads as _, StoreError, Tx};
 use crate::sync::Engine;
 
-/// Time between two notes that we are there.
+/// Longest time between two notes that we are there.
 const BEAT: Duration = Duration::from_secs(60);
+/// Shortest.
+const SHORTEST_BEAT: Duration = Duration::from_secs(1);
+/// Notes within the time a sender goes on trying: between two of them nobody seems to be away for that long.
+const BEATS: u32 = 4;
 /// A module is told at most once in this time that something came for it.
 const BREATH: Duration = Duration::from_secs(1);
 /// Posts read and stored at a time; the others wait their turn. Bounds the memory.
@@ -296,6 +300,12 @@ impl Inner {
     }
 }
 
+/// Time between two notes that we are there, such that the least patient sender does not seem to have been left alone.
+fn beat_every(streams: &[(StreamId, Rhythm)]) -> Duration {
+    let patience = streams.iter().map(|(_, rhythm)| rhythm.horizon() / BEATS).min().unwrap_or(BEAT);
+    patience.clamp(SHORTEST_BEAT, BEAT)
+}
+
 fn warn_of(lost: &[StreamId]) {
     for stream in lost {
         tracing::warn!(%stream, "its sender met nobody for longer than it goes on trying: records may be lost");
@@ -328,7 +338,7 @@ async fn keep(inner: Arc<Inner>, stop: CancellationToken) {
     loop {
         // A store that fails has said so itself, and the engine ends with it.
         let _ = inner.beat().await;
-        let next_beat = inner.clock.sleep(BEAT);
+        let next_beat = inner.clock.sleep(beat_every(&inner.rhythms()));
         tokio::pin!(next_beat);
         loop {
             tokio::select! {
@@ -369,6 +379,28 @@ mod tests {
         let nowhere: Arc<dyn Remote> = Arc::new(Odoo::new(nowhere, transport, Arc::clone(clock)).unwrap());
         let remotes = Remotes::new(|_, _| Arc::clone(&nowhere));
         Engine::new(store, remotes, Arc::clone(clock), Entropy::seeded(1), Settings::default()).unwrap()
+    }
+
+    #[test]
+    fn somebody_who_is_there_never_seems_away_to_the_least_patient_sender_s17() {
+        let stream = |seconds: u64, tries: u32| {
+            let rhythm = Rhythm { every: Duration::from_secs(seconds), per_run: 500, per_payload: 50, tries };
+            (StreamId::new(StreamKind::S360Contacts, "ACME"), rhythm)
+        };
+        let every = |streams: &[(StreamId, Rhythm)]| beat_every(streams);
+        assert_eq!((every(&[]), every(&[stream(900, 12)])), (BEAT, BEAT));
+        for (seconds, tries) in [(5, 12), (60, 1), (10, 1)] {
+            let mut state = StreamState { last_at: Some(Timestamp::EPOCH), ..StreamState::default() };
+            let streams = [stream(900, 12), stream(seconds, tries)];
+            let (beat, rhythm) = (every(&streams), streams[1].1);
+            let mut now = Timestamp::EPOCH;
+            // As often as it may be while nothing comes, each note a little late.
+            for _ in 0..100 {
+                let before = now;
+                now = now.plus(beat * 3 / 2);
+                assert!(!state.was_down(Some(before), now, &rhythm), "{seconds} s, {tries} tries");
+            }
+        }
     }
 
     /// Senders give up waiting for a store that hangs; what they sent still counts against what is taken in.

@@ -2,9 +2,11 @@
 //! `contracts/connector_s360.md` 2.2, 2.3).
 //!
 //! An order comes once it is finalized, closed or abandoned, and may come again. It is made in S-360 and only
-//! shown in the CRM; bookings the other way are asked for one by one (S-07) and are no part of this module.
+//! shown in the CRM, unless bookings are set up: then an opportunity that says what is to be booked becomes an
+//! order, each after a person has approved it (S-07, S-27, `docs/decisions/0022`). Refuses to make an order of an
+//! opportunity that does not ask for one.
 
-use super::{Facts, FieldDef, FieldKind, Group, IVVY_KEY, ModuleId, Side};
+use super::{BOOKING, Facts, FieldDef, FieldKind, Flow, Group, IVVY_KEY, ModuleId, Side};
 
 pub(super) const FACTS: Facts = Facts {
     titled_by: &["name"],
@@ -13,7 +15,7 @@ pub(super) const FACTS: Facts = Facts {
         "order",
         Group::Ticketing,
         fields,
-        "orders are made in the ticketing system: an opportunity holds too little to make one",
+        "orders are made in the ticketing system, unless bookings are set up",
     )
 };
 
@@ -38,5 +40,20 @@ fn fields() -> Vec<FieldDef> {
         // What was ordered, a line each.
         FieldDef::to_crm("lines", "Lines", FieldKind::LongText),
         FieldDef::to_crm(IVVY_KEY, "Key", FieldKind::ConstantId),
+    ]
+}
+
+/// What an opportunity says of the order it asks for. S-360 tells the same of an order that was asked for.
+pub(super) fn bookings() -> Vec<FieldDef> {
+    let asked = |name, title, kind| FieldDef::new(name, title, kind).flow(Flow::ToIvvy);
+    vec![
+        // open, reservation, option, sale.
+        asked(BOOKING, "Booking", FieldKind::Choice),
+        // S-360's number of the product: 64 bits, so text.
+        asked("product", "Product", FieldKind::Text).required_on(Side::Ivvy),
+        // S-360's number of the performance, for products that have some.
+        asked("performance", "Performance", FieldKind::Text),
+        asked("quantity", "Quantity", FieldKind::Int).required_on(Side::Ivvy),
+        asked("unit_price", "Unit price", FieldKind::Money).required_on(Side::Ivvy),
     ]
 }

@@ -11,6 +11,7 @@ use super::place::{Place, refused};
 use super::values::{self, Shape};
 use super::wire::{arguments, malformed};
 use super::{NameFields, Odoo, PAGE_SIZE, SYSTEM, customer, keys, refusal, stage};
+use crate::model::module::BOOKING;
 use crate::model::{Fields, Record, RecordId, Value};
 use crate::remote::exchange::{self, Effect, failure};
 use crate::remote::{Class, Page, PageRequest, RemoteError, Sent, WriteAck};
@@ -76,7 +77,9 @@ impl Odoo {
         };
         if keys::marks(place) {
             let mut ours = self.mark(place, &mut records).await?.into_iter();
-            records.retain(|_| ours.next().unwrap_or_default());
+            // One that asks for a booking has no key of ours yet.
+            let asks = |record: &Record| record.fields.get(BOOKING).is_some_and(|value| !value.is_empty());
+            records.retain(|record| ours.next().unwrap_or_default() || asks(record));
         }
         Ok(Page { records, next: next.map(|next| next.to_string()), total, server_time: answer.server_time })
     }

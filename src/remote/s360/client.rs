@@ -51,6 +51,13 @@ pub(super) const SAVE_STRUCTURE: Method = contacts("saveStructureContactData", E
 pub(super) const GET_ORDER: Method =
     Method { module: "tnseb", service: "externalOrderService/v1_33", name: "getOrderDetails", effect: Effect::Reads };
 
+pub(super) const SAVE_ORDER: Method = selling("createOrUpdateOrder");
+pub(super) const CLOSE_ORDER: Method = selling("createPaymentsAndCloseOrder");
+
+const fn selling(name: &'static str) -> Method {
+    Method { module: "tnseb", service: "externalOrderFacade/v1_33", name, effect: Effect::Writes }
+}
+
 /// Speaks to one institution.
 #[derive(Debug)]
 pub(super) struct Client {

@@ -5,11 +5,12 @@
 //! way. Without an operator an institution is receive-only.
 //!
 //! Ids are `INSTITUTION-number`, and every institution has an address, a key and a transport of its own: nothing
-//! of one ever meets another's (S-01). It refuses to write orders, to take absence for deletion, and to repeat any
-//! call.
+//! of one ever meets another's (S-01). Orders are written only where bookings were set up (`bookings`). It refuses to
+//! take absence for deletion, and to repeat any call.
 
 #![allow(clippy::result_large_err, reason = "RemoteError is the port's type, and an error ends a network call anyway")]
 
+mod bookings;
 mod client;
 mod contacts;
 mod fresh;
@@ -31,7 +32,7 @@ use serde_json::json;
 
 use self::client::{Client, SEARCH_CONTACT};
 pub use self::fresh::FreshToken;
-pub use self::settings::{Institution, Operator, Settings, default_url};
+pub use self::settings::{Bookings, Institution, Operator, Settings, default_url};
 use super::exchange::{failure, without_values};
 use super::shelf::Shelf;
 use super::{
@@ -54,6 +55,8 @@ pub struct S360 {
     shelf: Arc<dyn Shelf>,
     clock: Arc<dyn Clock>,
     settle: Duration,
+    /// [`Settings::reference`].
+    reference: String,
     /// What listings could not ask for yet, by module.
     asking: Mutex<BTreeMap<ModuleId, listing::Asking>>,
 }
@@ -66,6 +69,7 @@ struct Place {
     client: Option<Client>,
     currency: Option<String>,
     contacts_posted: bool,
+    bookings: Option<Bookings>,
 }
 
 impl S360 {
@@ -82,10 +86,12 @@ impl S360 {
                 client: Client::of(settings, code, institution, &clock)?,
                 currency: institution.currency.clone(),
                 contacts_posted: institution.contacts_posted,
+                bookings: institution.bookings,
             };
             places.insert(code.clone(), place);
         }
-        Ok(Self { places, shelf, clock, settle: settings.settle, asking: Mutex::default() })
+        let reference = settings.reference.clone();
+        Ok(Self { places, shelf, clock, settle: settings.settle, reference, asking: Mutex::default() })
     }
 
     /// The institution a record belongs to, and its number there.
@@ -166,7 +172,8 @@ impl Remote for S360 {
     }
 
     fn fields(&self, module: ModuleId) -> Vec<String> {
-        held(module).iter().map(|name| (*name).to_owned()).collect()
+        let asked: &[&str] = if module == ModuleId::Orders { &bookings::FIELDS } else { &[] };
+        held(module).iter().chain(asked).map(|name| (*name).to_owned()).collect()
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
@@ -187,10 +194,15 @@ impl Remote for S360 {
 
     fn find_by_key<'a>(
         &'a self,
-        _module: ModuleId,
-        _key: &'a str,
+        module: ModuleId,
+        key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
-        Box::pin(std::future::ready(Ok(None)))
+        Box::pin(async move {
+            match module {
+                ModuleId::Orders => self.booked(key).await.map(Some),
+                _ => Ok(None),
+            }
+        })
     }
 
     fn find_alike<'a>(
@@ -204,10 +216,16 @@ impl Remote for S360 {
     fn create<'a>(
         &'a self,
         module: ModuleId,
-        _key: &'a str,
+        key: &'a str,
         fields: &'a Fields,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
-        Box::pin(async move { self.make(module, fields).await.map_err(|error| without_values(error, fields)) })
+        Box::pin(async move {
+            let made = match module {
+                ModuleId::Orders => self.book(key, fields).await,
+                _ => self.make(module, fields).await,
+            };
+            made.map_err(|error| without_values(error, fields))
+        })
     }
 
     fn update<'a>(
@@ -217,6 +235,12 @@ impl Remote for S360 {
         patch: &'a Fields,
         _expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
-        Box::pin(async move { self.change(module, id, patch).await.map_err(|error| without_values(error, patch)) })
+        Box::pin(async move {
+            let changed = match module {
+                ModuleId::Orders => self.rebook(id, patch).await,
+                _ => self.change(module, id, patch).await,
+            };
+            changed.map_err(|error| without_values(error, patch))
+        })
     }
 }

@@ -122,13 +122,17 @@ impl Kind {
         }
     }
 
-    fn amount(&self, body: &Json) -> Option<String> {
-        let name = match self {
+    /// The member that holds its amount.
+    fn amount_name(&self) -> &'static str {
+        match self {
             Self::Option => "optionAmount",
             Self::Reservation => "reservationAmount",
             _ => "saleAmount",
-        };
-        let amount = thousandths(body.get(name))?;
+        }
+    }
+
+    fn amount(&self, body: &Json) -> Option<String> {
+        let amount = thousandths(body.get(self.amount_name()))?;
         Some(decimal(if *self == Self::Refund { -amount.abs() } else { amount }))
     }
 }
@@ -141,8 +145,20 @@ fn state(word: &str) -> String {
     }
 }
 
+/// Whether S-360 has settled the order: it takes no more changes.
+pub(super) fn is_final(body: &Json) -> bool {
+    let state = body.get("orderState").and_then(plain).map(|word| state(&word));
+    state.is_some_and(|state| ["closed", "abandoned"].contains(&state.as_str()))
+}
+
+/// What an order costs, in thousandths.
+pub(super) fn price(body: &Json) -> Option<i64> {
+    let name = Kind::of(body).amount_name();
+    i64::try_from(thousandths(body.get(name))?).ok()
+}
+
 /// A whole number of thousandths; nothing for a number that is not whole or not of 64 bits.
-fn thousandths(value: Option<&Json>) -> Option<i128> {
+pub(super) fn thousandths(value: Option<&Json>) -> Option<i128> {
     match value? {
         Json::Number(number) => number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from)),
         Json::String(text) => text.trim().parse::<i64>().ok().map(i128::from),
@@ -151,10 +167,23 @@ fn thousandths(value: Option<&Json>) -> Option<i128> {
 }
 
 /// Thousandths as decimal text: two places, or three if the last one says something.
-fn decimal(thousandths: i128) -> String {
+pub(super) fn decimal(thousandths: i128) -> String {
     let sign = if thousandths < 0 { "-" } else { "" };
     let (units, rest) = (thousandths.unsigned_abs() / 1000, thousandths.unsigned_abs() % 1000);
     if rest % 10 == 0 { format!("{sign}{units}.{:02}", rest / 10) } else { format!("{sign}{units}.{rest:03}") }
+}
+
+/// Decimal text as thousandths: nothing for what has more than three places, or is not of 64 bits.
+pub(super) fn parse_decimal(text: &str) -> Option<i64> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let (units, places) = digits.split_once('.').unwrap_or((digits, ""));
+    let all = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let rest = places.trim_end_matches('0');
+    if units.is_empty() || !all(units) || !all(places) || rest.len() > 3 {
+        return None;
+    }
+    let thousandths: i128 = format!("{units}{rest:0<3}").parse().ok()?;
+    i64::try_from(sign * thousandths).ok()
 }
 
 /// When an order was made.
@@ -342,6 +371,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_amount_loses_a_thousandth_s25(thousandths in any::<i64>()) {
+            prop_assert_eq!(parse_decimal(&decimal(thousandths.into())), Some(thousandths), "there and back");
             let sale = of(&json!({"orderType": "SALE", "saleAmount": thousandths}).to_string());
             let amount = text(&sale, "amount").unwrap();
             let digits: String = amount.chars().filter(|c| *c != '.').collect();

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::client::{self, GET_CONTACT, GET_ORDER, Method, SAVE_PERSON, SAVE_STRUCTURE, SEARCH_CONTACT};
 use super::contacts::Alike;
 use super::listing::disk;
-use super::{Place, S360, SYSTEM, contacts, fail, listing, orders, payload};
+use super::{Place, S360, SYSTEM, bookings, contacts, fail, listing, orders, payload};
 use crate::model::{Fields, ModuleId, Record, RecordId, Shelved, Side, Timestamp};
 use crate::remote::exchange::failure;
 use crate::remote::{Class, Read, RemoteError, Sent, WriteAck};
@@ -54,6 +54,9 @@ impl S360 {
                 let number = listing::split(&row.id).map_or("", |(_, number)| number);
                 let mut fields = orders::fields(number, place.currency.as_deref(), &body);
                 self.put_purchaser(place, &body, &mut fields)?;
+                if place.bookings.is_some() {
+                    self.put_booking(&body, &mut fields);
+                }
                 fields
             }
             module => {
@@ -84,6 +87,15 @@ impl S360 {
         Ok(())
     }
 
+    /// What an order shows that an opportunity asked for. It keeps the opportunity's own name.
+    fn put_booking(&self, body: &Json, fields: &mut Fields) {
+        let shown = bookings::shown(&self.reference, body);
+        if !shown.is_empty() {
+            fields.remove("name");
+        }
+        fields.extend(shown);
+    }
+
     /// The contact that `id` was merged into, as far as the shelf tells, or itself; and what lies there of it.
     pub(super) fn head(&self, id: RecordId) -> Result<(RecordId, Option<Shelved>), RemoteError> {
         let mut id = id;
@@ -106,7 +118,7 @@ impl S360 {
         Ok(None)
     }
 
-    fn shelved(&self, module: ModuleId, id: &RecordId) -> Result<Option<Shelved>, RemoteError> {
+    pub(super) fn shelved(&self, module: ModuleId, id: &RecordId) -> Result<Option<Shelved>, RemoteError> {
         self.shelf.get(module, id).map_err(|why| disk("read the shelf", &why))
     }
 
@@ -215,7 +227,7 @@ impl S360 {
 
     /// Lays what was told over what is known, and puts it on the shelf. `before` is what was known when it was asked
     /// for: whatever was posted since stays.
-    async fn put(
+    pub(super) async fn put(
         &self,
         module: ModuleId,
         id: &RecordId,
@@ -294,7 +306,7 @@ impl S360 {
 
     /// # Errors
     /// Nothing is written to an institution before somebody has said from which day on it takes part (S-28).
-    fn begun(&self, module: ModuleId, place: &Place, method: Method) -> Result<(), RemoteError> {
+    pub(super) fn begun(&self, module: ModuleId, place: &Place, method: Method) -> Result<(), RemoteError> {
         if self.since(module)?.contains_key(&place.code) {
             return Ok(());
         }
@@ -439,7 +451,7 @@ fn save_method(module: ModuleId) -> Result<Method, RemoteError> {
     }
 }
 
-fn rejected(action: &str, field: &str, why: &str) -> RemoteError {
+pub(super) fn rejected(action: &str, field: &str, why: &str) -> RemoteError {
     let error = failure(SYSTEM, action, Class::Rejected, Sent::No, why);
     RemoteError { details: vec![format!("{field}: {why}")], ..error }
 }
@@ -459,7 +471,7 @@ impl Place {
         format!("institution {} takes no part before the day of its first sync is set; set it first", self.code)
     }
 
-    async fn call(&self, method: Method, body: &Json) -> Result<serde_json::Map<String, Json>, RemoteError> {
+    pub(super) async fn call(&self, method: Method, body: &Json) -> Result<serde_json::Map<String, Json>, RemoteError> {
         match &self.client {
             Some(client) => client.call(method, body).await.map(|answer| answer.content),
             None => Err(self.fail(method, Class::Unsupported, "the institution has no operator")),
@@ -467,7 +479,7 @@ impl Place {
     }
 
     /// The answer's member `name`; `None` if S-360 knows no such record.
-    async fn told(&self, method: Method, body: &Json, name: &str) -> Result<Option<Json>, RemoteError> {
+    pub(super) async fn told(&self, method: Method, body: &Json, name: &str) -> Result<Option<Json>, RemoteError> {
         match self.call(method, body).await {
             Ok(mut answer) => match answer.shift_remove(name) {
                 Some(told) => Ok(Some(told)),
@@ -478,16 +490,16 @@ impl Place {
         }
     }
 
-    fn fail(&self, method: Method, class: Class, why: &str) -> RemoteError {
+    pub(super) fn fail(&self, method: Method, class: Class, why: &str) -> RemoteError {
         failure(SYSTEM, &client::action(&self.code, method), class, Sent::No, why)
     }
 
     /// A write that was done, with an answer that does not tell what.
-    fn lost(&self, method: Method, why: &str) -> RemoteError {
+    pub(super) fn lost(&self, method: Method, why: &str) -> RemoteError {
         RemoteError { sent: Sent::Maybe, ..self.fail(method, Class::Malformed, why) }
     }
 
-    fn no(&self, method: Method, (field, why): contacts::Refused) -> RemoteError {
+    pub(super) fn no(&self, method: Method, (field, why): contacts::Refused) -> RemoteError {
         rejected(&client::action(&self.code, method), field, why)
     }
 }

@@ -16,6 +16,9 @@ use crate::remote::transport::{Limits, Transport};
 pub struct Settings {
     /// The partner's name that S-360 knows us by: `iss` of every token.
     pub partner: String,
+    /// What the reference of every order made here begins with, so that nobody else's is taken for one of ours; what
+    /// follows is the id of the opportunity that asked for it.
+    pub reference: String,
     /// The institutions, by code.
     pub institutions: BTreeMap<String, Institution>,
     /// Longest time a write may take to show in a search.
@@ -33,10 +36,21 @@ pub struct Institution {
     pub operator: Option<Operator>,
     /// The currency of its orders; S-360 does not tell.
     pub currency: Option<String>,
+    /// How bookings are made there, if they are (S-07).
+    pub bookings: Option<Bookings>,
     /// Whether contacts are posted to us. If not, those that orders need take part with the orders.
     pub contacts_posted: bool,
     /// Its own way out, behind its own gate: no two institutions share one (S-10).
     pub transport: Arc<dyn Transport>,
+}
+
+/// Where bookings are made (contract 2.5). Both are S-360's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bookings {
+    /// The point of sale.
+    pub point_of_sales: u64,
+    /// What sales are paid with; without it nothing is sold.
+    pub payment_method: Option<u64>,
 }
 
 /// A virtual operator (contract 2.5).

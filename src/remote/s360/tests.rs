@@ -1,5 +1,6 @@
 //! The adapter against the simulated S-360, over a shelf in memory.
 
+mod bookings;
 mod listing;
 mod records;
 mod refusals;
@@ -198,6 +199,7 @@ impl Bench {
                 url: Some(format!("http://127.0.0.1:1/{}", code.to_lowercase())),
                 operator: called.contains(&code).then_some(operator),
                 currency: Some("EUR".to_owned()),
+                bookings: (code == "ACME").then_some(Bookings { point_of_sales: 12, payment_method: Some(3) }),
                 contacts_posted: true,
                 transport: Arc::clone(&transports[code]),
             };
@@ -208,6 +210,7 @@ impl Bench {
         }
         let settings = Settings {
             partner: "TANDEM".to_owned(),
+            reference: "tandem-house-".to_owned(),
             institutions,
             settle: Duration::from_secs(10),
             limits: Limits::default(),

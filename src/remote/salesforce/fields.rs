@@ -10,7 +10,7 @@ use super::modules::{self, Mapped, Place};
 use super::shape::{Shape, instant};
 use super::{SYSTEM, Settings, soql};
 use crate::error::Error;
-use crate::model::module::{FieldKind, Flow, IVVY_KEY};
+use crate::model::module::{BOOKING, FieldKind, Flow, IVVY_KEY};
 use crate::model::{Fields, ModuleId, Record, RecordId, Timestamp};
 use crate::remote::exchange::failure;
 use crate::remote::{Class, FieldDefinition, RemoteError, Sent};
@@ -114,6 +114,16 @@ impl FieldMap {
     /// Whether a record has fields that are given once, so that an upsert onto it may be refused for them.
     pub(super) fn has_once(&self) -> bool {
         !self.place.initial.is_empty() || self.mapped.iter().any(|mapped| mapped.once)
+    }
+
+    /// The condition for rows that are ours, where the object holds others, too: they carry our key, or ask for a
+    /// booking (S-07).
+    pub(super) fn ours(&self) -> Option<String> {
+        let keyed = self.keyed_only.then(|| format!("{} != null", self.key_field))?;
+        match self.mapped.iter().find(|mapped| mapped.name == BOOKING) {
+            None => Some(keyed),
+            Some(asking) => Some(format!("({keyed} OR {} != null)", asking.field)),
+        }
     }
 
     /// The condition for the record that has the same values where no two may, and the catalogue fields

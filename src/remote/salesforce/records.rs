@@ -32,9 +32,7 @@ impl Salesforce {
         let action = "queryAll";
         let malformed = |what: &str| failure(SYSTEM, action, Class::Malformed, Sent::No, what);
         let mut conditions = Vec::new();
-        if map.keyed_only {
-            conditions.push(format!("{} != null", self.key_field));
-        }
+        conditions.extend(map.ours());
         if let Some(from) = request.from {
             // Stamps are whole seconds, so the second that has begun is asked for as a whole.
             conditions.push(format!("SystemModstamp >= {}", soql::datetime(from.floor_second())));

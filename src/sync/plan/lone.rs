@@ -139,6 +139,9 @@ pub(super) fn kept_out(def: &ModuleDef, seen: &Observation) -> Option<&'static s
     if seen.side == Side::Ivvy && def.admits(&seen.record.fields).is_err() {
         return Some("its values keep it out, as configured");
     }
+    if seen.side == Side::Crm && def.request.is_some() && !def.requested(&seen.record.fields) {
+        return Some("it does not ask to be made on the other side");
+    }
     let nobody = |field: &FieldDef| {
         field.required_on == Some(Side::Crm)
             && matches!(field.kind, FieldKind::Reference(_))
@@ -332,6 +335,10 @@ fn create(
         (Some(Parent::Coming(..)), true) => (State::Blocked, Reasons::NONE, None),
         (Some(Parent::Unmatched(..)), true) => (State::Held, Reasons::one(Reason::UnmatchedRef), None),
         (None, true) if waiting.is_some() => (State::Blocked, Reasons::NONE, waiting),
+        // Whatever is asked for waits for a person's word, one by one (S-07).
+        (None, true) if context.def.request.is_some() && seen.side == Side::Crm => {
+            (State::Held, Reasons::one(Reason::Rule), None)
+        }
         (None, true) => (State::Ready, Reasons::NONE, None),
     };
     let waits_for = match parent {

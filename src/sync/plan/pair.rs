@@ -86,6 +86,12 @@ pub(super) fn plan(
         missing => missing.map(|missing| missing.parent),
     };
     let (mut state, mut reasons) = judge(&plan, &view, parent.as_ref(), writes);
+    if state == State::Ready
+        && !approved(standing.as_ref().filter(|_| cause == Cause::Confirmed), &plan)
+        && asks_first(context.def, &plan, &counterparts)
+    {
+        (state, reasons) = (State::Held, Reasons::one(Reason::Rule));
+    }
     // Our own writes are no exception: two remotes that each alter what they are given would go on for ever.
     if state == State::Ready && flap::flapping(&base, &plan, context.now).next().is_some() {
         (state, reasons) = (State::Held, Reasons::one(Reason::Flap));
@@ -107,7 +113,7 @@ pub(super) fn plan(
         state,
         reasons,
         seen: super::seen_of(view.ivvy_hash, view.crm_hash, &base, context.def.mapping_version),
-        title: matching::title(module, &view.ivvy.fields),
+        title: title(module, &view),
         plan,
         error: waiting,
         waits_for: parent.map(Parent::awaited),
@@ -118,6 +124,28 @@ pub(super) fn plan(
     }
     upsert(&context, tx, draft)?;
     Ok(Planned::Settled)
+}
+
+/// What a pair is called: by iVvy's name for it, or by the CRM's if that is the only one.
+fn title(module: ModuleId, view: &LinkedView) -> String {
+    let known = [&view.ivvy, &view.crm].map(|record| matching::title(module, &record.fields));
+    known.into_iter().find(|title| !title.is_empty()).unwrap_or_default()
+}
+
+/// Whether the plan writes where nothing is written without a person's word (S-07).
+fn asks_first(def: &ModuleDef, plan: &Plan, counterparts: &Counterparts) -> bool {
+    def.request.is_some() && !merge_plan::patch(def, plan, Side::Ivvy, counterparts).is_empty()
+}
+
+/// Whether a person has approved these very values of the CRM's: what is left to do after one half of a decision has
+/// been written is no new question.
+fn approved(standing: Option<&Item>, plan: &Plan) -> bool {
+    standing.is_some_and(|item| {
+        item.decided
+            && plan.fields.iter().filter(|row| row.verdict == Verdict::ToIvvy || row.choice.is_some()).all(|row| {
+                item.plan.field(&row.field).is_some_and(|shown| shown.crm == row.crm && shown.choice == row.choice)
+            })
+    })
 }
 
 /// What the CRM changed and may keep stays visible: as an item that is closed, so that nobody is asked and no

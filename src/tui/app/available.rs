@@ -2,7 +2,7 @@
 //! the reason is shown.
 
 use super::{App, Link, Tab};
-use crate::model::Verb;
+use crate::model::{ModuleId, Verb};
 use crate::tui::action::{Action, ActionId, Tier};
 use crate::tui::dialog::Dialog;
 
@@ -88,8 +88,8 @@ impl App {
                 }
             }
             A::TakeAllIvvy | A::TakeAllCrm => match self.triage.view() {
-                Some(view) if id == A::TakeAllCrm && view.item.module.one_way().is_some() => {
-                    view.item.module.one_way().map(str::to_owned)
+                Some(view) if id == A::TakeAllCrm && self.one_way(view.item.module).is_some() => {
+                    self.one_way(view.item.module).map(str::to_owned)
                 }
                 Some(view) => Self::edit_refusal(view.item.state),
                 None => no("no item is open"),
@@ -124,6 +124,14 @@ impl App {
                 _ => no("open the guard of a module first (dry run, on the dashboard)"),
             },
             _ => None,
+        }
+    }
+
+    /// Why nothing of the module is ever written to iVvy, as the daemon has it configured.
+    fn one_way(&self, module: ModuleId) -> Option<&'static str> {
+        match self.hello.modules.iter().find(|def| def.id == module) {
+            Some(def) => def.one_way(),
+            None => module.one_way(),
         }
     }
 

@@ -246,7 +246,7 @@ fn number(number: u32, what: &str) -> String {
 }
 
 fn direction(def: &ModuleDef) -> String {
-    match (def.flow, def.id.one_way()) {
+    match (def.flow, def.one_way()) {
         (Flow::Both, _) => "both ways".to_owned(),
         (_, Some(why)) => format!("to the CRM only: {why}"),
         (Flow::ToCrm, None) => "to the CRM only".to_owned(),

@@ -2,8 +2,8 @@
 //! is in the currency of Odoo's company, whatever the order's was: nothing is converted
 //! (`docs/decisions/0017`).
 //!
-//! Only a field of the tenant's own holds: the kind, the order's own status, the currency, when it was made, and its
-//! lines.
+//! Only a field of the tenant's own holds: the kind, the order's own status, the currency, when it was made, its
+//! lines, and what an opportunity asks to be booked (S-07).
 
 use serde_json::json;
 
@@ -28,6 +28,11 @@ pub(super) fn place() -> Place {
             ("currency", Shape::Text),
             ("created_at", Shape::Instant),
             ("lines", Shape::Text),
+            ("booking", Shape::Text),
+            ("product", Shape::Text),
+            ("performance", Shape::Text),
+            ("quantity", Shape::Integer),
+            ("unit_price", Shape::Cents),
         ],
         at_creation: vec![("type", "opportunity"), ("user_id/.id", "")],
         ..Place::new(ModuleId::Orders, "crm.lead")

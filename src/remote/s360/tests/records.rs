@@ -207,8 +207,6 @@ async fn an_order_is_read_by_its_exact_number_s25() {
         let error = bench.s360.get(ModuleId::Orders, &nobody.into()).await.unwrap_err();
         assert_eq!(error.class, Class::Unsupported, "{nobody}: nobody can tell whether it is gone");
     }
-    let error = bench.s360.update(ModuleId::Orders, &id.as_str().into(), &Fields::new(), None).await.unwrap_err();
-    assert_eq!((error.class, error.sent), (Class::Unsupported, Sent::No), "orders are made there");
 }
 
 #[tokio::test(start_paused = true)]

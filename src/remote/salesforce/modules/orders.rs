@@ -1,5 +1,5 @@
 //! Orders are opportunities of whoever bought: a person's or a company's. As with registrations the contact is
-//! given once.
+//! given once. What an opportunity asks to be booked has no standard field (S-07).
 
 use super::{Mapped, Place};
 use crate::remote::salesforce::Settings;
@@ -22,6 +22,11 @@ pub(super) fn place(settings: &Settings) -> Place {
             // `CurrencyIsoCode` in an org with several currencies; in any other it does not exist.
             ("currency", Shape::Text),
             ("created_at", Shape::Instant),
+            ("booking", Shape::Text),
+            ("product", Shape::Text),
+            ("performance", Shape::Text),
+            ("quantity", Shape::Integer),
+            ("unit_price", Shape::Decimal),
         ],
         ..Place::new("Opportunity", fields)
     }
