@@ -75,6 +75,7 @@ mod rules;
 mod runs;
 mod s360;
 mod setup;
+mod socket;
 mod staleness;
 mod unstable;
 mod verbs;

@@ -1,13 +1,9 @@
 //! Custom fields mapped while the daemon runs, through its socket (acceptance C: V-19).
 
-use std::collections::BTreeMap;
-use std::process::{Command, Output};
 use std::sync::Arc;
 
 use serde_json::json;
 use tandem::client::Client;
-use tandem::daemon::service::AccountService;
-use tandem::daemon::{self, DaemonHandle, Limits, Options, Roster, Service};
 use tandem::error::ErrorKind;
 use tandem::model::{
     AuditEvent, Choice, CustomField, CustomKind, Decision, FieldMap, Flow, Item, MappedField, ModuleId, Reason, RunEnd,
@@ -18,11 +14,10 @@ use tandem::sim::fault::{FaultKind, FaultSpec};
 use tandem::store::{Note, Reads as _};
 use tandem::sync::Refusal;
 use tandem::wire::{Answer, CheckRow, Event, MapChange, MapChanged, MapVerb, MapView, Request};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use super::hand::CrmHand;
 use super::population::Shape;
+use super::socket::Daemon;
 use super::world::{Pair, Setup, World, choose, operator};
 
 const CONTACTS: ModuleId = ModuleId::Contacts;
@@ -32,34 +27,21 @@ const DIET: &str = "custom.101";
 struct Mapping {
     world: World,
     client: Client,
-    daemon: DaemonHandle,
-    announcing: JoinHandle<()>,
+    daemon: Daemon,
 }
 
 impl Mapping {
     async fn begin() -> Self {
         let setup = Setup { unmapped: vec![DIET], conflicts: 1000, ..Setup::salesforce(Shape::pairs(8)) };
         let world = World::in_step(setup).await;
-        let socket = world.file("tandem.sock");
-        let service = Arc::new(AccountService::new(world.account.clone(), "acceptance", "test"));
-        let options = Options {
-            socket: socket.clone(),
-            group: None,
-            roster: Roster::of(BTreeMap::new(), None),
-            limits: Limits::default(),
-            clock: Arc::new(SystemClock),
-            shutdown: CancellationToken::new(),
-        };
-        let daemon = daemon::start(Arc::clone(&service) as Arc<dyn Service>, options).unwrap();
-        let announcing = tokio::spawn(async move { service.announce().await });
-        let client = Client::connect(&socket).await.unwrap();
-        Self { world, client, daemon, announcing }
+        let daemon = Daemon::over(&world);
+        let client = daemon.console().await;
+        Self { world, client, daemon }
     }
 
     async fn end(self) {
         drop(self.client);
-        self.daemon.shutdown().await;
-        self.announcing.abort();
+        self.daemon.end().await;
         self.world.end().await;
     }
 
@@ -145,7 +127,7 @@ async fn a_field_mapped_at_run_time_carries_new_edits_and_touches_no_old_value_v
     assert_eq!(changed.version, 1);
     assert!(changed.message.contains("are not touched"), "{}", changed.message);
     while !matches!(events.next().await.expect("goodbye"), Event::Bye { .. }) {}
-    let again = Client::connect(mapping.daemon.socket()).await.unwrap();
+    let again = mapping.daemon.console().await;
     let fields = |client: &Client| -> Vec<String> {
         let modules = &client.hello().modules;
         let def = modules.iter().find(|def| def.id == CONTACTS).unwrap();
@@ -488,13 +470,8 @@ async fn what_cannot_be_mapped_is_refused_and_what_vanished_is_told_v19() {
 async fn the_command_line_maps_and_its_exit_codes_are_the_documented_ones_v19() {
     let mapping = Mapping::begin().await;
     let world = &mapping.world;
-    let run = |args: &[&str]| -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));
-        command.env_clear().env("HOME", world.file("")).arg("--socket").arg(mapping.daemon.socket()).args(args);
-        tokio::task::block_in_place(|| command.output().unwrap())
-    };
     let text = |code: i32, args: &[&str]| -> String {
-        let output = run(args);
+        let output = mapping.daemon.run(args);
         let all = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{args:?}: {all}");
         all
