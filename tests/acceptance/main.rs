@@ -69,6 +69,8 @@ mod merging;
 mod modules;
 mod notifications;
 mod odoo;
+#[path = "../odoo_server/mod.rs"]
+mod odoo_server;
 mod population;
 mod preview;
 mod rules;
