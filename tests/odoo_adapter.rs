@@ -10,18 +10,19 @@
     reason = "a test that cannot go on must fail loudly"
 )]
 
+mod custom_field;
 mod odoo_modules;
 mod odoo_server;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use custom_field::custom;
 use odoo_server::OdooServer;
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
-use tandem::model::{FieldDef, FieldKind, Fields, Flow, ModuleId, Record, RecordId, Timestamp, Value};
+use tandem::model::{FieldKind, Fields, ModuleId, Record, RecordId, Timestamp, Value};
 use tandem::remote::odoo::{NameFields, Odoo, Settings};
 use tandem::remote::{Class, PageRequest, Read, Remote, Sent};
 use tandem::seam::{Clock, SystemClock};
@@ -42,29 +43,17 @@ impl Server {
     }
 
     fn settings(&self) -> Settings {
-        let def = |name: &'static str, kind| FieldDef {
-            name: Cow::Borrowed(name),
-            title: Cow::Borrowed(name),
-            kind,
-            flow: Flow::Both,
-            required_on: None,
-            at_creation: false,
-            enforced: false,
-            membership: None,
-            transform: Default::default(),
-            default: None,
-        };
         let mut settings =
             Settings::new(&self.odoo.url, &self.odoo.database, SecretString::from(self.odoo.key.clone()));
         settings.custom = BTreeMap::from([(
             ModuleId::Contacts,
             vec![
-                (def("custom.diet", FieldKind::Text), "x_diet".to_owned()),
-                (def("custom.notes", FieldKind::LongText), "x_notes".to_owned()),
-                (def("custom.seats", FieldKind::Int), "x_seats".to_owned()),
-                (def("custom.vip", FieldKind::Bool), "x_vip".to_owned()),
-                (def("custom.birthday", FieldKind::Date), "x_birthday".to_owned()),
-                (def("custom.meal", FieldKind::Choice), "x_meal".to_owned()),
+                (custom("custom.diet", FieldKind::Text), "x_diet".to_owned()),
+                (custom("custom.notes", FieldKind::LongText), "x_notes".to_owned()),
+                (custom("custom.seats", FieldKind::Int), "x_seats".to_owned()),
+                (custom("custom.vip", FieldKind::Bool), "x_vip".to_owned()),
+                (custom("custom.birthday", FieldKind::Date), "x_birthday".to_owned()),
+                (custom("custom.meal", FieldKind::Choice), "x_meal".to_owned()),
             ],
         )]);
         settings
