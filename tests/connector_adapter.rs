@@ -3,15 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail loudly")]
 
+#[path = "../src/remote/shelf/memory.rs"]
+mod memory;
 mod scripted;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::Response;
+use memory::Rows;
 use scripted::{Reply, Scripted, lost};
 use tandem::model::matching::Entry;
 use tandem::model::{Fields, MatchKind, ModuleId, Record, RecordId, Shelved, StreamId, StreamState, Timestamp, Value};
@@ -20,11 +22,13 @@ use tandem::remote::shelf::Shelf;
 use tandem::remote::transport::Limits;
 use tandem::remote::{Class, PageRequest, Read, Remote, RemoteError, Sent};
 use tandem::seam::SystemClock;
+// The rows are shared with the library's unit tests and speak of `crate::…`.
+use tandem::model;
 
 /// A shelf in memory, whose clock is a counter.
 #[derive(Debug, Default)]
 struct Memory {
-    rows: Mutex<BTreeMap<(ModuleId, RecordId), Shelved>>,
+    rows: Rows,
     told: Vec<Entry>,
     /// Told by somebody else the moment the adapter has looked.
     meanwhile: Mutex<Option<Shelved>>,
@@ -34,30 +38,23 @@ impl Shelf for Memory {
     fn page(
         &self,
         module: ModuleId,
-        _: Option<Timestamp>,
+        from: Option<Timestamp>,
         after: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<Shelved>, String> {
-        let rows = self.rows.lock().unwrap();
-        let mut rows: Vec<Shelved> = rows.values().filter(|row| row.module == module).cloned().collect();
-        rows.sort_by_key(|row| row.at);
-        rows.retain(|row| after.is_none_or(|after| row.at > after));
-        rows.truncate(limit);
-        Ok(rows)
+        Ok(self.rows.page(module, from, after, limit))
     }
 
     fn get(&self, module: ModuleId, id: &RecordId) -> Result<Option<Shelved>, String> {
-        let mut rows = self.rows.lock().unwrap();
-        let there = rows.get(&(module, id.clone())).cloned();
+        let there = self.rows.get(module, id);
         if let Some(row) = self.meanwhile.lock().unwrap().take() {
-            rows.insert((row.module, row.id.clone()), row);
+            self.rows.put(row);
         }
         Ok(there)
     }
 
     fn by_key(&self, module: ModuleId, key: &str) -> Result<Option<Shelved>, String> {
-        let rows = self.rows.lock().unwrap();
-        Ok(rows.values().find(|row| row.module == module && row.key.as_deref() == Some(key)).cloned())
+        Ok(self.rows.by_key(module, key))
     }
 
     fn stream(&self, _: &StreamId) -> Result<StreamState, String> {
@@ -69,9 +66,8 @@ impl Shelf for Memory {
     }
 
     fn put(&self, row: Shelved) -> BoxFuture<'_, Result<Timestamp, String>> {
-        let mut rows = self.rows.lock().unwrap();
-        let at = Timestamp::from_secs(rows.len() as i64 + 1);
-        rows.insert((row.module, row.id.clone()), Shelved { at, ..row });
+        let at = Timestamp::from_secs(self.rows.count() as i64 + 1);
+        self.rows.put(Shelved { at, ..row });
         Box::pin(std::future::ready(Ok(at)))
     }
 }
@@ -298,11 +294,11 @@ async fn an_answer_older_than_a_save_of_the_hubs_never_replaces_it() {
     assert_eq!(name(&b).await, Value::text("Newer"));
     // Its API answers with what was before.
     let b = bench([answer(early)]);
-    b.shelf.rows.lock().unwrap().insert((ModuleId::Contacts, id.clone()), saved("Newer", late));
+    b.shelf.rows.put(saved("Newer", late));
     assert_eq!(name(&b).await, Value::text("Newer"));
     // And what is newer counts.
     let b = bench([answer(late)]);
-    b.shelf.rows.lock().unwrap().insert((ModuleId::Contacts, id.clone()), saved("Older", early));
+    b.shelf.rows.put(saved("Older", early));
     assert_eq!(name(&b).await, Value::text("Mia"));
 }
 
@@ -335,10 +331,7 @@ async fn the_uuid_is_a_name_the_hub_may_use_and_another_name_of_its_own_stays_p1
     let bearer = b.shelf.by_key(ModuleId::Contacts, &name).unwrap().unwrap();
     assert_eq!(bearer.id.as_str(), "contact-7", "a UUID it answers twice names the first");
     let b = bench([user("c-1", MEMBER), uuid()]);
-    b.shelf.rows.lock().unwrap().insert(
-        (ModuleId::Contacts, "c-1".into()),
-        told_row(ModuleId::Contacts, "c-1", &[("firstname", "Mia"), ("userType", "MEMBER")], 1),
-    );
+    b.shelf.rows.put(told_row(ModuleId::Contacts, "c-1", &[("firstname", "Mia"), ("userType", "MEMBER")], 1));
     b.connector.update(ModuleId::Contacts, &"c-1".into(), &fields(&[("phone", "1")]), None).await.unwrap();
     assert!(b.shelf.by_key(ModuleId::Contacts, &name).unwrap().is_none());
 }

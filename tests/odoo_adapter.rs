@@ -10,28 +10,26 @@
     reason = "a test that cannot go on must fail loudly"
 )]
 
+mod custom_field;
 mod odoo_modules;
+mod odoo_server;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use custom_field::custom;
+use odoo_server::OdooServer;
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
-use tandem::model::{FieldDef, FieldKind, Fields, Flow, ModuleId, Record, RecordId, Timestamp, Value};
-use tandem::remote::http::{HttpSettings, ReqwestTransport};
+use tandem::model::{FieldKind, Fields, ModuleId, Record, RecordId, Timestamp, Value};
 use tandem::remote::odoo::{NameFields, Odoo, Settings};
-use tandem::remote::transport::{Limits, Transport};
 use tandem::remote::{Class, PageRequest, Read, Remote, Sent};
 use tandem::seam::{Clock, SystemClock};
 
-/// The server under test.
+/// The server under test, and what tells one run from another.
 struct Server {
-    url: String,
-    database: String,
-    key: String,
-    transport: Arc<dyn Transport>,
+    odoo: OdooServer,
     /// Different in every run, so that a server may be tested twice.
     run: String,
 }
@@ -39,40 +37,23 @@ struct Server {
 impl Server {
     /// `None`, having said why, when no server is configured.
     fn from_env(test: &str) -> Option<Self> {
-        let var = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
-        let (Some(url), Some(database), Some(key)) = (var("ODOO_URL"), var("ODOO_DB"), var("ODOO_KEY")) else {
-            assert!(var("TANDEM_ODOO").is_none(), "TANDEM_ODOO is set, but ODOO_URL, ODOO_DB or ODOO_KEY is not");
-            println!("skipped {test}: no Odoo; start one with scripts/odoo start");
-            return None;
-        };
+        let odoo = OdooServer::from_env(test)?;
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-        let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default()).unwrap());
-        Some(Self { url, database, key, transport, run: format!("{test}{nanos:x}") })
+        Some(Self { odoo, run: format!("{test}{nanos:x}") })
     }
 
     fn settings(&self) -> Settings {
-        let def = |name: &'static str, kind| FieldDef {
-            name: Cow::Borrowed(name),
-            title: Cow::Borrowed(name),
-            kind,
-            flow: Flow::Both,
-            required_on: None,
-            at_creation: false,
-            enforced: false,
-            membership: None,
-            transform: Default::default(),
-            default: None,
-        };
-        let mut settings = Settings::new(&self.url, &self.database, SecretString::from(self.key.clone()));
+        let mut settings =
+            Settings::new(&self.odoo.url, &self.odoo.database, SecretString::from(self.odoo.key.clone()));
         settings.custom = BTreeMap::from([(
             ModuleId::Contacts,
             vec![
-                (def("custom.diet", FieldKind::Text), "x_diet".to_owned()),
-                (def("custom.notes", FieldKind::LongText), "x_notes".to_owned()),
-                (def("custom.seats", FieldKind::Int), "x_seats".to_owned()),
-                (def("custom.vip", FieldKind::Bool), "x_vip".to_owned()),
-                (def("custom.birthday", FieldKind::Date), "x_birthday".to_owned()),
-                (def("custom.meal", FieldKind::Choice), "x_meal".to_owned()),
+                (custom("custom.diet", FieldKind::Text), "x_diet".to_owned()),
+                (custom("custom.notes", FieldKind::LongText), "x_notes".to_owned()),
+                (custom("custom.seats", FieldKind::Int), "x_seats".to_owned()),
+                (custom("custom.vip", FieldKind::Bool), "x_vip".to_owned()),
+                (custom("custom.birthday", FieldKind::Date), "x_birthday".to_owned()),
+                (custom("custom.meal", FieldKind::Choice), "x_meal".to_owned()),
             ],
         )]);
         settings
@@ -81,7 +62,7 @@ impl Server {
     fn adapter_with(&self, change: impl FnOnce(&mut Settings)) -> Odoo {
         let mut settings = self.settings();
         change(&mut settings);
-        Odoo::new(settings, Arc::clone(&self.transport), Arc::new(SystemClock)).unwrap()
+        Odoo::new(settings, Arc::clone(&self.odoo.transport), Arc::new(SystemClock)).unwrap()
     }
 
     fn adapter(&self) -> Odoo {
@@ -101,15 +82,7 @@ impl Server {
 
     /// Acts on the server past the adapter, as a person in Odoo's own screens would.
     async fn behind_the_back(&self, model: &str, method: &str, arguments: Json) -> Json {
-        let request = http::Request::post(format!("{}/json/2/{model}/{method}", self.url))
-            .header("authorization", format!("bearer {}", self.key))
-            .header("x-odoo-database", &self.database)
-            .header("content-type", "application/json")
-            .body(arguments.to_string().into())
-            .unwrap();
-        let response = self.transport.send(request, Limits::default()).await.unwrap();
-        assert_eq!(response.status(), 200, "{model}.{method}: {}", String::from_utf8_lossy(response.body()));
-        serde_json::from_slice(response.body()).unwrap()
+        self.odoo.call(model, method, arguments).await
     }
 
     async fn write_behind_the_back(&self, id: &RecordId, values: Json) {

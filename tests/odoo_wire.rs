@@ -8,6 +8,7 @@
     reason = "a test that cannot go on must fail loudly"
 )]
 
+mod custom_field;
 mod scripted;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use scripted::{Reply, Scripted, lost, reply};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use tandem::error::ErrorKind;
-use tandem::model::{FieldDef, FieldKind, Fields, Flow, MatchKind, ModuleId, RecordId, Value};
+use tandem::model::{FieldKind, Fields, MatchKind, ModuleId, RecordId, Value};
 use tandem::remote::odoo::{NameFields, Odoo, Settings};
 use tandem::remote::{Class, PageRequest, Read, Remote, Sent};
 use tandem::seam::SystemClock;
@@ -260,18 +261,7 @@ fn settings_that_could_not_work_are_refused() {
         settings.name_fields = NameFields::Custom { first: "x first".to_owned(), last: "x_last".to_owned() };
     });
     refuse(|settings| {
-        let diet = |kind| FieldDef {
-            name: "custom.diet".into(),
-            title: "Diet".into(),
-            kind,
-            flow: Flow::Both,
-            required_on: None,
-            at_creation: false,
-            enforced: false,
-            membership: None,
-            transform: Default::default(),
-            default: None,
-        };
-        settings.custom.insert(ModuleId::Contacts, vec![(diet(FieldKind::Choices), "x_diet".to_owned())]);
+        let diet = custom_field::custom("custom.diet", FieldKind::Choices);
+        settings.custom.insert(ModuleId::Contacts, vec![(diet, "x_diet".to_owned())]);
     });
 }

@@ -3,9 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+#[path = "s360_intake/absences.rs"]
+mod absences;
 #[path = "store_support/disk.rs"]
 #[allow(dead_code, reason = "the power is cut elsewhere")]
 mod disk;
+#[path = "s360_intake/doubt.rs"]
+mod doubt;
 mod intake_support;
 #[path = "s360_intake/runs.rs"]
 mod runs;
@@ -376,167 +380,6 @@ async fn a_paused_intake_has_everything_come_again_s15() {
     life.intake.pause(false);
     assert_eq!(life.post("/s360/contacts/ACME", people(0..1, "Ada")).await, 200);
     assert_eq!(life.state(CONTACTS, "ACME").repeated, 0);
-    life.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_absence_longer_than_the_senders_patience_may_have_lost_records_s17_scenario_14() {
-    let hand = HandClock::new();
-    let clock: Arc<dyn Clock> = Arc::clone(&hand) as Arc<dyn Clock>;
-    let place = Place::new();
-    let began = clock.now();
-    let live = async |post: bool| {
-        let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
-        if post {
-            let name = format!("N{}", clock.now().millis());
-            assert_eq!(life.post("/s360/contacts/ACME", people(0..1, &name)).await, 200);
-        }
-        let state = life.state(CONTACTS, "ACME");
-        assert_eq!(life.state(ORDERS, "ACME").possible_loss, None, "nothing ever came there");
-        life.end().await;
-        state
-    };
-    live(true).await;
-    hand.pass(RHYTHM.horizon() - Duration::from_secs(60));
-    assert_eq!(live(true).await.possible_loss, None, "the last try came through");
-    let last = clock.now();
-    hand.pass(Duration::from_secs(4 * 60 * 60));
-    let state = live(false).await;
-    assert_eq!(state.possible_loss, Some(Gap { from: last, to: clock.now() }));
-    assert!(state.health(clock.now(), &RHYTHM).possible_loss);
-    assert!(last > began && state.outage_at == Some(clock.now()));
-    // It stays until somebody has dealt with it.
-    hand.pass(Duration::from_secs(60));
-    assert!(live(true).await.possible_loss.is_some());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_quiet_institution_loses_nothing_by_a_short_restart_s17() {
-    let hand = HandClock::new();
-    let clock: Arc<dyn Clock> = Arc::clone(&hand) as Arc<dyn Clock>;
-    let place = Place::new();
-    let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
-    assert_eq!(life.post("/s360/contacts/ACME", people(0..1, "Ada")).await, 200);
-    life.end().await;
-    // Seven quiet hours, with the daemon there again and again, never away for as long as a run.
-    for _ in 0..30 {
-        hand.pass(Duration::from_secs(14 * 60));
-        Life::begin(place.open(), &clock, all_open(&["ACME"], &clock)).end().await;
-    }
-    hand.pass(Duration::from_secs(60));
-    let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
-    assert_eq!(life.state(CONTACTS, "ACME").possible_loss, None);
-    life.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_machine_that_slept_is_as_if_we_had_been_away_s17() {
-    let hand = HandClock::new();
-    let clock: Arc<dyn Clock> = Arc::clone(&hand) as Arc<dyn Clock>;
-    let place = Place::new();
-    let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
-    assert_eq!(life.post("/s360/contacts/ACME", people(0..1, "Ada")).await, 200);
-    let last = clock.now();
-    // Asleep in the middle of a life; the next note that we are there shows it.
-    hand.pass(Duration::from_secs(4 * 60 * 60));
-    life.end().await;
-    let life = Life::begin(place.open(), &clock, all_open(&["ACME"], &clock));
-    assert_eq!(life.state(CONTACTS, "ACME").possible_loss, Some(Gap { from: last, to: clock.now() }));
-    life.end().await;
-}
-
-/// An intake in memory on a stream whose institution may be asked or not.
-fn life_with(operator: bool) -> Life {
-    let clock = clock();
-    let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
-    let mut streams = all_open(&["ACME"], &clock);
-    streams.iter_mut().for_each(|stream| stream.operator = operator);
-    Life::begin(store, &clock, streams)
-}
-
-fn asked(life: &Life) -> Vec<String> {
-    let nudges = life.engine.store().read(|view| view.nudges(None, 100)).unwrap();
-    nudges.into_iter().map(|nudge| nudge.id.to_string()).collect()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payload_that_had_to_wait_makes_its_known_records_doubtful_s16_s17() {
-    let life = life_with(true);
-    let post = async |name: &str| life.post("/s360/contacts/ACME", people(5..7, name)).await;
-    assert_eq!(life.post("/s360/contacts/ACME", people(5..6, "Ada")).await, 200);
-    assert_eq!(post("Eva").await, 200);
-    assert_eq!(asked(&life), Vec::<String>::new(), "nothing failed: what comes is news");
-    life.intake.pause(true);
-    assert_eq!(post("Old").await, 503);
-    life.intake.pause(false);
-    assert_eq!(life.post("/s360/contacts/ACME", people(6..9, "Newer")).await, 200);
-    assert_eq!(post("Old").await, 200);
-    assert_eq!(asked(&life), ["ACME-5", "ACME-6"], "S-360 is asked of what was known, and of no newcomer");
-    assert!(life.state(CONTACTS, "ACME").failing.is_empty(), "it came through");
-    life.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_came_again_after_other_news_is_set_aside_where_nobody_can_be_asked_s16_scenario_09() {
-    let life = life_with(false);
-    let post = async |name: &str| life.post("/s360/contacts/ACME", people(5..6, name)).await;
-    for _ in 0..3 {
-        assert_eq!(post("Ada").await, 200);
-    }
-    assert_eq!(life.quarantined(CONTACTS, "ACME"), [], "a plain repetition has no effect");
-    assert_eq!(post("Eva").await, 200);
-    for _ in 0..3 {
-        assert_eq!(post("Ada").await, 200);
-    }
-    let aside = life.quarantined(CONTACTS, "ACME");
-    assert_eq!((aside.len(), aside[0].id.as_deref()), (1, Some("5")), "once, however often it comes");
-    assert!(aside[0].why.starts_with("it came again after other news of it"), "{}", aside[0].why);
-    assert_eq!(life.state(CONTACTS, "ACME").quarantined, 1);
-    assert_eq!(body_of(&life, "ACME-5")["individualContact"]["firstName"], "Eva", "a person decides");
-    let stream = StreamId::new(CONTACTS, "ACME");
-    assert_eq!(retry(&life.engine, &stream, aside[0].number, operator()).await.unwrap(), Retried::Taken);
-    assert_eq!(body_of(&life, "ACME-5")["individualContact"]["firstName"], "Ada");
-    life.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_told_again_later_is_newer_than_what_was_set_aside_s15() {
-    let hand = HandClock::new();
-    let clock: Arc<dyn Clock> = Arc::clone(&hand) as Arc<dyn Clock>;
-    let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
-    let life = Life::begin(store, &clock, all_open(&["ACME"], &clock));
-    let stream = StreamId::new(CONTACTS, "ACME");
-    assert_eq!(life.post("/s360/contacts/ACME", people(5..6, "Second")).await, 200);
-    hand.pass(Duration::from_secs(60));
-    // It cannot be taken now, and could be once the other one is no longer there.
-    let third = json!([{"contactNumber": "5", "structureContact": {"name": "Hall"}}]);
-    assert_eq!(life.post("/s360/contacts/ACME", third.to_string()).await, 200);
-    let number = life.quarantined(CONTACTS, "ACME")[0].number;
-    let older = Quarantined {
-        number: 0,
-        body: person("5", "Third").to_string(),
-        ..life.quarantined(CONTACTS, "ACME").remove(0)
-    };
-    let again = life.engine.store().write(move |tx| tx.quarantine(&older)).await.unwrap();
-    hand.pass(Duration::from_secs(60));
-    let told = format!("{} ", people(5..6, "Second"));
-    assert_eq!(life.post("/s360/contacts/ACME", told).await, 200);
-    assert_eq!(retry(&life.engine, &stream, again, operator()).await.unwrap(), Retried::Taken);
-    assert_eq!(body_of(&life, "ACME-5")["individualContact"]["firstName"], "Second");
-    assert!(matches!(retry(&life.engine, &stream, number, operator()).await.unwrap(), Retried::StillBroken(_)));
-
-    let gone = tandem::model::Shelved { gone: true, ..life.shelved(ModuleId::Contacts, "ACME-5").unwrap() };
-    let late = Quarantined {
-        number: 0,
-        at: clock.now(),
-        body: person("5", "Late").to_string(),
-        ..life.quarantined(CONTACTS, "ACME").remove(0)
-    };
-    let now = clock.now();
-    let late =
-        life.engine.store().write(move |tx| tx.shelve(&gone, now).and_then(|_| tx.quarantine(&late))).await.unwrap();
-    let said = retry(&life.engine, &stream, late, operator()).await.unwrap();
-    assert_eq!(said, Retried::StillBroken("its record is no longer there".to_owned()));
     life.end().await;
 }
 

@@ -8,17 +8,19 @@
     reason = "a test that cannot go on must fail loudly"
 )]
 
+mod custom_field;
 mod scripted;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use custom_field::custom;
 use scripted::{Reply, Scripted, lost, reply};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use tandem::model::module::IVVY_KEY;
-use tandem::model::{FieldDef, FieldKind, Fields, Flow, ModuleId, RecordId, Value};
+use tandem::model::{FieldKind, Fields, ModuleId, RecordId, Value};
 use tandem::remote::salesforce::{Salesforce, Settings};
 use tandem::remote::{Class, PageRequest, Read, Remote, Sent};
 use tandem::seam::SystemClock;
@@ -28,23 +30,11 @@ const ACME: &str = "001000000000001AAA";
 
 fn settings() -> Settings {
     let mut settings = Settings::new("https://acme.my.example", "client", SecretString::from("s3cret-app"));
-    let def = |name: &'static str, kind| FieldDef {
-        name: Cow::Borrowed(name),
-        title: Cow::Borrowed(name),
-        kind,
-        flow: Flow::Both,
-        required_on: None,
-        at_creation: false,
-        enforced: false,
-        membership: None,
-        transform: Default::default(),
-        default: None,
-    };
     settings.custom = BTreeMap::from([(
         ModuleId::Contacts,
         vec![
-            (def("custom.diet", FieldKind::Choices), "Diet__c".to_owned()),
-            (def("custom.seats", FieldKind::Int), "Seats__c".to_owned()),
+            (custom("custom.diet", FieldKind::Choices), "Diet__c".to_owned()),
+            (custom("custom.seats", FieldKind::Int), "Seats__c".to_owned()),
         ],
     )]);
     settings

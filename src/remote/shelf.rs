@@ -1,6 +1,10 @@
 //! The shelf: where an adapter finds what its system has told us, when that system cannot be asked for a list
 //! (`contracts/connector_s360.md` 1.3, 2.2). What others post to us is put there by whoever receives it.
 
+#[cfg(test)]
+#[allow(dead_code, reason = "each adapter's test uses its own part")]
+pub(crate) mod memory;
+
 use futures::future::BoxFuture;
 
 use std::fmt;

@@ -4,28 +4,34 @@
 //! [`PROTOCOL`]; unknown fields are ignored, unknown requests are refused by name.
 
 pub mod codec;
+mod item;
 mod mapping;
+mod matching;
 mod module;
 mod preview;
 mod remote;
 mod sides;
+mod status;
 mod streams;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::item::{Decide, DecideResult, ItemView};
 pub use self::mapping::{MapChange, MapChanged, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
+pub use self::matching::{MatchEntry, MatchLine, MatchPage, MatchQuery, MatchStatus, MatchVerb};
 pub use self::module::{Failures, GuardLimit, ModuleSettings, ModuleView};
 pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery, StreamPart};
 pub use self::remote::{HeldLane, Quota, Rate, RemoteStatus};
 pub use self::sides::SideNames;
+pub use self::status::{DaemonStatus, ModuleStatus, NotificationStatus, Status};
 pub use self::streams::{StreamAuth, StreamItem, StreamItems, StreamRow, StreamVerb};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
 use crate::model::{
-    AuditRow, Choice, FieldMap, Fingerprint, Item, ItemId, MatchKind, MatchRow, MatchState, ModuleDef, ModuleId,
-    Reason, RecordId, Role, Seq, Side, SourceChange, State, StreamId, Timestamp, Verb,
+    AuditRow, FieldMap, Fingerprint, Item, ItemId, MatchKind, ModuleDef, ModuleId, RecordId, Role, Seq, Side,
+    SourceChange, StreamId, Timestamp,
 };
 
 /// Version of this protocol. Client and daemon must have the same one.
@@ -264,122 +270,6 @@ pub enum Request {
     Shutdown,
 }
 
-/// One entry of a match table. Its id is not called `id` on the wire: that is the call's own number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MatchEntry {
-    /// Which table.
-    pub kind: MatchKind,
-    /// Whose entry.
-    pub side: Side,
-    /// Its id there.
-    #[serde(rename = "entry")]
-    pub id: RecordId,
-}
-
-/// What can be decided about an entry of a match table.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::EnumString, strum::IntoStaticStr,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum MatchVerb {
-    /// Pair it by hand with an entry of the other side.
-    Pair,
-    /// Part it from its counterpart.
-    Unpair,
-    /// Set it aside: it takes part in no matching.
-    Ignore,
-    /// Let it take part again.
-    Include,
-    /// Create its counterpart on the other side (lead sources only).
-    Create,
-    /// Send the records again that went without it.
-    Resend,
-}
-
-/// Which rows of a match table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MatchQuery {
-    /// Which table.
-    pub kind: MatchKind,
-    /// Whose entries.
-    pub side: Side,
-    /// Only rows in this state.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<MatchState>,
-    /// Only names and addresses that contain this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// After this row: [`MatchPage::more`] of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
-    /// How many at most.
-    pub limit: u32,
-}
-
-/// One row of a match table as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MatchLine {
-    /// The row. Remote text and personal data.
-    pub row: MatchRow,
-    /// Name of its counterpart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub other: Option<String>,
-    /// Why it stands as it does; empty when there is nothing to explain.
-    pub because: String,
-    /// What `match update` would send to its counterpart; absent where they agree or it cannot be sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change: Option<SourceChange>,
-}
-
-/// A window of a match table, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MatchPage {
-    /// The rows.
-    pub rows: Vec<MatchLine>,
-    /// Where it goes on; absent at the end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub more: Option<String>,
-    /// Rows of the side by state, whatever the filter.
-    pub counts: BTreeMap<MatchState, u64>,
-    /// Why the table is not in use, if it is not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub off: Option<String>,
-    /// What went wrong with the last listing, whose rows are those of the one before, or what to know before
-    /// the table is used (C-19). A whole sentence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
-/// A decision as a client sends it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Decide {
-    /// Which item.
-    pub item: ItemId,
-    /// The version seen; `None` means "whatever it is now" (command line without `--version`).
-    pub ver: Option<u32>,
-    /// Fingerprint seen; checked when given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Fingerprint>,
-    /// What to do.
-    pub verb: Verb,
-    /// Field results.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub choices: BTreeMap<String, Choice>,
-    /// Winning side for `force` and whole-record takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub side: Option<Side>,
-    /// `snooze` until.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-    /// Counterpart for `pair` and `arrived`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub record: Option<RecordId>,
-    /// Why. Compulsory for `force`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
 /// Answers, in the order of [`Request`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
@@ -459,147 +349,6 @@ pub enum Answer {
         /// One sentence.
         message: String,
     },
-}
-
-/// One result of `DecideMany`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DecideResult {
-    /// Which item.
-    pub item: ItemId,
-    /// Why it was left out, if it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Error>,
-}
-
-/// One item with what the diff pane needs beside it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ItemView {
-    /// The item.
-    pub item: Item,
-    /// Stamp of the iVvy record as last seen.
-    pub ivvy_modified: Option<Timestamp>,
-    /// Stamp of the CRM record as last seen.
-    pub crm_modified: Option<Timestamp>,
-    /// Last author per side, where the remote tells.
-    pub authors: BTreeMap<Side, String>,
-    /// Verbs the operator may use now; the value is why not, when not.
-    pub verbs: BTreeMap<Verb, Option<String>>,
-    /// Its history, newest first.
-    pub history: Vec<AuditRow>,
-    /// Fields with values that are cut in `item`, and the bytes of the longest one. They are whole in
-    /// the store and in what is pushed; [`Request::Preview`] reads them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub cut: BTreeMap<String, u64>,
-}
-
-/// The dashboard in one answer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Status {
-    /// Account name.
-    pub account: String,
-    /// The daemon.
-    pub daemon: DaemonStatus,
-    /// One row per module in sync order.
-    pub modules: Vec<ModuleStatus>,
-    /// One row per remote.
-    pub remotes: Vec<RemoteStatus>,
-    /// One row per side of each match table that is in use.
-    #[serde(default)]
-    pub matches: Vec<MatchStatus>,
-    /// One row per stream; none where nothing is posted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub streams: Vec<StreamRow>,
-    /// Notifications since the daemon started, where they are received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notifications: Option<NotificationStatus>,
-    /// Audit position this reflects.
-    pub seq: Seq,
-}
-
-/// Notifications that came (N-07).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotificationStatus {
-    /// Genuine ones, those of the next two counts among them.
-    pub received: u64,
-    /// Delivered before.
-    pub duplicate: u64,
-    /// About nothing that is kept in step.
-    pub unknown: u64,
-    /// Not proved genuine, or unreadable.
-    pub refused: u64,
-    /// When the last genuine one came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_at: Option<Timestamp>,
-}
-
-/// One side of a match table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MatchStatus {
-    /// Which table.
-    pub kind: MatchKind,
-    /// Whose entries.
-    pub side: Side,
-    /// Rows by state.
-    pub counts: BTreeMap<MatchState, u64>,
-    /// Why the table is not in use, if it is not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub off: Option<String>,
-}
-
-/// The daemon itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct DaemonStatus {
-    /// Program version.
-    pub version: String,
-    /// Process id.
-    pub pid: u32,
-    /// Since when.
-    pub started_at: Timestamp,
-    /// Its clock now.
-    pub now: Timestamp,
-    /// Consoles attached.
-    pub clients: u32,
-    /// Last thing that went wrong in the engine as a whole (disk, store).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
-}
-
-/// One module.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModuleStatus {
-    /// Which.
-    pub name: ModuleId,
-    /// `running`, `syncing`, `waiting` (for a quota), `paused`, `tripped`, `failing`, `stopped`.
-    pub state: String,
-    /// Direction ("both", "to_crm").
-    pub direction: String,
-    /// Seconds since the last completed sweep of the slower side; absent before the first.
-    pub cursor_lag_s: Option<u64>,
-    /// Seconds until the next sweep.
-    pub next_run_s: Option<u64>,
-    /// Items by state.
-    pub counts: BTreeMap<State, u64>,
-    /// Held items by reason.
-    pub reasons: BTreeMap<Reason, u64>,
-    /// Pairs that differ because the CRM changed what iVvy owns, and may (V-43). Nobody is asked about them.
-    #[serde(default)]
-    pub drifted: u64,
-    /// Writes per minute, last minute.
-    pub rate_per_min: u32,
-    /// Writes per minute, oldest first, for the sparkline.
-    pub rates: Vec<u32>,
-    /// Progress of a running sweep: rows read, total if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<(u64, Option<u64>)>,
-    /// Why the guard holds, if it does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub guard: Option<String>,
-    /// Last error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
-    /// Why some of its work waits although nothing is wrong, and until when.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waits: Option<String>,
 }
 
 /// What a module would do, for the guard's screen and `sync --plan`.

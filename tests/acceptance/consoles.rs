@@ -1,19 +1,14 @@
 //! The same account through its socket, with two consoles, and through the command line (acceptance D).
 
 use std::collections::BTreeMap;
-use std::process::{Command, Output};
-use std::sync::Arc;
 
 use tandem::client::Client;
-use tandem::daemon::service::AccountService;
-use tandem::daemon::{self, Limits, Options, Roster, Service};
 use tandem::error::ErrorKind;
 use tandem::model::{Choice, Item, ItemId, ModuleId, Reason, State, Verb};
-use tandem::seam::SystemClock;
 use tandem::wire::{Answer, Decide, Request};
-use tokio_util::sync::CancellationToken;
 
 use super::population::Shape;
+use super::socket::Daemon;
 use super::world::{Setup, World};
 
 fn approve(item: &Item, choice: Choice) -> Request {
@@ -40,23 +35,9 @@ async fn look(client: &Client, id: ItemId) -> Item {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_consoles_and_the_command_line_see_one_truth_and_stale_is_five_i35() {
     let world = World::in_step(Setup::salesforce(Shape::pairs(4))).await;
-    let socket = world.file("tandem.sock");
-    let service = Arc::new(AccountService::new(world.account.clone(), "acceptance", "test"));
-    let options = Options {
-        socket: socket.clone(),
-        group: None,
-        roster: Roster::of(BTreeMap::new(), None),
-        limits: Limits::default(),
-        clock: Arc::new(SystemClock),
-        shutdown: CancellationToken::new(),
-    };
-    let daemon = daemon::start(Arc::clone(&service) as Arc<dyn Service>, options).unwrap();
-    let (one, two) = (Client::connect(&socket).await.unwrap(), Client::connect(&socket).await.unwrap());
-    let run = |args: &[&str]| -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));
-        command.env_clear().env("HOME", world.file("")).arg("--socket").arg(&socket).args(args);
-        tokio::task::block_in_place(|| command.output().unwrap())
-    };
+    let daemon = Daemon::over(&world);
+    let (one, two) = (daemon.console().await, daemon.console().await);
+    let run = |args: &[&str]| daemon.run(args);
 
     // Both look, both decide, one is faster.
     let pair = world.take();
@@ -95,6 +76,6 @@ async fn two_consoles_and_the_command_line_see_one_truth_and_stale_is_five_i35()
     assert_eq!(world.item(item.id).state, State::Done);
 
     drop((one, two));
-    daemon.shutdown().await;
+    daemon.end().await;
     world.end().await;
 }

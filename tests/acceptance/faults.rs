@@ -1,6 +1,6 @@
 //! Remotes that fail in every way the simulators know, while two systems meet (acceptance F).
 
-use tandem::model::{ModuleId, State, Verb};
+use tandem::model::{ModuleId, Side, State, Verb};
 use tandem::sim::fault::{FaultKind, FaultSpec, Faults};
 use tandem::store::Reads as _;
 
@@ -90,25 +90,28 @@ async fn revive(world: &World, module: ModuleId) {
     }
 }
 
-/// Records that must wait, here for a system that lists nothing, stand in nobody's way: not even a whole batch
-/// of them.
+/// Records that must wait, here for a system that lists nothing, stand in nobody's way: not even several batches
+/// of them (64 records each). Reading the one edit wakes the planner once, so it must go round the whole line then:
+/// a planner that takes up a batch per wake-up is still busy with the crowd when nothing wakes it any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_that_must_wait_holds_up_no_edit_behind_it() {
+    const CROWD: usize = 400;
     let world = World::in_step(Setup::salesforce(Shape::pairs(2))).await;
     let CrmHand::Salesforce(salesforce) = world.crm.clone() else { panic!("the simulator") };
     let listings = FaultSpec::times(FaultKind::ErrorBefore, "ORDER", 1_000_000);
     salesforce.faults().arm(listings).unwrap();
-    for n in 0..70 {
+    for n in 0..CROWD {
         let email = format!("new{n}@crowd.example");
         let fields = [("first_name", "New"), ("last_name", "Face"), ("email", email.as_str())];
         world.ivvy.insert(ModuleId::Contacts, &fields);
     }
     world.engine.sync_now(Some(ModuleId::Contacts), false);
-    let marked = async || world.engine.store().read(|view| view.dirty(ModuleId::Contacts, 100)).unwrap().len() == 70;
-    world.until("the crowd in line", marked).await;
+    let line = || world.engine.store().read(|view| view.dirty(ModuleId::Contacts, 2 * CROWD)).unwrap();
+    let swept = || world.engine.polling(ModuleId::Contacts, Side::Ivvy).progress.is_none();
+    world.until("the crowd in line", async || line().len() == CROWD && swept()).await;
     let pair = world.take();
     world.ivvy.edit(ModuleId::Contacts, &pair.ivvy, &[("phone", "+61 2 5550 7070")]);
-    world.engine.sync_now(Some(ModuleId::Contacts), false);
+    world.engine.look_at(ModuleId::Contacts, Side::Ivvy, pair.ivvy.as_str().into()).await.unwrap();
     let there = async || match &world.crm {
         CrmHand::Salesforce(sim) => {
             let rows = sim.records("Contact").unwrap();
@@ -121,6 +124,6 @@ async fn a_crowd_that_must_wait_holds_up_no_edit_behind_it() {
     salesforce.faults().clear();
     world.settle().await;
     world.release().await;
-    assert_eq!(world.crm.all(ModuleId::Contacts).await.len(), 72);
+    assert_eq!(world.crm.all(ModuleId::Contacts).await.len(), CROWD + 2);
     world.end().await;
 }

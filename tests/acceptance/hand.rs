@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 use tandem::model::ModuleId;
-use tandem::remote::http::{HttpSettings, ReqwestTransport};
-use tandem::remote::transport::{Limits, Transport};
 use tandem::sim::control::Edit;
 use tandem::sim::ivvy::IvvySim;
 use tandem::sim::people::Population;
 use tandem::sim::salesforce::SalesforceSim;
+
+use super::odoo_server::OdooServer;
 
 /// One record as plain text by field; empty and missing are the same here.
 pub type Plain = BTreeMap<String, String>;
@@ -162,7 +162,7 @@ impl IvvyHand {
 #[derive(Clone, Debug)]
 pub enum CrmHand {
     Salesforce(Arc<SalesforceSim>),
-    Odoo(OdooHand),
+    Odoo(OdooServer),
 }
 
 impl CrmHand {
@@ -353,40 +353,7 @@ fn odoo_named(module: ModuleId, fields: &[(&str, &str)], before: Option<&Json>) 
     Json::Object(values)
 }
 
-/// A user of a real Odoo, by its own JSON interface.
-#[derive(Clone, Debug)]
-pub struct OdooHand {
-    pub url: String,
-    pub database: String,
-    pub key: String,
-    transport: Arc<dyn Transport>,
-}
-
-impl OdooHand {
-    /// `None`, having said why, when no server is configured.
-    pub fn from_env() -> Option<Self> {
-        let var = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
-        let (Some(url), Some(database), Some(key)) = (var("ODOO_URL"), var("ODOO_DB"), var("ODOO_KEY")) else {
-            assert!(var("TANDEM_ODOO").is_none(), "TANDEM_ODOO is set, but ODOO_URL, ODOO_DB or ODOO_KEY is not");
-            println!("skipped: no Odoo; start one with scripts/odoo start");
-            return None;
-        };
-        let transport = Arc::new(ReqwestTransport::new(&HttpSettings::default()).unwrap());
-        Some(Self { url, database, key, transport })
-    }
-
-    pub async fn call(&self, model: &str, method: &str, arguments: Json) -> Json {
-        let request = http::Request::post(format!("{}/json/2/{model}/{method}", self.url))
-            .header("authorization", format!("bearer {}", self.key))
-            .header("x-odoo-database", &self.database)
-            .header("content-type", "application/json")
-            .body(arguments.to_string().into())
-            .unwrap();
-        let response = self.transport.send(request, Limits::default()).await.unwrap();
-        assert_eq!(response.status(), 200, "{model}.{method}: {}", String::from_utf8_lossy(response.body()));
-        serde_json::from_slice(response.body()).unwrap()
-    }
-
+impl OdooServer {
     /// Partners, archived ones left out as Odoo's own screens do.
     async fn rows(&self, domain: Json) -> Vec<Json> {
         let mut fields = vec!["name", "write_date"];

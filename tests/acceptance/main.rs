@@ -69,12 +69,15 @@ mod merging;
 mod modules;
 mod notifications;
 mod odoo;
+#[path = "../odoo_server/mod.rs"]
+mod odoo_server;
 mod population;
 mod preview;
 mod rules;
 mod runs;
 mod s360;
 mod setup;
+mod socket;
 mod staleness;
 mod unstable;
 mod verbs;

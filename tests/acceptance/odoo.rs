@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::first_sync::{
     everybody_exists_once_on_each_side_and_is_linked, nothing_was_created_twice, two_idle_sweeps_write_nothing,
 };
-use super::hand::OdooHand;
+use super::odoo_server::OdooServer;
 use super::population::Shape;
 use super::world::{CrmKind, Setup, World};
 use super::{constant_ids, custom_fields, merging, staleness, verbs, whole};
@@ -20,7 +20,7 @@ static SERVER: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_odoo_and_ivvy_meet_and_stay_in_step_v10_v20_i1_i10() {
-    let Some(hand) = OdooHand::from_env() else { return };
+    let Some(hand) = OdooServer::from_env("the acceptance scenarios") else { return };
     let _alone = SERVER.lock().await;
     let started = Instant::now();
     let report = |world: &World, what: &str| {
@@ -64,7 +64,7 @@ async fn a_real_odoo_and_ivvy_meet_and_stay_in_step_v10_v20_i1_i10() {
 }
 
 /// A company below another keeps its own address, and tags are groups (V-18, V-72).
-async fn parents_and_groups(hand: OdooHand) {
+async fn parents_and_groups(hand: OdooServer) {
     let setup =
         Setup { crm: CrmKind::RealOdoo(hand.clone()), groups: Some(true), ..Setup::salesforce(Shape::pairs(4)) };
     let world = World::in_step(setup).await;
@@ -105,7 +105,7 @@ async fn parents_and_groups(hand: OdooHand) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_module_on_with_a_real_odoo() {
-    let Some(hand) = OdooHand::from_env() else { return };
+    let Some(hand) = OdooServer::from_env("every module on") else { return };
     let _alone = SERVER.lock().await;
     whole::every_module_on(CrmKind::RealOdoo(hand), whole::tenths("odoo")).await;
 }

@@ -2,12 +2,9 @@
 //! is read part by part, and the version that was seen can be decided (V-33).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tandem::client::Client;
-use tandem::daemon::service::AccountService;
-use tandem::daemon::{self, Limits, Options, Roster, Service};
 use tandem::error::ErrorKind;
 use tandem::model::{
     Actor, AuditEvent, FieldPlan, Fingerprint, Item, ItemId, Kind, ModuleId, PairKey, Plan, Reason, Reasons, Side,
@@ -16,9 +13,9 @@ use tandem::model::{
 use tandem::seam::{Clock as _, SystemClock};
 use tandem::store::Note;
 use tandem::wire::{Anchor, Answer, Decide, Filter, PageQuery, Preview, PreviewAs, PreviewQuery, Request};
-use tokio_util::sync::CancellationToken;
 
 use super::population::Shape;
+use super::socket::Daemon;
 use super::world::{Setup, World};
 
 /// An e-mail that waits for a person.
@@ -80,18 +77,8 @@ async fn a_body_of_five_megabytes_fits_every_answer_and_is_read_in_parts_v33() {
     assert!(body.len() > 5 * 1024 * 1024);
     let stored = put(&world, body.clone()).await;
 
-    let socket = world.file("tandem.sock");
-    let service = Arc::new(AccountService::new(world.account.clone(), "acceptance", "test"));
-    let options = Options {
-        socket: socket.clone(),
-        group: None,
-        roster: Roster::of(BTreeMap::new(), None),
-        limits: Limits::default(),
-        clock: Arc::new(SystemClock),
-        shutdown: CancellationToken::new(),
-    };
-    let daemon = daemon::start(Arc::clone(&service) as Arc<dyn Service>, options).unwrap();
-    let client = Client::connect(&socket).await.unwrap();
+    let daemon = Daemon::over(&world);
+    let client = daemon.console().await;
 
     // Rows of the queue never carry values.
     let filter = Filter { module: Some(ModuleId::ContactEmails), ..Filter::default() };
@@ -166,6 +153,6 @@ async fn a_body_of_five_megabytes_fits_every_answer_and_is_read_in_parts_v33() {
     assert_eq!(world.item(stored.id).plan.field("body"), stored.plan.field("body"), "a decision loses nothing of it");
 
     drop(client);
-    daemon.shutdown().await;
+    daemon.end().await;
     world.end().await;
 }

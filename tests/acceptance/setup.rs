@@ -18,7 +18,8 @@ use tandem::sync::{Engine, Limit, Remotes, SecondPerson};
 use tempfile::TempDir;
 
 use super::count::{Counted, Counts};
-use super::hand::{CUSTOM, CrmHand, OdooHand};
+use super::hand::{CUSTOM, CrmHand};
+use super::odoo_server::OdooServer;
 use super::population::Shape;
 use super::world::PATIENCE;
 
@@ -26,7 +27,7 @@ use super::world::PATIENCE;
 #[derive(Clone, Debug)]
 pub enum CrmKind {
     SalesforceSim,
-    RealOdoo(OdooHand),
+    RealOdoo(OdooServer),
 }
 
 /// How a world begins.

@@ -70,10 +70,10 @@ pub struct World {
 }
 
 /// The secrets of an account between these two.
-fn secrets(ivvy: &IvvyHand, crm: &CrmHand, secret: SecretString) -> Secrets {
-    let key = match crm {
-        CrmHand::Salesforce(_) => "crm.secret",
-        CrmHand::Odoo(_) => "crm.key",
+fn secrets(ivvy: &IvvyHand, crm: &CrmHand) -> Secrets {
+    let (key, secret) = match crm {
+        CrmHand::Salesforce(sim) => ("crm.secret", sim.settings().client_secret.clone()),
+        CrmHand::Odoo(odoo) => ("crm.key", SecretString::from(odoo.key.clone())),
     };
     Secrets::default().with("ivvy.secret", ivvy.0.settings().secret.clone()).with(key, secret)
 }
@@ -106,24 +106,22 @@ impl World {
             Entropy::seeded(setup.seed),
         );
         let mut servers = vec![loopback(ivvy.router()).await];
-        let (crm, url, secret) = match &setup.crm {
+        let (crm, url) = match &setup.crm {
             CrmKind::SalesforceSim => {
                 let sim =
                     SalesforceSim::new(salesforce_settings(), Arc::clone(&clock), Entropy::seeded(setup.seed + 1));
                 servers.push(loopback(sim.router()).await);
-                let secret = sim.settings().client_secret.clone();
-                (CrmHand::Salesforce(sim), servers[1].url(), secret)
+                (CrmHand::Salesforce(sim), servers[1].url())
             }
             CrmKind::RealOdoo(odoo) => {
                 odoo.empty().await;
-                (CrmHand::Odoo(odoo.clone()), odoo.url.clone(), SecretString::from(odoo.key.clone()))
+                (CrmHand::Odoo(odoo.clone()), odoo.url.clone())
             }
         };
         let place = quick_place();
         let ivvy = IvvyHand(ivvy);
         let config = config(place.path(), &setup, &servers[0].url(), &url, &crm);
-        let secrets = secrets(&ivvy, &crm, secret);
-        let (account, settings, counts) = assemble(&config, secrets, &setup);
+        let (account, settings, counts) = assemble(&config, secrets(&ivvy, &crm), &setup);
         Self {
             settings,
             known,
@@ -146,54 +144,16 @@ impl World {
     /// The same account after a stop and a start with another configuration: the modules that are on, and
     /// what is said besides.
     pub async fn reconfigured(self, change: impl FnOnce(Setup) -> Setup) -> Self {
-        let Self {
-            known,
-            ivvy,
-            crm,
-            engine,
-            account,
-            servers,
-            running,
-            shutdown,
-            taken,
-            place,
-            setup,
-            crm_url,
-            patience,
-            ..
-        } = self;
-        shutdown.cancel();
-        running.await.unwrap().unwrap();
+        self.shutdown.cancel();
+        self.running.await.unwrap().unwrap();
         // The store is one process's, and one owner's within it.
-        drop((engine, account));
-        let setup = change(setup);
-        let config = config(place.path(), &setup, &servers[0].url(), &crm_url, &crm);
-        let crm_secret = match &crm {
-            CrmHand::Salesforce(sim) => sim.settings().client_secret.clone(),
-            CrmHand::Odoo(odoo) => SecretString::from(odoo.key.clone()),
-        };
-        let secrets = secrets(&ivvy, &crm, crm_secret);
-        let (account, settings, counts) = assemble(&config, secrets, &setup);
+        drop((self.engine, self.account));
+        let setup = change(self.setup);
+        let config = config(self.place.path(), &setup, &self.servers[0].url(), &self.crm_url, &self.crm);
+        let (account, settings, counts) = assemble(&config, secrets(&self.ivvy, &self.crm), &setup);
+        let (engine, shutdown) = (account.engine.clone(), CancellationToken::new());
         let running = tokio::spawn(async { Ok(()) });
-        let engine = account.engine.clone();
-        let shutdown = CancellationToken::new();
-        let mut world = Self {
-            known,
-            ivvy,
-            crm,
-            engine,
-            account,
-            counts,
-            servers,
-            running,
-            shutdown,
-            taken,
-            place,
-            setup,
-            crm_url,
-            settings,
-            patience,
-        };
+        let mut world = Self { engine, account, settings, counts, running, shutdown, setup, ..self };
         world.start();
         world.first_plan().await;
         world

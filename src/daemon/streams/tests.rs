@@ -1,15 +1,18 @@
 //! What people may do about streams, on a real store; the streams' systems are not there.
 
 use std::path::Path;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::aside::MOST_BODY;
+use super::reconcile::CHUNK;
 use super::*;
 use crate::config::Secrets;
 use crate::daemon::account::Account;
-use crate::model::{Gap, Role, Shelved};
+use crate::model::{FirstSync, Gap, ModuleId, Quarantined, RecordId, Role, Shelved, Side};
 use crate::seam::{Entropy, SystemClock};
-use crate::wire::{AuditQuery, CheckRow, StreamAuth};
+use crate::wire::{AuditQuery, CheckRow, PreviewAs, StreamAuth, StreamPart};
 
 const S360: &str = r#"version = 1
 [s360]

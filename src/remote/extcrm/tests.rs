@@ -7,13 +7,14 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::model::{CustomField, CustomKind, StreamId, StreamState};
+use crate::remote::shelf::memory::Rows;
 use crate::remote::transport::{Limits, Transport, TransportError};
 use crate::seam::SystemClock;
 
 /// Remembers and lines up.
 #[derive(Debug, Default)]
 struct Memory {
-    rows: Mutex<BTreeMap<(ModuleId, RecordId), Shelved>>,
+    rows: Rows,
     line: Mutex<Vec<(StreamKind, String)>>,
 }
 
@@ -25,20 +26,11 @@ impl Shelf for Memory {
         after: Option<Timestamp>,
         limit: usize,
     ) -> Result<Vec<Shelved>, String> {
-        let rows = self.rows.lock().unwrap();
-        let mut found: Vec<Shelved> = rows
-            .values()
-            .filter(|row| row.module == module && from.is_none_or(|from| row.at >= from))
-            .filter(|row| after.is_none_or(|after| row.at > after))
-            .cloned()
-            .collect();
-        found.sort_by_key(|row| row.at);
-        found.truncate(limit);
-        Ok(found)
+        Ok(self.rows.page(module, from, after, limit))
     }
 
     fn get(&self, module: ModuleId, id: &RecordId) -> Result<Option<Shelved>, String> {
-        Ok(self.rows.lock().unwrap().get(&(module, id.clone())).cloned())
+        Ok(self.rows.get(module, id))
     }
 
     fn by_key(&self, _: ModuleId, _: &str) -> Result<Option<Shelved>, String> {
@@ -60,14 +52,13 @@ impl Shelf for Memory {
 
 impl Outbox for Memory {
     fn hand_over(&self, record: HandOver) -> BoxFuture<'_, Result<Taken, String>> {
-        let mut rows = self.rows.lock().unwrap();
-        let key = (record.row.module, record.row.id.clone());
-        let known = rows.get(&key).map(|row| row.at);
+        let known = self.rows.get(record.row.module, &record.row.id).map(|row| row.at);
         if record.expected.is_some() && record.expected != known {
             return ready(Ok(Taken::Moved));
         }
-        let at = Timestamp::from_millis(i64::try_from(rows.len()).unwrap() + known.map_or(1, |at| at.millis() + 1000));
-        rows.insert(key, Shelved { at, ..record.row });
+        let count = i64::try_from(self.rows.count()).unwrap();
+        let at = Timestamp::from_millis(count + known.map_or(1, |at| at.millis() + 1000));
+        self.rows.put(Shelved { at, ..record.row });
         self.line.lock().unwrap().push((record.stream, record.body));
         ready(Ok(Taken::Over { created: known.is_none() }))
     }

@@ -1,27 +1,22 @@
-//! Decisions: which items, what is asked before, what is sent, and what came of it.
+//! Decisions: which items, what is asked before, and what is sent. What came of it is `outcome` and `bulk`.
 //!
 //! A decision names the version the operator saw. Several at once are frozen when the question is
 //! asked: what changes meanwhile is left out by the daemon and reported by name, never swept along.
 
+mod bulk;
+mod outcome;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::{App, Effect, Tab, Tag, Target, Undoable};
-use crate::error::{Error, ErrorKind};
-use crate::model::{Choice, FieldPlan, Item, ItemId, RecordId, Side, State, Timestamp, Verb};
+pub use self::bulk::Bulk;
+use super::{App, Effect, Tab, Tag, Target};
+use crate::model::{Choice, FieldPlan, Item, RecordId, Side, Timestamp, Verb};
 use crate::text::Safe;
 use crate::tui::action::{Action, ActionId, Tier};
-use crate::tui::dialog::{Dialog, Field, Form, Input, Purpose, Report};
-use crate::tui::queue::{Direction, Found};
-use crate::tui::toast::Severity;
+use crate::tui::dialog::{Dialog, Field, Form, Input, Purpose};
 use crate::tui::triage::choosable;
-use crate::wire::{Decide, DecideResult, Request};
-
-/// Decisions sent in one call. Small enough to stay far below the longest frame and to show progress.
-const BATCH: usize = 200;
-
-/// Decided items whose end is watched at most: beyond that the queue shows it anyway.
-const AWAITED: usize = 256;
+use crate::wire::{Decide, Request};
 
 /// From this many records on, the count must be typed.
 const TYPED_ABOVE: usize = 100;
@@ -33,23 +28,6 @@ const SNOOZES: [(&str, Duration); 4] = [
     ("1 day", Duration::from_secs(24 * 3_600)),
     ("1 week", Duration::from_secs(7 * 24 * 3_600)),
 ];
-
-/// A bulk decision under way.
-#[derive(Clone, Debug)]
-pub struct Bulk {
-    verb: Verb,
-    rest: VecDeque<Decide>,
-    targets: BTreeMap<ItemId, Target>,
-    done: Vec<ItemId>,
-    left_out: Vec<(ItemId, Error)>,
-}
-
-impl Bulk {
-    /// Decisions answered, and all of them.
-    pub fn progress(&self) -> (usize, usize) {
-        (self.done.len() + self.left_out.len(), self.targets.len())
-    }
-}
 
 /// What goes along with a verb.
 #[derive(Clone, Debug, Default)]
@@ -252,203 +230,10 @@ impl App {
                 effects.push(Effect::Call(tag, Request::Decide(decision.clone())));
             }
             _ => {
-                let targets = targets.into_iter().map(|target| (target.id, target)).collect();
-                self.bulk = Some(Bulk { verb, rest: decisions, targets, done: Vec::new(), left_out: Vec::new() });
+                self.bulk = Some(Bulk::new(verb, decisions, targets));
                 self.next_batch(effects);
             }
         }
-    }
-
-    fn next_batch(&mut self, effects: &mut Vec<Effect>) {
-        let Some(bulk) = &mut self.bulk else { return };
-        let count = bulk.rest.len().min(BATCH);
-        let decisions: Vec<Decide> = bulk.rest.drain(..count).collect();
-        if !decisions.is_empty() {
-            effects.push(Effect::Call(Tag::Bulk, Request::DecideMany { decisions }));
-            return;
-        }
-        if let Some(bulk) = self.bulk.take() {
-            self.bulk_finished(bulk, effects);
-        }
-    }
-
-    /// One part of a bulk decision was answered.
-    pub(super) fn bulk_answered(&mut self, results: Vec<DecideResult>, effects: &mut Vec<Effect>) {
-        let Some(bulk) = &mut self.bulk else { return };
-        for result in results {
-            self.queue.marks.remove(&result.item);
-            match result.error {
-                None => bulk.done.push(result.item),
-                Some(error) => bulk.left_out.push((result.item, error)),
-            }
-        }
-        self.next_batch(effects);
-    }
-
-    /// The connection or the daemon failed in the middle: what was not answered may have happened.
-    pub(super) fn bulk_failed(&mut self, error: &Error) {
-        let Some(bulk) = self.bulk.take() else { return };
-        let (answered, all) = bulk.progress();
-        self.toast(
-            Severity::Error,
-            &format!(
-                "{} stopped after {answered} of {all}: {error}. Look at the queue before trying again.",
-                bulk.verb
-            ),
-        );
-        self.refresh.all_now();
-    }
-
-    fn bulk_finished(&mut self, mut bulk: Bulk, effects: &mut Vec<Effect>) {
-        self.refresh.all_now();
-        if bulk.verb == Verb::Undo {
-            // What was pushed meanwhile has another version; one by one the answer tells which.
-            let (moved, left) = bulk.left_out.into_iter().partition(|(_, error)| error.kind == ErrorKind::Stale);
-            bulk.left_out = left;
-            let moved: Vec<(ItemId, Error)> = moved;
-            for target in moved.iter().filter_map(|(id, _)| bulk.targets.get(id)) {
-                let tag = Tag::Decide { verb: Verb::Undo, target: target.clone() };
-                effects.push(Effect::Call(tag, Request::Decide(decide(Verb::Undo, target, &Details::default()))));
-            }
-            if bulk.done.is_empty() && bulk.left_out.is_empty() {
-                return;
-            }
-        }
-        let (done, verb) = (bulk.done.len(), bulk.verb);
-        if let Some(inverse) = inverse(verb) {
-            let targets: Vec<Target> = bulk.done.iter().filter_map(|id| bulk.targets.get(id)).map(after).collect();
-            if !targets.is_empty() {
-                self.journal.push(Undoable { verb: inverse, targets });
-            }
-        }
-        if bulk.left_out.is_empty() {
-            let undo = self.undo_hint(verb);
-            self.toast(Severity::Good, &format!("{verb}: {done} items{undo}"));
-            return;
-        }
-        let stale = bulk.left_out.iter().filter(|(_, error)| error.kind == ErrorKind::Stale).count();
-        let left = bulk.left_out.len();
-        let mut lines = vec![
-            format!("{done} done, {left} left out, {stale} of these because they changed after you marked them."),
-            String::new(),
-        ];
-        lines.extend(bulk.left_out.iter().map(|(id, error)| {
-            let title = bulk.targets.get(id).map(|target| target.title.as_str()).unwrap_or_default();
-            format!("#{id} {title}: {error}")
-        }));
-        self.dialogs.push(Dialog::Report(Report::new(&format!("{verb}: {done} of {}", done + left), lines)));
-        self.toast(Severity::Warn, &format!("{verb}: {done} done, {left} left out"));
-    }
-
-    /// A single decision was taken.
-    pub(super) fn decided(&mut self, verb: Verb, target: &Target, item: &Item) {
-        self.refresh.all_now();
-        self.queue.marks.remove(&target.id);
-        if !matches!(verb, Verb::Claim | Verb::Hold) {
-            self.triage.forget(target.id);
-        }
-        if let Some(inverse) = inverse(verb) {
-            self.journal.push(Undoable { verb: inverse, targets: vec![target_of(item)] });
-        }
-        if item.state == State::Ready {
-            self.await_outcome(item.id);
-        }
-        let undo = self.undo_hint(verb);
-        let now = match item.state {
-            _ if item.id != target.id => {
-                format!(": #{} proposes the reverse, now {}; approve it to write it", item.id, item.state)
-            }
-            State::Held if verb == Verb::Approve => "; a second person must confirm".to_owned(),
-            state => format!(", now {state}"),
-        };
-        self.toast(Severity::Good, &format!("{verb}: #{} {}{now}{undo}", target.id, name(&target.title)));
-        let advance = std::mem::take(&mut self.advance);
-        if advance && self.tab == Tab::Diff && self.triage.wanted() == Some(target.id) {
-            let height = self.list_height();
-            if self.queue.select(target.id, height) && self.queue.seek(Direction::Next, height) == Found::Here {
-                self.sought(Found::Here);
-            }
-        }
-    }
-
-    /// An undo found its item further on, which is the rule once the engine has carried the decision
-    /// out. While nobody else decided since, it is still one's own decision, and is taken back as the
-    /// item stands now. Answers whether that settles the refusal.
-    pub(super) fn undo_moved_on(
-        &mut self,
-        target: &Target,
-        error: &Error,
-        current: Option<&Item>,
-        effects: &mut Vec<Effect>,
-    ) -> bool {
-        let Some(item) = current.filter(|_| error.kind == ErrorKind::Stale) else { return false };
-        if item.decided_by.as_ref() != Some(&self.hello.operator) || item.ver == target.version {
-            return false;
-        }
-        let now = target_of(item);
-        if Verb::Undo.accepts(item.state) {
-            let decision = decide(Verb::Undo, &now, &Details::default());
-            effects.push(Effect::Call(Tag::Decide { verb: Verb::Undo, target: now }, Request::Decide(decision)));
-            return true;
-        }
-        self.refresh.all_now();
-        let (id, title) = (item.id, name(&item.title));
-        let text = if item.state.has_intent() {
-            self.journal.push(Undoable { verb: Verb::Undo, targets: vec![now] });
-            let key = self.key_hint(ActionId::Undo);
-            format!("#{id} {title} is being written just now; {key} again in a moment takes it back")
-        } else {
-            format!("#{id} {title} is {} again; there is nothing to take back", item.state)
-        };
-        self.toast(Severity::Warn, &text);
-        true
-    }
-
-    /// An item decided here moved on: says so if it was not written after all.
-    pub(super) fn outcome(&mut self, item: &Item) {
-        match (item.state, &item.error) {
-            (State::Held | State::Dead, Some(error)) => {
-                let text = format!("#{} {} was not written: {}", item.id, name(&item.title), error.message);
-                self.toast(Severity::Error, &text);
-            }
-            (State::New | State::Blocked | State::Ready | State::Inflight | State::Unknown | State::Retry, _) => {
-                self.await_outcome(item.id);
-            }
-            _ => {}
-        }
-    }
-
-    fn await_outcome(&mut self, id: ItemId) {
-        if self.awaited.len() < AWAITED {
-            self.awaited.insert(id);
-        }
-    }
-
-    /// A single decision was refused; for a stale one the row as it is now came along.
-    pub(super) fn refused(&mut self, target: &Target, error: &Error, current: Option<&Item>) {
-        self.advance = false;
-        self.refresh.all_now();
-        let text = match (error.kind, current) {
-            (ErrorKind::Stale, Some(item)) => {
-                let who = match &item.decided_by {
-                    Some(name) if *name != self.hello.operator => format!("{name} was faster"),
-                    _ => "the item changed meanwhile".to_owned(),
-                };
-                format!(
-                    "{who}: #{} {} is now {} (version {}, you saw {}). Choices whose values did not move are kept.",
-                    item.id,
-                    name(&item.title),
-                    item.state,
-                    item.ver,
-                    target.version
-                )
-            }
-            _ => {
-                let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                format!("#{} {}: {error}{hint}", target.id, name(&target.title))
-            }
-        };
-        self.toast(Severity::Error, &text);
     }
 
     fn undo_hint(&self, verb: Verb) -> String {
@@ -475,19 +260,8 @@ impl App {
     }
 }
 
-/// A record's name as a message has room for it.
-fn name(title: &str) -> Safe {
-    Safe::limited(title, 40)
-}
-
 fn target_of(item: &Item) -> Target {
     Target { id: item.id, version: item.ver, seen: Some(item.seen), title: item.title.clone(), module: item.module }
-}
-
-/// The target after exactly one decision. If anything else happened to it, the version is wrong and
-/// the daemon refuses, which is what is wanted.
-fn after(target: &Target) -> Target {
-    Target { version: target.version + 1, seen: None, ..target.clone() }
 }
 
 /// The verb that takes another one back.

@@ -15,7 +15,7 @@ use crate::text::Safe;
 use crate::tui::action::ActionId;
 use crate::tui::app::App;
 use crate::tui::theme::Tone;
-use crate::wire::{MatchStatus, ModuleStatus, NotificationStatus, RemoteStatus, SideNames, Status, StreamRow};
+use crate::wire::{MatchStatus, ModuleStatus, NotificationStatus, RemoteStatus, Status, StreamRow};
 
 pub(super) fn draw(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect) {
     let Some(status) = &app.status else {
@@ -202,15 +202,9 @@ const NAME: usize = 18;
 const STATE: usize = 9;
 /// Columns of the group, where there is room for it (V-02).
 const GROUP: usize = 8;
-/// The same where a group has a longer name: `Ticketing`.
-const WIDE_GROUP: usize = 10;
 
-fn group_columns(width: usize, names: &SideNames) -> usize {
-    match (width >= 76, names.is_usual()) {
-        (false, _) => 0,
-        (true, true) => GROUP,
-        (true, false) => WIDE_GROUP,
-    }
+fn group_columns(width: usize) -> usize {
+    if width >= 76 { GROUP } else { 0 }
 }
 
 /// What a state word is drawn in.
@@ -224,7 +218,7 @@ pub(super) fn state_tone(state: &str) -> Tone {
 
 fn titles(brush: Brush<'_>, room: Room, width: usize) -> Line<'static> {
     let mut spans: Spans = vec![Span::raw("  ")];
-    spans.extend(brush.word(Tone::Dim, "Group", group_columns(width, brush.names)));
+    spans.extend(brush.word(Tone::Dim, "Group", group_columns(width)));
     spans.extend(brush.word(Tone::Dim, "Module", NAME));
     spans.extend(brush.word(Tone::Dim, "State", STATE));
     for (title, columns) in figures(room) {
@@ -236,7 +230,7 @@ fn titles(brush: Brush<'_>, room: Room, width: usize) -> Line<'static> {
 fn module_line(brush: Brush<'_>, room: Room, width: usize, module: &ModuleStatus, here: bool) -> Line<'static> {
     let tone = state_tone(&module.state);
     let mut spans: Spans = vec![brush.marker(here), Span::raw(" ")];
-    spans.extend(brush.word(Tone::Dim, &module.name.group().to_string(), group_columns(width, brush.names)));
+    spans.extend(brush.word(Tone::Dim, &module.name.group().to_string(), group_columns(width)));
     spans.extend(brush.word(Tone::Title, module.name.title(), NAME));
     spans.extend(brush.fit(tone, &Safe::limited(&module.state, 20), STATE));
     let seconds = |value: Option<u64>| value.map_or_else(|| "never".to_owned(), |s| time::span(Duration::from_secs(s)));
@@ -453,6 +447,13 @@ mod tests {
     use super::*;
     use crate::model::Side;
     use crate::wire::{HeldLane, Quota, Rate};
+
+    #[test]
+    fn every_group_has_its_whole_name_and_a_space_in_its_column_v02() {
+        for group in ModuleId::ALL.map(ModuleId::group) {
+            assert!(group.to_string().len() < GROUP, "{group}");
+        }
+    }
 
     #[test]
     fn a_remote_says_what_limits_it_and_otherwise_nothing() {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 use tandem::model::ModuleId;
 
-use crate::hand::{CrmHand, OdooHand, plain};
+use crate::hand::{CrmHand, plain};
+use crate::odoo_server::OdooServer;
 
 /// A record that carries one of our keys, and what it hangs on: ids of the CRM, empty where there is none.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -90,7 +91,7 @@ pub async fn keyed(crm: &CrmHand, module: ModuleId) -> BTreeMap<String, Keyed> {
     found
 }
 
-async fn in_odoo_by_key(odoo: &OdooHand, names: &Names, prefix: &str) -> Vec<(String, Keyed)> {
+async fn in_odoo_by_key(odoo: &OdooServer, names: &Names, prefix: &str) -> Vec<(String, Keyed)> {
     let keys =
         json!([["module", "=", "__tandem__"], ["model", "=", names.object], ["name", "=like", format!("{prefix}%")]]);
     let keys = odoo.call("ir.model.data", "search_read", json!({"domain": keys, "fields": ["name", "res_id"]})).await;
