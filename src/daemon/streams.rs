@@ -39,6 +39,8 @@ const MOST_BODY: usize = 2 * 1024;
 const CHUNK: usize = 100;
 /// How often a reconciliation looks whether the last chunk has been read.
 const BREATH: Duration = Duration::from_millis(500);
+/// How often at the least, while nothing of it can be read: that may take days.
+const LONGEST_BREATH: Duration = Duration::from_secs(10);
 
 /// The streams of an account that runs.
 #[derive(Debug)]
@@ -329,12 +331,17 @@ impl Streams {
 
     async fn test(&self, engine: &Engine, actor: &Actor, known: &Known) -> Result<String, ServiceError> {
         let found = if known.operator {
-            let probe = engine.remotes().on(known.side(), Lane::Operator).probe().await;
+            let remotes = engine.remotes();
+            let probe = remotes.on(known.side(), Lane::Operator).probe_tenant(&known.id.tenant).await;
             let probe = probe.map_err(|error| {
                 Error::new(ErrorKind::Unavailable, format!("{}: the connection test failed: {error}", known.id))
                     .hint("see `tandem check`")
             })?;
-            format!("{} answered in {} ms", probe.system, probe.round_trip_ms)
+            let answered = format!("{} answered in {} ms", probe.system, probe.round_trip_ms);
+            match probe.doubt {
+                Some(why) => format!("{answered}, if it was that system: {why}"),
+                None => answered,
+            }
         } else {
             let state = engine.store().read(|view| view.stream(&known.id))?;
             if state.last_at.is_none() {
@@ -451,13 +458,16 @@ async fn read_again(engine: &Engine, clock: &dyn Clock, known: &Known, done: imp
             let asking = ids.into_iter().map(|id| engine.look_at(*module, known.side(), id));
             let asking = futures::future::try_join_all(asking).await?;
             asked += asking.len() as u64;
+            let (mut before, mut breath) = (u64::MAX, BREATH);
             loop {
                 let left = unread(engine, known, began)?.waiting;
                 done(asked.saturating_sub(left));
                 if left == 0 {
                     break;
                 }
-                clock.sleep(BREATH).await;
+                breath = if left < before { BREATH } else { (2 * breath).min(LONGEST_BREATH) };
+                before = left;
+                clock.sleep(breath).await;
             }
             match next {
                 // What came since is newer than the outage.
@@ -474,7 +484,7 @@ async fn read_again(engine: &Engine, clock: &dyn Clock, known: &Known, done: imp
             let state = StreamState { last_error, ..tx.stream(&id)? };
             tx.put_stream(&id, &state)?;
         }
-        let what = format!("stream {id}: {asked} records were read again, and {failed} of them could not be");
+        let what = format!("stream {id}: reconciled {asked} records, of which {failed} could not be read");
         let what = AuditEvent::Operated { what };
         tx.audit(Note { at, actor: Actor::engine(), module: None, item: None, link: None, what }).map(drop)
     };
@@ -495,13 +505,14 @@ fn item(row: Quarantined) -> StreamItem {
 fn dead_post(body: &str, post: Post) -> StreamItem {
     let count = post.records.len();
     let records = if count == 1 { "record" } else { "records" };
+    let tries = if post.tries == 1 { "try" } else { "tries" };
     let why = post.last_error.unwrap_or_else(|| "it was not answered 200".to_owned());
     StreamItem {
         number: post.number,
         index: None,
         at: post.last_try_at.unwrap_or(post.created_at),
         id: None,
-        why: format!("{count} {records}, {} tries: {why}", post.tries),
+        why: format!("{count} {records}, {} {tries}: {why}", post.tries),
         bytes: post.bytes,
         body: body[..body.floor_char_boundary(MOST_BODY)].to_owned(),
     }
