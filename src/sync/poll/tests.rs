@@ -55,6 +55,8 @@ async fn what_is_told_in_a_burst_is_read_in_one_sweep_and_nothing_is_missed_p02(
     let before = crm.pages(CONTACTS).len();
     let others = || [sides[Side::Ivvy as usize].pages(CONTACTS).len(), crm.pages(ModuleId::Leads).len()];
     let untold = others();
+    let last_full = || engine.store().read(|view| view.cursor(CONTACTS, Side::Crm)).unwrap().last_full;
+    let read_whole = last_full();
     for _ in 0..100 {
         engine.told(CONTACTS, Side::Crm);
     }
@@ -68,6 +70,7 @@ async fn what_is_told_in_a_burst_is_read_in_one_sweep_and_nothing_is_missed_p02(
     assert_eq!(pages.len(), before + 2, "and one for those that came meanwhile");
     assert!(pages[before + 1].since(pages[before]) >= Duration::from_secs(10), "one after the other");
     assert_eq!(others(), untold, "nobody else is asked");
+    assert_eq!(last_full(), read_whole, "only what changed is read");
     stop.cancel();
     running.await.unwrap().unwrap();
 }

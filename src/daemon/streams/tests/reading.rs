@@ -104,10 +104,20 @@ async fn a_reconciliation_ends_with_a_row_that_says_what_could_not_be_read_and_s
 
     // All of them are read the next time: nothing is left over from the time before.
     reading.lost(5).await;
+    reading.stub.fails.lock().unwrap().push_back(Class::Rejected);
+    reading.world.engine.look_at(ModuleId::Contacts, Side::Ivvy, "ACME-none".into()).await.unwrap();
+    reading.clock.sleep(Duration::from_secs(60)).await;
     reading.reconcile("5 records are read again").await;
     reading.reconciled().await;
-    assert!(reading.world.audited()[0].ends_with("reconciled 5 records, of which 0 could not be read"));
-    assert_eq!(reading.settle().await.unwrap(), "the possible loss is settled");
+    assert!(
+        reading.world.audited()[0].ends_with("reconciled 5 records, of which 0 could not be read"),
+        "not one of these"
+    );
+    assert_eq!(
+        reading.settle().await.unwrap(),
+        "the possible loss is settled; 1 could not be read",
+        "but one of theirs"
+    );
     reading.stop.cancel();
 }
 
