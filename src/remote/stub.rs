@@ -132,7 +132,12 @@ impl Remote for Stub {
         self.reads.lock().unwrap().push(self.clock.now());
         let (next, later) = (self.fails.lock().unwrap().pop_front(), *self.goes_on_failing.lock().unwrap());
         let fails = next.or(later);
-        Box::pin(async move { fails.map_or(Ok(Read::Missing), |class| Err(error(class))) })
+        Box::pin(async move {
+            match fails {
+                Some(class) => Err(error(class)),
+                None => Ok(Read::Missing),
+            }
+        })
     }
 
     fn find_by_key<'a>(&'a self, _: ModuleId, _: &'a str) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
