@@ -124,6 +124,7 @@ const CRATES_IN_TESTS: &[(&str, &str)] = &[
     // A store in memory, for what is one transaction's business.
     ("redb", "src/sync/matching/told.rs"),
     ("redb", "src/sync/nudge/tests.rs"),
+    ("redb", "src/daemon/streams/tests/reading.rs"),
     // Simulated remotes behind real gates, whose calls are HTTP exchanges.
     ("http", "src/sync/simulation/lanes.rs"),
     // A receiver of what is posted, behind the transport's seam.

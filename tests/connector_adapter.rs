@@ -429,6 +429,71 @@ async fn errors_are_for_good_or_may_pass_and_say_whether_they_may_have_been_appl
     }
 }
 
+/// "Not found" is said of an absent record as of a wrong address. In the Connector's words it is the former; a list that
+/// was agreed on tells, too; and where nothing can tell, that is said with the address.
+#[tokio::test]
+async fn a_wrong_address_is_told_from_an_absent_record_as_far_as_that_can_be_told_p13() {
+    let page = || xml(404, "<html><body>Not Found<br></body></html>");
+    let nothing = || Agreed { list_staff: false, list_sources: false, ..everything() };
+    let test = async |agreed: Agreed, replies: Vec<Reply>| {
+        let b = bench_with(agreed, Memory::default(), replies);
+        let probe = b.connector.probe().await;
+        b.script.finish();
+        probe
+    };
+    let certain = [
+        (nothing(), vec![missing()]),
+        (nothing(), vec![xml(404, "<x><errorUUID>e-1</errorUUID></x>")]),
+        (nothing(), vec![xml(200, "<status><state>OK</state></status>")]),
+        (everything(), vec![page(), xml(200, "<leadSources/>")]),
+        (everything(), vec![xml(404, ""), page(), xml(200, "<staffList/>")]),
+        // A list that is not there after all, by the Connector's own word.
+        (everything(), vec![page(), missing()]),
+    ];
+    for (agreed, replies) in certain {
+        let shown = format!("{replies:?}");
+        assert_eq!(test(agreed, replies).await.unwrap().doubt, None, "{shown}");
+    }
+    let at = |resource: &str| format!("https://qa.intouch.example/connector/api/2011-11/{resource}");
+    for reply in [page(), xml(404, "")] {
+        let doubt = test(nothing(), vec![reply]).await.unwrap().doubt.unwrap();
+        assert_eq!(doubt, format!("nothing but \"not found\" came from {}", at("user")), "whose records is not said");
+    }
+    let error = test(everything(), vec![page(), page(), page()]).await.unwrap_err();
+    assert_eq!((error.class, error.sent), (Class::Unsupported, Sent::No));
+    let asked = format!("{}, {}, {}", at("user"), at("leadsource"), at("staff"));
+    assert!(error.message.ends_with(&format!("came from {asked}")), "{error}");
+    // Owners are no part of what was agreed: nobody asks for staff.
+    let error = test(Agreed { owner: false, ..everything() }, vec![page(), page()]).await.unwrap_err();
+    assert_eq!(error.class, Class::Unsupported);
+    for (reply, class) in [
+        (xml(200, "<html><body>Welcome</body></html>"), Class::Unsupported),
+        (xml(200, "Welcome<br>"), Class::Malformed),
+        (xml(500, ""), Class::Server),
+        (xml(403, ""), Class::Forbidden),
+    ] {
+        assert_eq!(test(everything(), vec![reply]).await.unwrap_err().class, class);
+    }
+}
+
+/// A save makes whom it does not find, so "not found" is about its address, and nobody is taken for gone.
+#[tokio::test]
+async fn a_save_that_finds_nothing_is_a_wrong_address_and_no_missing_person_p13() {
+    for replies in [
+        vec![missing(), xml(404, "")],
+        vec![user("lead-7", "<firstname>Mia</firstname><userType>PROSPECT</userType>"), xml(404, "")],
+    ] {
+        let b = bench(replies);
+        let error = match b.connector.create(ModuleId::Leads, "lead-7", &fields(&MIA)).await {
+            Err(error) => error,
+            Ok(acknowledged) => panic!("{acknowledged:?}"),
+        };
+        assert_eq!((error.class, error.sent), (Class::Unsupported, Sent::No));
+        assert_eq!(error.message, "https://qa.intouch.example/connector/api/2011-11/user answered 404");
+        b.script.finish();
+    }
+}
+
 #[tokio::test]
 async fn what_xml_cannot_carry_and_nobody_without_a_name_is_refused_before_any_save() {
     for wrong in [("last_name", "a\u{1b}[2J"), ("last_name", " "), ("description", "no place"), ("email", "\u{0}")] {

@@ -37,3 +37,46 @@ impl Outbox for StoredOutbox {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ModuleId, StreamKind, Timestamp};
+    use crate::seam::SystemClock;
+    use crate::store::{Options, Reads as _};
+
+    /// The shelf and the line are one: what was handed over waits once, and a change made on what is not there any
+    /// more is none.
+    #[tokio::test]
+    async fn what_is_handed_over_is_on_the_shelf_and_in_line_or_neither_i8_s13() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(&place.path().join("acme.redb"), Options::default()).unwrap();
+        let outbox = StoredOutbox::new(store.clone(), Arc::new(SystemClock));
+        let hand_over = async |body: &str, expected: Option<Timestamp>| {
+            let row = Shelved {
+                module: ModuleId::Contacts,
+                // Whatever the adapter says: the CRM's side is meant.
+                side: Side::Ivvy,
+                id: "contact-1".into(),
+                key: None,
+                at: Timestamp::EPOCH,
+                gone: false,
+                body: body.to_owned(),
+            };
+            let record = HandOver { stream: StreamKind::PushContacts, row, body: body.to_owned(), expected };
+            outbox.hand_over(record).await.unwrap()
+        };
+        let waiting = || store.read(|view| view.outbox_counts(StreamKind::PushContacts)).unwrap().pending;
+        let there = |side| store.read(|view| view.shelved(ModuleId::Contacts, side, &"contact-1".into())).unwrap();
+        assert_eq!(hand_over("{}", Some(Timestamp::from_secs(1))).await, Taken::Moved, "it was there, and is gone");
+        assert_eq!((waiting(), there(Side::Crm)), (0, None));
+        assert_eq!(hand_over("{}", None).await, Taken::Over { created: true });
+        let first = there(Side::Crm).unwrap();
+        assert_eq!(hand_over("{\"a\":1}", Some(first.at)).await, Taken::Over { created: false });
+        let second = there(Side::Crm).unwrap();
+        assert!(second.at > first.at && second.body.contains('a'));
+        assert_eq!(hand_over("{\"a\":2}", Some(first.at)).await, Taken::Moved, "changed since it was read");
+        assert_eq!((waiting(), there(Side::Crm)), (1, Some(second)), "once, as it was last handed over");
+        assert_eq!(there(Side::Ivvy), None);
+    }
+}

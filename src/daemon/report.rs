@@ -241,6 +241,14 @@ async fn check_remote(remotes: &Remotes, modules: &[ModuleId], side: Side) -> Ve
                 found: format!("{}, {} ms", probe.system, probe.round_trip_ms),
                 hint: None,
             });
+            if let Some(why) = probe.doubt {
+                rows.push(CheckRow {
+                    what: format!("{name}: address"),
+                    ok: true,
+                    found: format!("not proved: {why}"),
+                    hint: Some("a wrong address would answer the same: compare it with what you were given".to_owned()),
+                });
+            }
             if let Some(skew) = probe.clock_skew_ms {
                 let ok = skew.abs() < 60_000;
                 rows.push(CheckRow {
@@ -303,3 +311,6 @@ fn hint(class: Class) -> &'static str {
         _ => "see the message; the remote answered something unexpected",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,12 +214,17 @@ impl Streams {
 
     async fn test(&self, engine: &Engine, actor: &Actor, known: &Known) -> Result<String, ServiceError> {
         let found = if known.operator {
-            let probe = engine.remotes().on(known.side(), Lane::Operator).probe().await;
+            let remotes = engine.remotes();
+            let probe = remotes.on(known.side(), Lane::Operator).probe_tenant(&known.id.tenant).await;
             let probe = probe.map_err(|error| {
                 Error::new(ErrorKind::Unavailable, format!("{}: the connection test failed: {error}", known.id))
                     .hint("see `tandem check`")
             })?;
-            format!("{} answered in {} ms", probe.system, probe.round_trip_ms)
+            let answered = format!("{} answered in {} ms", probe.system, probe.round_trip_ms);
+            match probe.doubt {
+                Some(why) => format!("{answered}, if it was that system: {why}"),
+                None => answered,
+            }
         } else {
             let state = engine.store().read(|view| view.stream(&known.id))?;
             if state.last_at.is_none() {

@@ -16,6 +16,8 @@ pub mod port;
 pub mod s360;
 pub mod salesforce;
 pub mod shelf;
+#[cfg(test)]
+pub(crate) mod stub;
 pub mod transport;
 
 pub use lane::Lane;

@@ -160,7 +160,7 @@ pub struct WriteAck {
 }
 
 /// What a connection test found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// Product and version as the remote names itself.
     pub system: String,
@@ -168,6 +168,8 @@ pub struct Probe {
     pub clock_skew_ms: Option<i64>,
     /// Round trip in milliseconds.
     pub round_trip_ms: u64,
+    /// Why it is not certain that the system itself answered, where its answers cannot tell.
+    pub doubt: Option<String>,
 }
 
 /// What a system can do for one match table. Declared, never guessed by the engine (C-09, C-17 to C-19).
@@ -284,6 +286,11 @@ pub trait Remote: Send + Sync + fmt::Debug {
 
     /// Tests the connection and measures the clock skew.
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>>;
+
+    /// As [`Self::probe`], of one tenant where it has several: another one's trouble is not theirs.
+    fn probe_tenant<'a>(&'a self, _tenant: &'a str) -> BoxFuture<'a, Result<Probe, RemoteError>> {
+        self.probe()
+    }
 
     /// The custom fields `module` has there.
     fn definitions(&self, module: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>>;

@@ -88,6 +88,8 @@ impl Looks {
         let pause = error.retry_after.unwrap_or_default().max(half + core.entropy.duration_up_to(half));
         let due = now.plus(pause.max(Duration::from_millis(100)));
         failed.late.insert(place.clone(), Late { tries, due, ..late });
+        // Let go once, and asked for again: it waits now, and must not count twice.
+        failed.given_up.remove(place);
         true
     }
 }

@@ -261,25 +261,4 @@ fn failed(core: &Core, module: ModuleId, side: Side, lane: Lane, error: &PollErr
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::remote::Sent;
-
-    #[test]
-    fn what_cannot_be_asked_for_proves_no_deletion_and_stops_no_sweep_s28_s30() {
-        let error = |class| RemoteError {
-            system: "s360".to_owned(),
-            action: "read".to_owned(),
-            class,
-            sent: Sent::No,
-            code: None,
-            message: "no".to_owned(),
-            details: Vec::new(),
-            retry_after: None,
-        };
-        assert!(proves_nothing(&error(Class::Unsupported)));
-        for class in [Class::Missing, Class::Server, Class::Unauthorized] {
-            assert!(!proves_nothing(&error(class)));
-        }
-    }
-}
+mod tests;

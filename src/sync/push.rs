@@ -387,6 +387,7 @@ pub(super) fn describe(error: &RemoteError, now: Timestamp) -> ItemError {
         Class::Unauthorized => "check the key and secret, then resume",
         Class::Forbidden => "give the key permission for this action, then resume",
         Class::Quota => "it goes on by itself then; raise `daily_calls` if that is too late",
+        Class::Unsupported => "run `tandem check`: the address, the version or a field's name may be wrong",
         Class::Unreachable | Class::Throttled | Class::Server => "it is tried again by itself",
         _ => "see the log for details",
     };

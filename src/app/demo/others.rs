@@ -42,7 +42,8 @@ const DEMO_SECRET: &str = "demo-of-tandem";
 /// The accounts beside iVvy and Salesforce.
 pub(super) struct Others {
     accounts: Vec<(DemoAccount, Config, Hosted)>,
-    servers: Vec<Served>,
+    /// The simulated systems, each with whose it is and its name.
+    servers: Vec<(DemoAccount, &'static str, Served)>,
     tasks: Vec<JoinHandle<()>>,
     quiet: CancellationToken,
     clock: Arc<dyn Clock>,
@@ -84,10 +85,14 @@ impl Others {
 
     /// Where each can be attached to, for scripts.
     pub fn places(&self) -> Value {
-        let place = |config: &Config| json!({"config": config.path, "socket": config.socket});
+        let remotes = |account: DemoAccount| -> serde_json::Map<String, Value> {
+            let own = self.servers.iter().filter(|(of, ..)| *of == account);
+            own.map(|(_, system, served)| ((*system).to_owned(), served.url().into())).collect()
+        };
+        let place = |account: DemoAccount, config: &Config| json!({"config": config.path, "socket": config.socket, "remotes": remotes(account)});
         self.accounts
             .iter()
-            .map(|(name, config, _)| (name.to_string(), place(config)))
+            .map(|(name, config, _)| (name.to_string(), place(*name, config)))
             .collect::<serde_json::Map<_, _>>()
             .into()
     }
@@ -102,7 +107,7 @@ impl Others {
         for (_, _, hosted) in self.accounts {
             ended = ended.and(hosted.stop().await);
         }
-        for served in self.servers {
+        for (_, _, served) in self.servers {
             let closed = served.stop().await;
             let closed = closed.map_err(|error| Error::unavailable("a simulated remote ended badly").because(&error));
             ended = ended.and(closed);
@@ -110,10 +115,10 @@ impl Others {
         ended
     }
 
-    async fn serve(&mut self, router: axum::Router) -> Result<String> {
+    async fn serve(&mut self, of: DemoAccount, system: &'static str, router: axum::Router) -> Result<String> {
         let served = listen(router, None, 0).await?;
         let url = served.url();
-        self.servers.push(served);
+        self.servers.push((of, system, served));
         Ok(url)
     }
 
@@ -138,7 +143,8 @@ impl Others {
             Arc::clone(&self.clock),
             Entropy::seeded(self.seed.wrapping_add(1)),
         );
-        let (url, crm_url) = (self.serve(sim.router()).await?, self.serve(crm.router()).await?);
+        let url = self.serve(DemoAccount::S360, "s360", sim.router()).await?;
+        let crm_url = self.serve(DemoAccount::S360, "salesforce", crm.router()).await?;
         let receiver = free_address()?;
         let key = place.secret("post.secret", &DEMO_SECRET.into())?;
         let mut institutions = serde_json::Map::new();
@@ -203,13 +209,13 @@ impl Others {
     /// The hub takes what iVvy has, and saves a prospect with us now and then.
     async fn connector(&mut self, directory: &Path, shutdown: &CancellationToken) -> Result<()> {
         let place = Place::new(directory)?;
-        let (ivvy, section) = self.ivvy(&place).await?;
+        let (ivvy, section) = self.ivvy(DemoAccount::Connector, &place).await?;
         let hub = ConnectorSim::new(
             connector::Settings::default(),
             Arc::clone(&self.clock),
             Entropy::seeded(self.seed.wrapping_add(2)),
         );
-        let url = self.serve(hub.router()).await?;
+        let url = self.serve(DemoAccount::Connector, "connector", hub.router()).await?;
         let receiver = free_address()?;
         let key = place.secret("hub.secret", &DEMO_SECRET.into())?;
         let config = place.config(
@@ -255,13 +261,13 @@ impl Others {
     /// A CRM that offers two addresses and nothing else.
     async fn push(&mut self, directory: &Path, shutdown: &CancellationToken) -> Result<()> {
         let place = Place::new(directory)?;
-        let (ivvy, section) = self.ivvy(&place).await?;
+        let (ivvy, section) = self.ivvy(DemoAccount::Push, &place).await?;
         let settings = extcrm::Settings {
             auth: extcrm::Auth::ApiKey { header: "X-API-Key".to_owned(), key: DEMO_SECRET.into() },
             ..extcrm::Settings::default()
         };
         let crm = ExtcrmSim::new(settings, Arc::clone(&self.clock), Entropy::seeded(self.seed.wrapping_add(3)));
-        let url = self.serve(crm.router()).await?;
+        let url = self.serve(DemoAccount::Push, "extcrm", crm.router()).await?;
         let key = place.secret("push.secret", &DEMO_SECRET.into())?;
         let config = place.config(
             &json!({
@@ -282,12 +288,12 @@ impl Others {
     }
 
     /// An iVvy of an account's own, and the section that names it.
-    async fn ivvy(&mut self, place: &Place) -> Result<(Arc<IvvySim>, Value)> {
+    async fn ivvy(&mut self, of: DemoAccount, place: &Place) -> Result<(Arc<IvvySim>, Value)> {
         let settings = ivvy::Settings { seed: self.seed, ..ivvy::Settings::default() };
         let sim = IvvySim::new(settings, Arc::clone(&self.clock), Entropy::seeded(self.seed));
         sim.load(&Sides::of_size(self.seed, PEOPLE).ivvy);
         sim.furnish(false);
-        let url = self.serve(sim.router()).await?;
+        let url = self.serve(of, "ivvy", sim.router()).await?;
         let secret = place.secret("ivvy.secret", &sim.settings().secret)?;
         let section = json!({
             "url": url,
@@ -353,3 +359,6 @@ fn free_address() -> Result<SocketAddr> {
     let bound = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
     bound.map_err(|error| Error::unavailable("no free port on this machine").because(&error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,13 +90,14 @@ fn item(row: Quarantined) -> StreamItem {
 fn dead_post(body: &str, post: Post) -> StreamItem {
     let count = post.records.len();
     let records = if count == 1 { "record" } else { "records" };
+    let tries = if post.tries == 1 { "try" } else { "tries" };
     let why = post.last_error.unwrap_or_else(|| "it was not answered 200".to_owned());
     StreamItem {
         number: post.number,
         index: None,
         at: post.last_try_at.unwrap_or(post.created_at),
         id: None,
-        why: format!("{count} {records}, {} tries: {why}", post.tries),
+        why: format!("{count} {records}, {} {tries}: {why}", post.tries),
         bytes: post.bytes,
         body: body[..body.floor_char_boundary(MOST_BODY)].to_owned(),
     }

@@ -17,6 +17,8 @@ use crate::sync::{Engine, Unread};
 pub(super) const CHUNK: usize = 100;
 /// How often a reconciliation looks whether the last chunk has been read.
 const BREATH: Duration = Duration::from_millis(500);
+/// How often at the least, while nothing of it can be read: that may take days.
+const LONGEST_BREATH: Duration = Duration::from_secs(10);
 
 impl Streams {
     /// S-17: has every record read again that we know of the stream.
@@ -120,13 +122,16 @@ async fn read_again(engine: &Engine, clock: &dyn Clock, known: &Known, done: imp
             let asking = ids.into_iter().map(|id| engine.look_at(*module, known.side(), id));
             let asking = futures::future::try_join_all(asking).await?;
             asked += asking.len() as u64;
+            let (mut before, mut breath) = (u64::MAX, BREATH);
             loop {
                 let left = unread(engine, known, began)?.waiting;
                 done(asked.saturating_sub(left));
                 if left == 0 {
                     break;
                 }
-                clock.sleep(BREATH).await;
+                breath = if left < before { BREATH } else { (2 * breath).min(LONGEST_BREATH) };
+                before = left;
+                clock.sleep(breath).await;
             }
             match next {
                 // What came since is newer than the outage.
@@ -143,7 +148,7 @@ async fn read_again(engine: &Engine, clock: &dyn Clock, known: &Known, done: imp
             let state = StreamState { last_error, ..tx.stream(&id)? };
             tx.put_stream(&id, &state)?;
         }
-        let what = format!("stream {id}: {asked} records were read again, and {failed} of them could not be");
+        let what = format!("stream {id}: reconciled {asked} records, of which {failed} could not be read");
         let what = AuditEvent::Operated { what };
         tx.audit(Note { at, actor: Actor::engine(), module: None, item: None, link: None, what }).map(drop)
     };

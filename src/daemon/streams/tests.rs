@@ -1,5 +1,8 @@
 //! What people may do about streams, on a real store; the streams' systems are not there.
 
+mod posting;
+mod reading;
+
 use std::path::Path;
 use std::time::Duration;
 

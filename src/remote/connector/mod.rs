@@ -157,6 +157,28 @@ impl Connector {
         Err(failure(SYSTEM, action, Class::Unsupported, Sent::No, why))
     }
 
+    /// Why it is not certain that the Connector stands at its address, where a test met nothing but "not found": that
+    /// is said of an absent record too. A list that was agreed on tells; where none was, nothing does (contract
+    /// 1.3, 1.5).
+    async fn doubt(&self) -> Result<Option<String>, RemoteError> {
+        let Agreed { owner, source, list_staff, list_sources, .. } = self.agreed;
+        let mut asked = vec![self.wire.address("user")];
+        for (listed, resource) in [(source && list_sources, "leadsource"), (owner && list_staff, "staff")] {
+            if !listed {
+                continue;
+            }
+            if self.wire.ping(resource, &[]).await?.known {
+                return Ok(None);
+            }
+            asked.push(self.wire.address(resource));
+        }
+        let why = format!("nothing but \"not found\" came from {}", asked.join(", "));
+        if asked.len() > 1 {
+            return Err(failure(SYSTEM, "test the connection", Class::Unsupported, Sent::No, &why));
+        }
+        Ok(Some(why))
+    }
+
     fn shelved(&self, module: ModuleId, id: &RecordId) -> Result<Option<(Kept, Shelved)>, RemoteError> {
         let row = self.shelf.get(module, id).map_err(|why| disk("read", &why))?;
         row.filter(|row| !row.gone).map(|row| Ok((kept(&row)?, row))).transpose()
@@ -337,15 +359,16 @@ impl Remote for Connector {
         Box::pin(async move {
             if !self.agreed.sends {
                 let system = "InTouch Connector, which only saves records here".to_owned();
-                return Ok(Probe { system, clock_skew_ms: None, round_trip_ms: 0 });
+                return Ok(Probe { system, ..Probe::default() });
             }
             let sent = self.clock.now();
-            let server_time = self.wire.ping(&RecordId::from(NOBODY)).await?;
+            let pinged = self.wire.ping("user", &[("recordID", NOBODY)]).await?;
             let received = self.clock.now();
             Ok(Probe {
                 system: "InTouch Connector".to_owned(),
-                clock_skew_ms: server_time.map(|server| clock_skew(server, sent, received)),
+                clock_skew_ms: pinged.server_time.map(|server| clock_skew(server, sent, received)),
                 round_trip_ms: u64::try_from(received.since(sent).as_millis()).unwrap_or(u64::MAX),
+                doubt: if pinged.known { None } else { self.doubt().await? },
             })
         })
     }

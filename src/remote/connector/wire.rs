@@ -76,10 +76,34 @@ impl Wire {
         Ok(Some(person))
     }
 
-    /// Asks for a person who is not there; the server's clock.
-    pub(super) async fn ping(&self, nobody: &RecordId) -> Result<Option<Timestamp>, RemoteError> {
-        let answer = self.fetch("test the connection", "user", &[("recordID", nobody.as_str())]).await?;
-        Ok(answer.and_then(|(_, time)| time))
+    /// Asks `resource` for something, to see who answers. "Not found" is said of an absent record as of a wrong
+    /// address (contract 1.5), so it is told which of the two it may have been.
+    pub(super) async fn ping(&self, resource: &str, more: &[(&str, &str)]) -> Result<Pinged, RemoteError> {
+        let action = "test the connection";
+        let answer = self.ask(action, resource, more).await?;
+        let root = Element::read(answer.body());
+        let known = match answer.status() {
+            StatusCode::OK => {
+                let root =
+                    root.map_err(|error| failure(SYSTEM, action, Class::Malformed, Sent::No, &error.to_string()))?;
+                if root.name.eq_ignore_ascii_case("html") {
+                    let why = format!("{} is a web page", self.address(resource));
+                    return Err(failure(SYSTEM, action, Class::Unsupported, Sent::No, &why));
+                }
+                true
+            }
+            // In its own words it is the Connector that knows no such record. A server's page says nothing.
+            StatusCode::NOT_FOUND => {
+                root.is_ok_and(|root| root.find("reason").is_some() || root.find("errorUUID").is_some())
+            }
+            _ => return Err(self.classify(action, resource, Effect::Reads, &answer)),
+        };
+        Ok(Pinged { known, server_time: http_date(answer.headers()) })
+    }
+
+    /// Where `resource` is, without whose records are asked for: those ids are all the secret there is.
+    pub(super) fn address(&self, resource: &str) -> String {
+        self.base.join(&format!("{}/{resource}", self.path))
     }
 
     /// Every entry of a list.
@@ -158,12 +182,12 @@ impl Wire {
             body.document().map_err(|error| failure(SYSTEM, action, Class::Rejected, Sent::No, &error.to_string()))?;
         let request = Request::builder()
             .method(Method::POST)
-            .uri(self.base.join(&format!("{}/{resource}", self.path)))
+            .uri(self.address(resource))
             .header(header::CONTENT_TYPE, CONTENT_TYPE)
             .body(Bytes::from(document));
         let answer = self.exchange(action, request, Effect::Writes).await?;
         if answer.status() != StatusCode::OK && answer.status() != StatusCode::CREATED {
-            return Err(self.classify(action, Effect::Writes, &answer));
+            return Err(self.classify(action, resource, Effect::Writes, &answer));
         }
         let root = Element::read(answer.body()).ok();
         let uuid = root.as_ref().and_then(|root| root.find("uuid")).map(|uuid| uuid.text.trim().to_owned());
@@ -180,19 +204,24 @@ impl Wire {
         resource: &str,
         more: &[(&str, &str)],
     ) -> Result<Option<(Element, Option<Timestamp>)>, RemoteError> {
-        let ours = [("provider", self.provider.as_str()), ("client_id", &self.client), ("club_id", &self.club)];
-        let query: String = Serializer::new(String::new()).extend_pairs(ours).extend_pairs(more).finish();
-        let address = self.base.join(&format!("{}/{resource}?{query}", self.path));
-        let request = Request::builder().method(Method::GET).uri(address).header(header::ACCEPT, "application/xml");
-        let answer = self.exchange(action, request.body(Bytes::new()), Effect::Reads).await?;
+        let answer = self.ask(action, resource, more).await?;
         match answer.status() {
             StatusCode::NOT_FOUND => return Ok(None),
             StatusCode::OK => {}
-            _ => return Err(self.classify(action, Effect::Reads, &answer)),
+            _ => return Err(self.classify(action, resource, Effect::Reads, &answer)),
         }
         let root = Element::read(answer.body())
             .map_err(|error| failure(SYSTEM, action, Class::Malformed, Sent::No, &error.to_string()))?;
         Ok(Some((root, http_date(answer.headers()))))
+    }
+
+    /// The answer to a question for `resource`, whatever it is.
+    async fn ask(&self, action: &str, resource: &str, more: &[(&str, &str)]) -> Result<Response<Bytes>, RemoteError> {
+        let ours = [("provider", self.provider.as_str()), ("client_id", &self.client), ("club_id", &self.club)];
+        let query: String = Serializer::new(String::new()).extend_pairs(ours).extend_pairs(more).finish();
+        let address = format!("{}?{query}", self.address(resource));
+        let request = Request::builder().method(Method::GET).uri(address).header(header::ACCEPT, "application/xml");
+        self.exchange(action, request.body(Bytes::new()), Effect::Reads).await
     }
 
     async fn exchange(
@@ -208,14 +237,17 @@ impl Wire {
     }
 
     /// The error behind an answer that is no success: `reason`, `errorUUID` and `message`, wherever they stand.
-    fn classify(&self, action: &str, effect: Effect, answer: &Response<Bytes>) -> RemoteError {
+    fn classify(&self, action: &str, resource: &str, effect: Effect, answer: &Response<Bytes>) -> RemoteError {
         let root = Element::read(answer.body()).unwrap_or_default();
         let text = |name: &str| root.find(name).map(|element| element.text.trim()).filter(|text| !text.is_empty());
         let reason = text("reason");
         let (class, sent) = judge(answer.status(), reason, effect);
         // The message is a stack trace; only its first line says anything.
         let message = text("message").and_then(|message| message.lines().next());
-        let message = message.map_or_else(|| format!("it answered {}", answer.status().as_u16()), cut);
+        let message = match message {
+            Some(message) => cut(message),
+            None => format!("{} answered {}", self.address(resource), answer.status().as_u16()),
+        };
         RemoteError {
             code: Some(reason.map_or_else(|| answer.status().as_u16().to_string(), cut)),
             details: text("errorUUID").map(|id| format!("errorUUID: {}", cut(id))).into_iter().collect(),
@@ -225,12 +257,22 @@ impl Wire {
     }
 }
 
+/// Who answered a test of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pinged {
+    /// The Connector did. Otherwise it may have been any server that has nothing there.
+    pub known: bool,
+    pub server_time: Option<Timestamp>,
+}
+
 /// What a refusal means (contract 1.5): VALIDATION is for good, everything else may pass.
 fn judge(status: StatusCode, reason: Option<&str>, effect: Effect) -> (Class, Sent) {
     let validation = reason.is_some_and(|reason| reason.eq_ignore_ascii_case("VALIDATION"));
     match status.as_u16() {
         401 => (Class::Unauthorized, Sent::No),
         403 => (Class::Forbidden, Sent::No),
+        // A save makes what is not there: only an address that takes none can be missing.
+        404 if effect == Effect::Writes => (Class::Unsupported, Sent::No),
         404 => (Class::Missing, Sent::No),
         405 | 415 => (Class::Unsupported, Sent::No),
         413 => (Class::Rejected, Sent::No),

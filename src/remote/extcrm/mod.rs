@@ -223,8 +223,7 @@ impl ExtCrm {
 
     async fn ping(&self) -> Result<Probe, RemoteError> {
         let sent = self.clock.now();
-        let mut probe =
-            Probe { system: "addresses that take arrays".to_owned(), clock_skew_ms: None, round_trip_ms: 0 };
+        let mut probe = Probe { system: "addresses that take arrays".to_owned(), ..Probe::default() };
         for stream in [StreamKind::PushContacts, StreamKind::PushOrders] {
             if self.poster.serves(stream) {
                 let asked = self.clock.now();

@@ -100,10 +100,11 @@ impl S360 {
         Some((self.places.get(code)?, number))
     }
 
-    async fn test(&self) -> Result<Probe, RemoteError> {
-        let mut probe = Probe { system: "S-360".to_owned(), clock_skew_ms: None, round_trip_ms: 0 };
+    /// Calls every institution that has an operator, or only that one.
+    async fn test(&self, only: Option<&str>) -> Result<Probe, RemoteError> {
+        let mut probe = Probe { system: "S-360".to_owned(), ..Probe::default() };
         let mut words = Vec::new();
-        for (code, place) in &self.places {
+        for (code, place) in self.places.iter().filter(|(code, _)| only.is_none_or(|only| *code == only)) {
             let Some(client) = &place.client else {
                 words.push(format!("{code} (receive-only)"));
                 continue;
@@ -177,7 +178,11 @@ impl Remote for S360 {
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
-        Box::pin(self.test())
+        Box::pin(self.test(None))
+    }
+
+    fn probe_tenant<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Probe, RemoteError>> {
+        Box::pin(self.test(Some(tenant)))
     }
 
     fn definitions(&self, _module: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
-use axum::response::Response;
+use axum::response::{Html, IntoResponse as _, Response};
 
 use super::ConnectorSim;
 use super::call::{Call, Recorded, xml_response};
@@ -58,9 +58,17 @@ pub(super) async fn answer(State(sim): State<Arc<ConnectorSim>>, request: Reques
         reason,
     });
     match outcome {
+        // Nothing of the hub's is there, so it is not the hub that says so.
+        Err(_) if call.resource.is_none() => no_page(),
         Ok(body) => xml_response(status, &body),
         Err(refusal) => refusal.into_response(&sim.uuid()),
     }
+}
+
+/// What a web server says of an address where nothing is.
+fn no_page() -> Response {
+    (StatusCode::NOT_FOUND, Html("<html><head><title>404</title></head><body>Not Found<br></body></html>"))
+        .into_response()
 }
 
 impl ConnectorSim {

@@ -1,112 +1,20 @@
 //! Reads on a hint that fail: kept, tried again with growing pauses, and let go only when nothing can come of it.
 
-use std::collections::VecDeque;
-
-use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::model::{Actor, Fields, Record};
-use crate::remote::{
-    Capabilities, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page, PageRequest,
-    Probe, Read, Remote, Sent, WriteAck,
-};
+use crate::model::Actor;
+use crate::remote::Remote;
+use crate::remote::stub::Stub;
 use crate::seam::{Clock, Entropy, TokioClock};
 use crate::store::{Options, Store};
 use crate::sync::{Remotes, Settings};
 
 const CONTACTS: ModuleId = ModuleId::Contacts;
 
-/// A system whose direct reads fail as they are told to; then nothing is there.
-#[derive(Debug)]
-struct Failing {
-    clock: Arc<dyn Clock>,
-    fails: Mutex<VecDeque<Class>>,
-    reads: Mutex<Vec<Timestamp>>,
-}
-
-fn error(class: Class) -> RemoteError {
-    RemoteError {
-        system: "failing".to_owned(),
-        action: "get".to_owned(),
-        class,
-        sent: Sent::No,
-        code: None,
-        message: "as told".to_owned(),
-        details: Vec::new(),
-        retry_after: None,
-    }
-}
-
-impl Remote for Failing {
-    fn system(&self) -> &'static str {
-        "failing"
-    }
-
-    fn capabilities(&self, _: ModuleId) -> Capabilities {
-        Capabilities {
-            conditional_write: ConditionalWrite::Strong,
-            idempotent_create: IdempotentCreate::LookupFirst,
-            listing: Listing::Keyset,
-            deletes: DeleteEvidence::Feed,
-            stamp_key: true,
-            page_size: 100,
-            stamp_resolution: Duration::from_millis(1),
-            min_overlap: Duration::from_secs(1),
-            settle: Duration::ZERO,
-            max_in_flight: 4,
-        }
-    }
-
-    fn fields(&self, module: ModuleId) -> Vec<String> {
-        module.def().fields.iter().map(|field| field.name.clone().into_owned()).collect()
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
-        Box::pin(async { Err(error(Class::Unsupported)) })
-    }
-
-    fn definitions(&self, _: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn list<'a>(&'a self, _: ModuleId, _: &'a PageRequest) -> BoxFuture<'a, Result<Page, RemoteError>> {
-        Box::pin(async { Ok(Page::default()) })
-    }
-
-    fn get<'a>(&'a self, _: ModuleId, _: &'a RecordId) -> BoxFuture<'a, Result<Read, RemoteError>> {
-        self.reads.lock().unwrap().push(self.clock.now());
-        let fails = self.fails.lock().unwrap().pop_front();
-        Box::pin(async move {
-            match fails {
-                Some(class) => Err(error(class)),
-                None => Ok(Read::Missing),
-            }
-        })
-    }
-
-    fn find_by_key<'a>(&'a self, _: ModuleId, _: &'a str) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    fn create<'a>(&'a self, _: ModuleId, _: &'a str, _: &'a Fields) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
-        Box::pin(async { Err(error(Class::Unsupported)) })
-    }
-
-    fn update<'a>(
-        &'a self,
-        _: ModuleId,
-        _: &'a RecordId,
-        _: &'a Fields,
-        _: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
-        Box::pin(async { Err(error(Class::Unsupported)) })
-    }
-}
-
 struct Bench {
     engine: Engine,
-    remote: Arc<Failing>,
+    remote: Arc<Stub>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 }
@@ -114,8 +22,8 @@ struct Bench {
 impl Bench {
     fn start(fails: &[Class]) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::from_secs(1_795_000_000)));
-        let fails = Mutex::new(fails.iter().copied().collect());
-        let remote = Arc::new(Failing { clock: Arc::clone(&clock), fails, reads: Mutex::default() });
+        let remote = Arc::new(Stub::new(Arc::clone(&clock)));
+        remote.fails.lock().unwrap().extend(fails);
         let one = Arc::clone(&remote);
         let remotes = Remotes::new(move |_, _| Arc::clone(&one) as Arc<dyn Remote>);
         let store = Store::open_backend(redb::backends::InMemoryBackend::new(), Options::default()).unwrap();
@@ -147,7 +55,7 @@ impl Bench {
     }
 
     fn reads(&self) -> Vec<Timestamp> {
-        self.remote.reads.lock().unwrap().clone()
+        self.remote.reads()
     }
 }
 
@@ -188,5 +96,45 @@ async fn what_a_paused_module_was_told_to_look_at_is_read_when_it_resumes_s17() 
     pause(false).await.unwrap();
     bench.until((0, 0)).await;
     assert_eq!(bench.reads().len(), 1);
+    bench.stop.cancel();
+}
+
+/// A read that fails for now is given up after three days, not before, and a new hint begins anew.
+#[tokio::test(start_paused = true)]
+async fn a_read_that_fails_for_three_days_is_given_up_and_counted_s17() {
+    let bench = Bench::start(&[]);
+    let fail = |class| *bench.remote.goes_on_failing.lock().unwrap() = class;
+    fail(Some(Class::Unreachable));
+    let asked_at = bench.clock.now();
+    bench.look().await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    bench.clock.sleep(3 * day).await;
+    assert_eq!(bench.unread(), (1, 0), "not before");
+    bench.until((0, 1)).await;
+    let reads = bench.reads();
+    let (tried, last) = (reads.len(), reads.last().unwrap().since(asked_at));
+    assert!(last > 3 * day && last < 3 * day + Duration::from_secs(1_000), "the last try came after {last:?}");
+    assert!((250..1_000).contains(&tried), "often, and never hot: {tried}");
+    bench.clock.sleep(day).await;
+    assert_eq!((bench.reads().len(), bench.unread()), (tried, (0, 1)), "nobody asks any more");
+    // Asked for again, it has its three days again.
+    bench.look().await;
+    bench.until((1, 0)).await;
+    bench.clock.sleep(2 * day).await;
+    assert!(bench.reads().len() > tried + 100);
+    fail(None);
+    bench.until((0, 0)).await;
+    bench.stop.cancel();
+}
+
+/// What was let go is counted as of when: a reconciliation speaks of its own reads.
+#[tokio::test(start_paused = true)]
+async fn what_was_let_go_before_is_not_counted_as_of_later_s17() {
+    let bench = Bench::start(&[Class::Rejected]);
+    bench.look().await;
+    bench.until((0, 1)).await;
+    let later = bench.clock.now().plus(Duration::from_millis(1));
+    assert_eq!(bench.engine.unread(later, |_, _, _| true).unwrap(), Unread::default());
+    assert_eq!(bench.engine.unread(Timestamp::EPOCH, |_, _, id| id.as_str() == "ACME-2").unwrap(), Unread::default());
     bench.stop.cancel();
 }

@@ -303,3 +303,6 @@ pub(super) fn leads_unread(core: &Core, reads: &impl Reads, seen: &Observation) 
     let began = cursor.last_sweep.map(|ended| ended.minus(Duration::from_millis(cursor.last_duration_ms)));
     Ok(began.is_none_or(|began| began < seen.seen_at))
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,3 +173,79 @@ async fn a_structure_told_late_is_shown_as_the_orders_company_s26() {
     assert_eq!(after.fields["company"], Value::text(format!("ACME-{hall}")));
     assert!(!after.fields.contains_key("contact") && after.modified > before.modified);
 }
+
+/// Buyers nobody has told us of are asked for a few at a time, over as many pages as it takes, and each once.
+#[tokio::test(start_paused = true)]
+async fn many_unknown_buyers_are_asked_for_page_by_page_s26() {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&calls);
+    let bench = Bench::meddled(move |_, body| {
+        seen.lock().unwrap().push(body["contactNumber"].as_str().unwrap_or_default().to_owned());
+        None
+    });
+    let people: Vec<String> =
+        (0..45).map(|number| bench.person("ACME", "Ada", &format!("a{number}@x.example"))).collect();
+    for (order, buyer) in people.iter().enumerate() {
+        let mut body = sale("2026-02-01T10:00:00Z");
+        body["purchaserContactNumber"] = json!(buyer);
+        bench.shelf.tell(ORDERS, &format!("ACME-{order}"), at(NOW), &body);
+    }
+    let mut request = PageRequest::default();
+    let (mut listed, mut asked) = (Vec::new(), Vec::new());
+    loop {
+        let page = bench.s360.list(ORDERS, &request).await.unwrap();
+        listed.extend(page.records.into_iter().map(|record| record.id.0));
+        let now = std::mem::take(&mut *calls.lock().unwrap());
+        assert!(now.len() <= 20, "one page makes so many calls at most: {}", now.len());
+        asked.extend(now);
+        request.position = page.next;
+        if request.position.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, (0..45).map(|order| format!("ACME-{order}")).collect::<Vec<_>>());
+    assert_eq!(asked, people, "each once");
+    assert_eq!(bench.ids(CONTACTS).await.len(), 45);
+}
+
+/// Who could not be asked for is asked for by the next listings, a part each, until all have been; a refusal for good
+/// is not repeated.
+#[tokio::test(start_paused = true)]
+async fn whoever_had_to_wait_is_asked_for_by_the_next_listings_and_a_refusal_is_final_s26() {
+    let fails = Arc::new(Mutex::new(Some("500")));
+    let answer = Arc::clone(&fails);
+    let calls = Arc::new(Mutex::new(0_usize));
+    let counted = Arc::clone(&calls);
+    let bench = Bench::meddled(move |_, _| {
+        *counted.lock().unwrap() += 1;
+        answer.lock().unwrap().map(|code| json!({"statusCode": code, "statusDetail": "no"}))
+    });
+    let people: Vec<String> =
+        (0..25).map(|number| bench.person("ACME", "Ada", &format!("a{number}@x.example"))).collect();
+    for (order, buyer) in people.iter().enumerate() {
+        let mut body = sale("2026-02-01T10:00:00Z");
+        body["purchaserContactNumber"] = json!(buyer);
+        bench.shelf.tell(ORDERS, &format!("ACME-{order}"), at(NOW), &body);
+    }
+    let later = Some(at(NOW).plus(Duration::from_secs(60)));
+    let listing = async |from| {
+        let records = bench.sweep(ORDERS, from).await.len();
+        (records, std::mem::take(&mut *calls.lock().unwrap()))
+    };
+    assert_eq!(listing(None).await, (25, 3), "all of them, after three tries");
+    *fails.lock().unwrap() = None;
+    for shown in [10, 10, 5, 0] {
+        assert_eq!(listing(later).await, (shown, shown), "a part of those who waited, shown with whom they belong to");
+    }
+    assert_eq!(bench.ids(CONTACTS).await.len(), 25);
+    // An institution that refuses for good is not asked again by itself.
+    let stranger = bench.person("ACME", "Eve", "eve@x.example");
+    let mut body = sale("2026-02-01T10:00:00Z");
+    body["purchaserContactNumber"] = json!(stranger);
+    bench.shelf.tell(ORDERS, "ACME-99", at(NOW).plus(Duration::from_secs(120)), &body);
+    *fails.lock().unwrap() = Some("403");
+    assert_eq!(listing(later).await, (1, 1));
+    *fails.lock().unwrap() = None;
+    let after = Some(at(NOW).plus(Duration::from_secs(180)));
+    assert_eq!(listing(after).await, (0, 0), "not by a later listing of what is new");
+}

@@ -17,6 +17,16 @@ async fn a_test_calls_every_institution_that_has_an_operator_s28() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_test_of_one_institution_asks_no_other_s01_s28() {
+    let bench = Bench::open();
+    bench.sim.faults().arm(FaultSpec::times(FaultKind::Unauthorized, "/globe/", 2)).unwrap();
+    assert_eq!(bench.s360.probe_tenant("ACME").await.unwrap().system, "S-360: ACME");
+    let error = bench.s360.probe_tenant("GLOBE").await.unwrap_err();
+    assert_eq!(error.class, Class::Unauthorized);
+    assert!(bench.s360.probe().await.is_err(), "all of them are");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_that_is_off_is_its_own_error_with_the_distance_s21() {
     let bench = Bench::open();
     for (skew, words) in [(5_000, "behind"), (-90_000, "ahead of")] {

@@ -121,7 +121,7 @@ impl Remote for Fake {
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
-        Box::pin(async { Ok(Probe { system: "fake".to_owned(), clock_skew_ms: None, round_trip_ms: 0 }) })
+        Box::pin(async { Ok(Probe { system: "fake".to_owned(), ..Probe::default() }) })
     }
 
     fn definitions(&self, _: ModuleId) -> BoxFuture<'_, Result<Vec<FieldDefinition>, RemoteError>> {
