@@ -41,7 +41,10 @@ pub(super) async fn run(run: RunDemo) -> Result<()> {
     let secrets = config.secrets()?;
     let hosted = Hosted::start(&config, secrets, &run.shutdown)?;
     let others = match run.args.all || run.args.show != DemoAccount::Ivvy {
-        true => Some(Others::start(&place.directory, run.args.seed, &run.shutdown).await),
+        true => {
+            let edits = run.args.edits_per_minute;
+            Some(Others::start(&place.directory, run.args.seed, edits, &run.shutdown).await)
+        }
         false => None,
     };
     let others = match others.transpose() {

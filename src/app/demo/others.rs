@@ -49,11 +49,17 @@ pub(super) struct Others {
     clock: Arc<dyn Clock>,
     transport: Arc<dyn Transport>,
     seed: u64,
+    edits_per_minute: u32,
 }
 
 impl Others {
-    /// Starts them below `directory`.
-    pub async fn start(directory: &Path, seed: u64, shutdown: &CancellationToken) -> Result<Self> {
+    /// Starts them below `directory`. In each of their systems somebody makes that many edits a minute.
+    pub async fn start(
+        directory: &Path,
+        seed: u64,
+        edits_per_minute: u32,
+        shutdown: &CancellationToken,
+    ) -> Result<Self> {
         let mut others = Self {
             accounts: Vec::new(),
             servers: Vec::new(),
@@ -62,6 +68,7 @@ impl Others {
             clock: Arc::new(SystemClock),
             transport: Arc::new(ReqwestTransport::new(&HttpSettings::default())?),
             seed,
+            edits_per_minute,
         };
         let started = async {
             others.s360(&directory.join("s360"), shutdown).await?;
@@ -179,6 +186,8 @@ impl Others {
                 .map_err(|error| Error::internal("the demo's first sync was refused").because(&error))?;
         }
         self.tasks.push(tokio::spawn(sim.pusher(Arc::clone(&self.transport)).run(self.quiet.clone())));
+        self.tasks.push(tokio::spawn(s360::Editor::new(&sim, self.edits_per_minute).run(self.quiet.clone())));
+        self.tasks.push(tokio::spawn(salesforce::Editor::new(&crm, self.edits_per_minute).run(self.quiet.clone())));
         Ok(())
     }
 
@@ -243,7 +252,7 @@ impl Others {
             &[ModuleId::Contacts, ModuleId::Leads],
         )?;
         self.host(DemoAccount::Connector, config, shutdown)?;
-        drop(ivvy);
+        self.tasks.push(tokio::spawn(ivvy::Editor::new(&ivvy, self.edits_per_minute).run(self.quiet.clone())));
         let auth = connector::Auth::ApiKey { header: "X-API-Key".to_owned(), key: DEMO_SECRET.into() };
         let hub = hub.hub(Arc::clone(&self.transport), Facade::at(&format!("http://{receiver}"), auth));
         let (clock, people) = (Arc::clone(&self.clock), Population::generate(self.seed.wrapping_add(7), 500, 0).people);
@@ -283,7 +292,7 @@ impl Others {
             &[ModuleId::Companies, ModuleId::Contacts, ModuleId::QuotesAndBookings],
         )?;
         self.host(DemoAccount::Push, config, shutdown)?;
-        drop(ivvy);
+        self.tasks.push(tokio::spawn(ivvy::Editor::new(&ivvy, self.edits_per_minute).run(self.quiet.clone())));
         Ok(())
     }
 

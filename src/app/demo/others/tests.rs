@@ -60,7 +60,7 @@ fn stuck(others: &Others) -> Vec<String> {
 async fn every_further_account_writes_to_its_crm_and_nothing_is_held_for_validation() {
     let directory = tempfile::tempdir().unwrap();
     let shutdown = CancellationToken::new();
-    let others = Others::start(directory.path(), 42, &shutdown).await.unwrap();
+    let others = Others::start(directory.path(), 42, 0, &shutdown).await.unwrap();
     let places = others.places();
     let (began, mut seen) = (Instant::now(), Vec::new());
     for (account, system, object, at_least) in [
