@@ -246,6 +246,7 @@ impl AccountService {
             Request::Check => Ok(Answer::Check { rows: check(&self.account).await? }),
             Request::Doctor { rebuild } => {
                 let store = engine.store().clone();
+            Request::AccessChecks(query) => self.streams.checks(engine, &query),
                 let findings = blocking(move || {
                     let findings = store.read(doctor::check)?;
                     if rebuild {

@@ -1,7 +1,8 @@
 //! The account's streams as consoles see them, and what people do about them.
 //!
 //! Which streams there are says the configuration; how they are doing says the store. What came in a stream
-//! is not understood here, and no secret gets this far: only how many there are.
+//! is not understood here, but for checks at gates, which nobody else reads; and no secret gets this far: only how
+//! many there are.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,20 +20,26 @@ use crate::error::{Error, ErrorKind};
 use crate::inbound::s360::{self as quarantine, Retried};
 use crate::model::{
     Actor, AuditEvent, FirstSync, ModuleId, OutboxCounts, Post, Quarantined, RecordId, Revived, Side, StreamId,
-    StreamState, Timestamp,
+    StreamKind, StreamState, Timestamp,
 };
 use crate::remote::Lane;
+use crate::remote::s360::access;
 use crate::seam::{Clock, zone};
 use crate::store::{Note, Reads as _, StoreError, Tx};
 use crate::sync::{Engine, Unread};
 use crate::text;
-use crate::wire::{Answer, Preview, PreviewAs, PreviewOf, StreamItem, StreamItems, StreamPart, StreamRow, StreamVerb};
+use crate::wire::{
+    AccessChecks, AccessQuery, Answer, Preview, PreviewAs, PreviewOf, StreamItem, StreamItems, StreamPart, StreamRow,
+    StreamVerb,
+};
 
 pub(crate) use known::check;
 use known::{Known, known};
 
 /// Items per answer at most.
 const LARGEST_PAGE: u32 = 500;
+/// Checks at gates per answer at most: as many as fit a frame, whatever they hold.
+const MOST_CHECKS: u32 = 200;
 /// Bytes of a body in a list; the rest is read in parts.
 const MOST_BODY: usize = 2 * 1024;
 /// Records a reconciliation asks for at a time.
@@ -132,6 +139,20 @@ impl Streams {
             items.iter_mut().for_each(|item| item.body.truncate(item.body.floor_char_boundary(most)));
         }
         Ok(Answer::StreamItems(StreamItems { items, more }))
+    }
+
+    /// A window of the checks at gates.
+    pub(super) fn checks(&self, engine: &Engine, query: &AccessQuery) -> Result<Answer, ServiceError> {
+        let stream = query.institution.as_ref().map(|code| StreamId::new(StreamKind::S360Access, code));
+        if let Some(stream) = &stream {
+            self.find(stream)?;
+        }
+        let limit = query.limit.clamp(1, MOST_CHECKS) as usize;
+        let (since, before) = (query.since, query.before.as_deref());
+        let page = engine.store().read(|view| view.access_checks(stream.as_ref(), since, before, limit))?;
+        let read =
+            |(of, number, at, body): (StreamId, u64, Timestamp, String)| access::read(&of.tenant, number, at, &body);
+        Ok(Answer::AccessChecks(AccessChecks { checks: page.rows.into_iter().map(read).collect(), more: page.more }))
     }
 
     /// A part of a body.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use super::deliveries::{self, Nudge};
 use super::error::Result;
+use super::inbox::{self, Checks};
 use super::matching::{self, MatchFilter};
 use super::meta;
 use super::source::{Source, View};
 use super::tx::Tx;
-use super::{audit, inbox, intents, items, links, mapping, outbox, page, records, runs, shelf};
+use super::{audit, intents, items, links, mapping, outbox, page, records, runs, shelf};
 use crate::model::guard::Guard;
 use crate::model::matching::{MatchRow, MatchState, SourceIntent};
 use crate::model::query::{AuditQuery, PageQuery, Rows};
@@ -260,6 +261,18 @@ pub trait Reads {
     /// The check at a gate with this number, as it was told.
     fn access_check(&self, stream: &StreamId, number: u64) -> Result<Option<String>> {
         inbox::access_check(self.source(), stream, number)
+    }
+
+    /// Checks at gates, newest first by when they were first told: of one stream or of all, told since a moment,
+    /// beyond the place `before` that an earlier window ended at.
+    fn access_checks(
+        &self,
+        stream: Option<&StreamId>,
+        since: Option<Timestamp>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Checks> {
+        inbox::access_checks(self.source(), stream, since, before, limit)
     }
 
     /// How much of a stream of ours is on its way. Exact, and no more work with more of it.

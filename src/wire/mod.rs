@@ -20,7 +20,7 @@ pub use self::module::{Failures, GuardLimit, ModuleSettings, ModuleView};
 pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery, StreamPart};
 pub use self::remote::{HeldLane, Quota, Rate, RemoteStatus};
 pub use self::sides::SideNames;
-pub use self::streams::{StreamAuth, StreamItem, StreamItems, StreamRow, StreamVerb};
+pub use self::streams::{AccessChecks, AccessQuery, StreamAuth, StreamItem, StreamItems, StreamRow, StreamVerb};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
 use crate::model::{
@@ -255,6 +255,8 @@ pub enum Request {
     Check,
     /// Compare every index and counter with the items; optionally rebuild.
     Doctor {
+    /// A window of the checks at gates that were told.
+    AccessChecks(AccessQuery),
         /// Write what is derivable anew.
         rebuild: bool,
     },
@@ -456,6 +458,8 @@ pub enum Answer {
     },
     /// To requests that only succeed.
     Done {
+    /// To `AccessChecks`.
+    AccessChecks(AccessChecks),
         /// One sentence.
         message: String,
     },

@@ -287,6 +287,26 @@ impl Service for Fake {
                     Answer::StreamItems(StreamItems { items, more })
                 }
                 Request::StreamDo { verb: StreamVerb::FirstSync { date, .. }, .. } if date.contains('/') => {
+                // Two checks in a window at most; the third is somebody else's, which leaves a window empty.
+                Request::AccessChecks(query) => {
+                    let check = |number: u64| AccessCheck {
+                        number,
+                        institution: "ACME".to_owned(),
+                        told_at: Timestamp::from_millis(AT),
+                        at: Some("2026-02-09 18:25:10".to_owned()),
+                        flow: Some("IN".to_owned()),
+                        result: Some("FAIL".to_owned()),
+                        failure: Some("NO_\u{1b}[31mENTRY".to_owned()),
+                        ticket: Some(format!("77{number}")),
+                        barcode: Some("…6789".to_owned()),
+                    };
+                    let from = query.before.as_ref().map_or(5, |place| place.parse::<u64>().unwrap() - 1);
+                    let most = if from == 3 { 0 } else { u64::from(query.limit.min(2)) };
+                    let numbers: Vec<u64> = (1..=from).rev().take(usize::try_from(most).unwrap()).collect();
+                    let last = numbers.last().copied().unwrap_or(3);
+                    let checks = numbers.into_iter().map(check).collect();
+                    Answer::AccessChecks(AccessChecks { checks, more: (last > 1).then(|| last.to_string()) })
+                }
                     return Err(Error::new(ErrorKind::Refused, "it is ambiguous").hint("2026-01-31").into());
                 }
                 Request::StreamDo { .. } => Answer::Done { message: "done".to_owned() },

@@ -19,7 +19,8 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::Size;
 use tandem::error::{Error, ErrorKind, Result};
 use tandem::model::{
-    AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, ModuleId, RunRow, Seq, Side, State, StreamId, Timestamp,
+    AccessCheck, AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, ModuleId, RunRow, Seq, Side, State, StreamId,
+    Timestamp,
 };
 use tandem::seam::Clock;
 use tandem::tui::keys::parse_sequence;
@@ -220,6 +221,12 @@ impl World {
             Request::Preview(PreviewQuery { stream: Some(part), .. }) => {
                 let found = self.items.iter().find(|(of, item)| (of, item.number) == (&part.id, part.number));
                 let text = found.map(|(_, item)| item.body.clone()).unwrap_or_default();
+            Request::AccessChecks(query) => {
+                let from = query.before.map_or(0, |place| place.parse::<usize>().unwrap());
+                let to = self.checks.len().min(from + query.limit as usize);
+                let more = (to < self.checks.len()).then(|| to.to_string());
+                Ok(Answer::AccessChecks(AccessChecks { checks: self.checks[from..to].to_vec(), more }))
+            }
                 Ok(Answer::Preview(Preview { of: PreviewOf::Result, ver: 0, text, total_bytes: 36, next: None }))
             }
             Request::Preview(query) => {
