@@ -235,6 +235,33 @@ async fn audit_is_listed_shown_and_verified() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_says_who_agreed_on_both_ways_there_are_s11() {
+    let rig = Rig::new(Role::Admin);
+    let (text, _) = rig.text(1, &["guard", "list"]);
+    assert!(text.contains("S-360 must have agreed (--note)"), "{text}");
+    let plan = &rig.json(0, &["sync", "contacts", "--plan"])[0];
+    assert_eq!(plan["approval"], json!("S-360 must have agreed"));
+    let said = "Ann of S-360, 3 March";
+    let notes = |rig: &Rig| -> Vec<Option<String>> {
+        let asked = rig.fake.asked().into_iter();
+        asked
+            .filter_map(|request| match request {
+                Request::GuardRelease { note, .. } => Some(note),
+                _ => None,
+            })
+            .collect()
+    };
+    rig.json(0, &["guard", "release", "contacts", "--expect", "5", "--note", said]);
+    rig.json(0, &["sync", "contacts", "--approve", plan["hash"].as_str().unwrap(), "--note", said]);
+    rig.json(0, &["guard", "release", "contacts", "--expect", "5"]);
+    assert_eq!(
+        notes(&rig),
+        [Some(said.to_owned()), Some(said.to_owned()), None],
+        "whether it is needed says the daemon"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sync_plans_approves_and_waits() {
     let rig = Rig::new(Role::Admin);
     let plans = rig.json(0, &["sync", "--plan"]);
@@ -249,11 +276,17 @@ async fn sync_plans_approves_and_waits() {
     assert!(error.contains("another one by now"), "{error}");
     rig.json(0, &["sync", "contacts", "--approve", hash]);
     let module = ModuleId::Contacts;
-    let release =
-        Request::GuardRelease { module, sample: None, expect: 5, plan: Some(tandem::model::Fingerprint(0xabc)) };
+    let release = Request::GuardRelease {
+        module,
+        sample: None,
+        expect: 5,
+        plan: Some(tandem::model::Fingerprint(0xabc)),
+        note: None,
+    };
     let sync = Request::Sync { module: Some(module), full: false };
     assert!(rig.fake.asked().ends_with(&[release, sync]), "{:?}", rig.fake.asked());
     rig.text(2, &["sync", "--approve", hash]);
+    rig.text(2, &["sync", "contacts", "--note", "nobody asked"]);
 
     let rig = Rig::new(Role::Triage);
     let lines = rig.json(0, &["sync", "--wait", "--full"]);

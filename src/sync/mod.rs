@@ -205,7 +205,18 @@ impl Engine {
         sample: Option<u64>,
         actor: Actor,
     ) -> Result<Release, StoreError> {
-        guard::release(&self.core(), module, sample, actor).await
+        self.guard_release_noted(module, sample, None, actor).await
+    }
+
+    /// The same, with a note of who agreed to it in the audit log.
+    pub async fn guard_release_noted(
+        &self,
+        module: ModuleId,
+        sample: Option<u64>,
+        note: Option<String>,
+        actor: Actor,
+    ) -> Result<Release, StoreError> {
+        guard::release(&self.core(), module, sample, note, actor).await
     }
 
     /// Skips everything the guard of `module` holds.

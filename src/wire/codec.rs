@@ -179,7 +179,7 @@ mod tests {
             Request::Pause { module: Some(module) },
             Request::Resume { module: None },
             Request::GuardPlan { module },
-            Request::GuardRelease { module, sample: Some(5), expect: 9, plan: Some(Fingerprint::of(&9)) },
+            Request::GuardRelease { module, sample: Some(5), expect: 9, plan: Some(Fingerprint::of(&9)), note: None },
             Request::GuardDiscard { module, expect: 9 },
             Request::AccessChecks(AccessQuery { limit: 5, before: Some("a".to_owned()), ..AccessQuery::default() }),
             Request::Check,

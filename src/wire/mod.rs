@@ -29,7 +29,10 @@ use crate::model::{
 };
 
 /// Version of this protocol. Client and daemon must have the same one.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
+
+/// Characters of a note that goes with a release.
+pub const NOTE: std::ops::RangeInclusive<usize> = 3..=200;
 
 /// Longest line accepted from either end, in bytes.
 pub const MAX_FRAME: usize = 1024 * 1024;
@@ -168,6 +171,9 @@ pub enum Request {
         /// Hash of the plan they saw; when given, a plan that has changed since is not released.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         plan: Option<Fingerprint>,
+        /// Who agreed to it, and when, for the audit log. Needed where [`GuardPlan::approval`] asks for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// Throw the held plans away (they come back when the records change).
     GuardDiscard {
@@ -249,14 +255,14 @@ pub enum Request {
         /// Which stream.
         stream: StreamId,
         /// What.
+    /// A window of the checks at gates that were told.
+    AccessChecks(AccessQuery),
         verb: StreamVerb,
     },
     /// Connection, permissions, skew, store health.
     Check,
     /// Compare every index and counter with the items; optionally rebuild.
     Doctor {
-    /// A window of the checks at gates that were told.
-    AccessChecks(AccessQuery),
         /// Write what is derivable anew.
         rebuild: bool,
     },
@@ -452,14 +458,14 @@ pub enum Answer {
     /// To `Doctor`.
     Doctor {
         /// What did not fit; empty when clean.
+    /// To `AccessChecks`.
+    AccessChecks(AccessChecks),
         findings: Vec<String>,
         /// Whether it was rebuilt.
         rebuilt: bool,
     },
     /// To requests that only succeed.
     Done {
-    /// To `AccessChecks`.
-    AccessChecks(AccessChecks),
         /// One sentence.
         message: String,
     },
@@ -635,6 +641,9 @@ pub struct GuardPlan {
 
 /// One line of `check`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    /// Who has to have agreed before this much is written, and what to say about it; absent where nobody has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
 pub struct CheckRow {
     /// What was checked.
     pub what: String,

@@ -191,6 +191,7 @@ impl Service for Fake {
                     creates: BTreeMap::from([(Side::Crm, 4)]),
                     updates: BTreeMap::from([(Side::Ivvy, 1)]),
                     conflicts: 1,
+                    approval: (module == ModuleId::Contacts).then(|| "S-360 must have agreed".to_owned()),
                     samples: vec![row(&item(1))],
                     hash: Fingerprint(0xabc),
                 }),
@@ -286,7 +287,6 @@ impl Service for Fake {
                     items.truncate(limit as usize);
                     Answer::StreamItems(StreamItems { items, more })
                 }
-                Request::StreamDo { verb: StreamVerb::FirstSync { date, .. }, .. } if date.contains('/') => {
                 // Two checks in a window at most; the third is somebody else's, which leaves a window empty.
                 Request::AccessChecks(query) => {
                     let check = |number: u64| AccessCheck {
@@ -307,6 +307,7 @@ impl Service for Fake {
                     let checks = numbers.into_iter().map(check).collect();
                     Answer::AccessChecks(AccessChecks { checks, more: (last > 1).then(|| last.to_string()) })
                 }
+                Request::StreamDo { verb: StreamVerb::FirstSync { date, .. }, .. } if date.contains('/') => {
                     return Err(Error::new(ErrorKind::Refused, "it is ambiguous").hint("2026-01-31").into());
                 }
                 Request::StreamDo { .. } => Answer::Done { message: "done".to_owned() },

@@ -28,9 +28,9 @@ use tandem::tui::run::{Idle, Parts, drive};
 use tandem::tui::terminal::Tty;
 use tandem::tui::{App, Backend, BackendEvent, CallError, Settings, Theme};
 use tandem::wire::{
-    Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, HeldLane, Hello, ItemView,
-    MapChanged, MapView, MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs, PreviewOf,
-    PreviewQuery, Quota, Rate, RemoteStatus, Request, Row, Rows, Status, StreamItem, StreamItems,
+    AccessChecks, Anchor, Answer, CheckRow, DaemonStatus, DecideResult, Event as Live, GuardPlan, HeldLane, Hello,
+    ItemView, MapChanged, MapView, MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs,
+    PreviewOf, PreviewQuery, Quota, Rate, RemoteStatus, Request, Row, Rows, Status, StreamItem, StreamItems,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -54,6 +54,10 @@ pub struct World {
     /// The field map of contacts.
     pub map: Option<MapView>,
     pub items: Vec<(StreamId, StreamItem)>,
+    /// Who has to have agreed to what the guard holds.
+    pub approval: Option<String>,
+    /// Checks at the gates, newest first.
+    pub checks: Vec<AccessCheck>,
     /// The whole of what `body` fields hold.
     pub bodies: BTreeMap<ItemId, String>,
     pub asked: Vec<Request>,
@@ -217,16 +221,16 @@ impl World {
                 let items: Vec<StreamItem> = of.map(|(_, item)| item.clone()).take(limit as usize).collect();
                 Ok(Answer::StreamItems(StreamItems { items, more: false }))
             }
-            Request::StreamDo { .. } => done("noted"),
-            Request::Preview(PreviewQuery { stream: Some(part), .. }) => {
-                let found = self.items.iter().find(|(of, item)| (of, item.number) == (&part.id, part.number));
-                let text = found.map(|(_, item)| item.body.clone()).unwrap_or_default();
             Request::AccessChecks(query) => {
                 let from = query.before.map_or(0, |place| place.parse::<usize>().unwrap());
                 let to = self.checks.len().min(from + query.limit as usize);
                 let more = (to < self.checks.len()).then(|| to.to_string());
                 Ok(Answer::AccessChecks(AccessChecks { checks: self.checks[from..to].to_vec(), more }))
             }
+            Request::StreamDo { .. } => done("noted"),
+            Request::Preview(PreviewQuery { stream: Some(part), .. }) => {
+                let found = self.items.iter().find(|(of, item)| (of, item.number) == (&part.id, part.number));
+                let text = found.map(|(_, item)| item.body.clone()).unwrap_or_default();
                 Ok(Answer::Preview(Preview { of: PreviewOf::Result, ver: 0, text, total_bytes: 36, next: None }))
             }
             Request::Preview(query) => {
@@ -292,6 +296,7 @@ impl World {
                 creates: BTreeMap::from([(Side::Crm, 1_240)]),
                 updates: BTreeMap::new(),
                 conflicts: 3,
+                approval: self.approval.clone(),
                 samples: (1..6).map(fixture::row).collect(),
                 hash: Fingerprint(0x1234_5678_9abc_def0_1234_5678_9abc_def0),
             })),
