@@ -419,3 +419,5 @@ async fn a_map_that_no_longer_fits_is_one_and_hostile_names_stay_text_v19() {
         other => panic!("{other:?}"),
     }
 }
+    assert!(shown.contains("2 more mapped fields") && shown.contains("7 more fields of CRM"), "{shown}");
+    assert_eq!(lines[0]["left_out"], json!({ "mapped": 2, "fields": { "crm": 7 }, "suggestions": 0 }));

@@ -238,15 +238,17 @@ impl AccountService {
             Request::MatchRefresh { kind, accept } => matching::refresh(engine, kind, accept),
             Request::MapShow { module } => mapping::show(&self.account, module).await,
             Request::MapChange(change) => mapping::change(&self.account, actor, change).await,
-            Request::MapHistory { module } => Ok(mapping::history(&self.account, module)?),
+            Request::MapHistory { module, before, limit } => {
+                Ok(mapping::history(&self.account, module, before, limit)?)
+            }
             Request::MapResync { module, field, dry_run } => {
                 mapping::resync(&self.account, actor, module, &field, dry_run).await
             }
             Request::Streams => Ok(Answer::Streams { rows: self.streams.rows(engine)? }),
             Request::StreamItems { stream, after, limit } => self.streams.items(engine, &stream, after, limit),
+            Request::AccessChecks(query) => self.streams.checks(engine, &query),
             Request::StreamDo { stream, verb } => {
                 self.streams.act(engine, self.sender.as_deref(), actor, &stream, verb).await
-            Request::AccessChecks(query) => self.streams.checks(engine, &query),
             }
             Request::Check => Ok(Answer::Check { rows: check(&self.account).await? }),
             Request::Doctor { rebuild } => {

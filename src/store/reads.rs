@@ -385,9 +385,9 @@ pub trait Reads {
         mapping::version(self.source(), module, version)
     }
 
-    /// Every version of a module's field map, oldest first.
-    fn field_maps(&self, module: ModuleId) -> Result<Vec<FieldMap>> {
-        mapping::all(self.source(), module)
+    /// Versions of a module's field map, newest first: those before `before`, or from the newest on.
+    fn field_maps(&self, module: ModuleId, before: Option<u32>, limit: usize) -> Result<Vec<FieldMap>> {
+        mapping::newest_first(self.source(), module, before, limit)
     }
 
     /// A free-form value.

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::mapping::{MapChange, MapChanged, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
+pub use self::mapping::{MapChange, MapChanged, MapLeftOut, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
 pub use self::module::{Failures, GuardLimit, ModuleSettings, ModuleView};
 pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery, StreamPart};
 pub use self::remote::{HeldLane, Quota, Rate, RemoteStatus};
@@ -224,10 +224,15 @@ pub enum Request {
     },
     /// Change a module's field map (admin).
     MapChange(MapChange),
-    /// Every version of a module's field map.
+    /// Versions of a module's field map, newest first.
     MapHistory {
         /// Which module.
         module: ModuleId,
+        /// Only versions before this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<u32>,
+        /// How many at most.
+        limit: u32,
     },
     /// Plan what differs in a mapped field as if it had never been agreed on, held by the guard (admin).
     MapResync {
@@ -250,13 +255,13 @@ pub enum Request {
         /// How many at most.
         limit: u32,
     },
+    /// A window of the checks at gates that were told.
+    AccessChecks(AccessQuery),
     /// Do something about a stream.
     StreamDo {
         /// Which stream.
         stream: StreamId,
         /// What.
-    /// A window of the checks at gates that were told.
-    AccessChecks(AccessQuery),
         verb: StreamVerb,
     },
     /// Connection, permissions, skew, store health.
@@ -442,6 +447,9 @@ pub enum Answer {
     MapHistory {
         /// Newest first.
         versions: Vec<FieldMap>,
+        /// How many older ones there are.
+        #[serde(default)]
+        more: u32,
     },
     /// To `Streams`.
     Streams {
@@ -450,6 +458,8 @@ pub enum Answer {
     },
     /// To `StreamItems`.
     StreamItems(StreamItems),
+    /// To `AccessChecks`.
+    AccessChecks(AccessChecks),
     /// To `Check`.
     Check {
         /// One row per thing checked.
@@ -458,8 +468,6 @@ pub enum Answer {
     /// To `Doctor`.
     Doctor {
         /// What did not fit; empty when clean.
-    /// To `AccessChecks`.
-    AccessChecks(AccessChecks),
         findings: Vec<String>,
         /// Whether it was rebuilt.
         rebuilt: bool,
@@ -633,6 +641,9 @@ pub struct GuardPlan {
     pub updates: BTreeMap<Side, u64>,
     /// Items that need a person anyway.
     pub conflicts: u64,
+    /// Who has to have agreed before this much is written, and what to say about it; absent where nobody has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
     /// A few rows.
     pub samples: Vec<Row>,
     /// Hash of the plan, for `sync --approve`.
@@ -641,9 +652,6 @@ pub struct GuardPlan {
 
 /// One line of `check`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-    /// Who has to have agreed before this much is written, and what to say about it; absent where nobody has to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approval: Option<String>,
 pub struct CheckRow {
     /// What was checked.
     pub what: String,

@@ -260,7 +260,21 @@ impl Service for Fake {
                     findings: Vec::new(),
                     message: "old values are not touched".to_owned(),
                 }),
-                Request::MapHistory { .. } => Answer::MapHistory { versions: Vec::new() },
+                // Of ten versions at most three at once.
+                Request::MapHistory { before, limit, .. } => {
+                    let version = |version| FieldMap {
+                        version,
+                        fields: Vec::new(),
+                        what: format!("version {version}"),
+                        reason: None,
+                        by: Actor::engine(),
+                        at: Timestamp::from_millis(AT),
+                    };
+                    let newest = before.map_or(10, |before| before - 1);
+                    let versions: Vec<FieldMap> = (1..=newest).rev().take(limit.min(3) as usize).map(version).collect();
+                    let more = versions.last().map_or(0, |oldest| oldest.version - 1);
+                    Answer::MapHistory { versions, more }
+                }
                 Request::MapResync { .. }
                 | Request::MatchDecide { .. }
                 | Request::MatchUpdate { .. }
@@ -501,3 +515,4 @@ fn map(module: ModuleId) -> MapView {
         suggestions: Vec::new(),
     }
 }
+        left_out: MapLeftOut { mapped: 2, fields: BTreeMap::from([(Side::Crm, 7)]), suggestions: 0 },

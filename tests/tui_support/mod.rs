@@ -333,7 +333,7 @@ impl World {
             }
             Request::MapHistory { .. } => {
                 let versions = self.map.iter().filter_map(|map| map.last.clone()).collect();
-                Ok(Answer::MapHistory { versions })
+                Ok(Answer::MapHistory { versions, more: 2 })
             }
             Request::Check => Ok(Answer::Check {
                 rows: vec![CheckRow {

@@ -105,7 +105,7 @@ impl App {
                 self.refresh.map.now();
                 self.toast(Severity::Good, &format!("map version {}. {}", changed.version, changed.message));
             }
-            (Tag::MapHistory, Answer::MapHistory { versions }) => self.show_versions(versions),
+            (Tag::MapHistory, Answer::MapHistory { versions, more }) => self.show_versions(versions, more),
             (Tag::Decide { verb, target }, Answer::Decided(item)) => self.decided(verb, &target, &item),
             (Tag::Bulk, Answer::DecidedMany { results }) => self.bulk_answered(results, effects),
             (Tag::Guard(module), Answer::Guard(plan)) => {
