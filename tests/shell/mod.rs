@@ -248,7 +248,22 @@ impl Service for Fake {
                     let row = MatchRow::new(query.kind, query.side, &entry, SystemClock.now());
                     let because = row.because().to_owned();
                     let rows = vec![MatchLine { row, other: None, because, change: None }];
-                    Answer::Matches(MatchPage { rows, ..MatchPage::default() })
+                    match (query.kind, query.after) {
+                        (MatchKind::Staff, _) => Answer::Matches(MatchPage { rows, ..MatchPage::default() }),
+                        (_, None) => {
+                            Answer::Matches(MatchPage { rows, more: Some("7".to_owned()), ..MatchPage::default() })
+                        }
+                        // A source that differs from its counterpart, beyond the first window.
+                        (kind, Some(_)) => {
+                            let entry =
+                                Entry { id: "8".into(), name: "Fair\u{1b}[31m".into(), email: None, active: false };
+                            let row = MatchRow::new(kind, query.side, &entry, SystemClock.now());
+                            let change = SourceChange { name: Some(entry.name), active: Some(false) };
+                            let (other, change) = (Some("Fete".to_owned()), Some(change));
+                            let rows = vec![MatchLine { row, other, because: String::new(), change }];
+                            Answer::Matches(MatchPage { rows, ..MatchPage::default() })
+                        }
+                    }
                 }
                 Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: Some(3) },
                 Request::MapShow { module } => Answer::Map(Box::new(map(module))),
@@ -513,6 +528,6 @@ fn map(module: ModuleId) -> MapView {
         ]),
         errors: BTreeMap::new(),
         suggestions: Vec::new(),
+        left_out: MapLeftOut { mapped: 2, fields: BTreeMap::from([(Side::Crm, 7)]), suggestions: 0 },
     }
 }
-        left_out: MapLeftOut { mapped: 2, fields: BTreeMap::from([(Side::Crm, 7)]), suggestions: 0 },
