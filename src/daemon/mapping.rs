@@ -578,8 +578,8 @@ mod tests {
             writable: true,
             options: Vec::new(),
         };
-        let mut definitions = Definitions::default();
-        definitions.found = [(1..=60).map(definition).collect(), (1..=2_500).map(definition).collect()];
+        let found = [(1..=60).map(definition).collect(), (1..=2_500).map(definition).collect()];
+        let definitions = Definitions { found, ..Definitions::default() };
         let fit = fitted(&definitions, &mapped, Vec::new());
         assert!(bytes(&(&fit.mapped, &fit.definitions)) <= MOST_BYTES + 50, "it has its place in a frame");
         assert!(!fit.mapped.is_empty() && fit.mapped[..] == mapped[..fit.mapped.len()], "whole lines only");
