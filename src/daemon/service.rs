@@ -332,8 +332,7 @@ impl AccountService {
         approval::needed(&self.account.blueprint.config().origin, creates, updates)
     }
 
-    /// What the guard holds. The number an operator typed, and the plan they saw if they say which, must be what the guard
-    /// holds now.
+    /// What the guard holds now: the number an operator typed, and the plan they saw if they say which, must be that.
     async fn expect_held(
         &self,
         module: ModuleId,
