@@ -39,7 +39,6 @@ pub use guard::{Held, Ready, Release};
 pub use mapping::Resync;
 pub use matching::{
     MatchDifference, MatchMode, MatchRefusal, MatchStatus, SourceNeed, define_source, resolve_told, tell_entry,
-    told_entries,
 };
 pub use nudge::{Taken, Unread};
 pub use settings::{GuardLimits, LeadOwner, Limit, Retry, SecondPerson, Settings};
