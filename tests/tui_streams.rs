@@ -191,8 +191,8 @@ fn with_checks(count: u64) -> Arc<Fake> {
         told_at: now,
         at: Some("2026-02-09 18:25:10".into()),
         flow: Some("IN".into()),
-        result: Some(if number % 2 == 0 { "OK".into() } else { "FAIL".into() }),
-        failure: (number % 2 == 1).then(|| "NO_MORE\u{1b}[31m\u{202e}_TODAY".into()),
+        result: Some(if number.is_multiple_of(2) { "OK".into() } else { "FAIL".into() }),
+        failure: (!number.is_multiple_of(2)).then(|| "NO_MORE\u{1b}[31m\u{202e}_TODAY".into()),
         ticket: Some(format!("9{number}")),
         barcode: Some("…6789".into()),
     };
