@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use shell::{Fake, Place, audit_row, place, start, until};
 use tandem::daemon::DaemonHandle;
-use tandem::model::{Choice, ItemId, ModuleId, Role, Seq, Side, Verb};
+use tandem::model::{Choice, ItemId, ModuleId, Role, Seq, Side, SourceChange, Verb};
 use tandem::wire::{Event, Request};
 
 struct Rig {
@@ -235,6 +235,73 @@ async fn audit_is_listed_shown_and_verified() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_of_a_source_is_shown_first_and_sent_as_it_was_shown_p09() {
+    let rig = Rig::new(Role::Triage);
+    let sent = |rig: &Rig| -> Vec<Option<SourceChange>> {
+        let asked = rig.fake.asked().into_iter();
+        asked
+            .filter_map(|request| match request {
+                Request::MatchUpdate { expect, .. } => Some(expect),
+                _ => None,
+            })
+            .collect()
+    };
+    let update = ["match", "update", "lead_source", "ivvy:8"];
+    let (text, _) = rig.text(1, &update);
+    assert!(text.contains("name in CRM: Fete > Fair") && text.contains("state in CRM: active > inactive"), "{text}");
+    assert!(text.contains("nothing was sent; --yes sends it") && !text.contains('\u{1b}'), "{text}");
+    let shown = rig.json(1, &update);
+    assert_eq!((&shown[0]["sent"], &shown[0]["change"]["active"]), (&json!(false), &json!(false)));
+    assert_eq!(sent(&rig), [], "it was only shown");
+    rig.json(0, &[&update[..], &["--yes"]].concat());
+    let change = SourceChange { name: Some("Fair\u{1b}[31m".to_owned()), active: Some(false) };
+    assert_eq!(sent(&rig), [Some(change)], "another one by then is not sent");
+    // What does not differ, or is not there, the daemon refuses with its reason.
+    rig.text(0, &["match", "update", "lead_source", "ivvy:7"]);
+    rig.text(0, &["match", "update", "lead_source", "ivvy:9", "--yes"]);
+    assert_eq!(sent(&rig)[1..], [None, None]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn versions_of_a_map_are_paged_and_the_rest_is_counted_v19() {
+    let rig = Rig::new(Role::Viewer);
+    let (text, _) = rig.text(0, &["map", "history", "contacts"]);
+    assert!(text.contains("version 10") && text.contains("version 1 ") && !text.contains("more:"), "{text}");
+    let (text, _) = rig.text(0, &["map", "history", "contacts", "--limit", "4"]);
+    assert!(text.contains("version 7") && !text.contains("version 6") && text.contains("6 more: --before 7"), "{text}");
+    let lines = rig.json(0, &["map", "history", "contacts", "--before", "7", "--limit", "2"]);
+    assert_eq!((&lines[0]["version"], &lines[1]["version"]), (&json!(6), &json!(5)));
+    assert_eq!(lines[2], json!({ "next": 5, "more": 4 }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_says_who_agreed_on_both_ways_there_are_s11() {
+    let rig = Rig::new(Role::Admin);
+    let (text, _) = rig.text(1, &["guard", "list"]);
+    assert!(text.contains("S-360 must have agreed (--note)"), "{text}");
+    let plan = &rig.json(0, &["sync", "contacts", "--plan"])[0];
+    assert_eq!(plan["approval"], json!("S-360 must have agreed"));
+    let said = "Ann of S-360, 3 March";
+    let notes = |rig: &Rig| -> Vec<Option<String>> {
+        let asked = rig.fake.asked().into_iter();
+        asked
+            .filter_map(|request| match request {
+                Request::GuardRelease { note, .. } => Some(note),
+                _ => None,
+            })
+            .collect()
+    };
+    rig.json(0, &["guard", "release", "contacts", "--expect", "5", "--note", said]);
+    rig.json(0, &["sync", "contacts", "--approve", plan["hash"].as_str().unwrap(), "--note", said]);
+    rig.json(0, &["guard", "release", "contacts", "--expect", "5"]);
+    assert_eq!(
+        notes(&rig),
+        [Some(said.to_owned()), Some(said.to_owned()), None],
+        "whether it is needed says the daemon"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sync_plans_approves_and_waits() {
     let rig = Rig::new(Role::Admin);
     let plans = rig.json(0, &["sync", "--plan"]);
@@ -249,11 +316,17 @@ async fn sync_plans_approves_and_waits() {
     assert!(error.contains("another one by now"), "{error}");
     rig.json(0, &["sync", "contacts", "--approve", hash]);
     let module = ModuleId::Contacts;
-    let release =
-        Request::GuardRelease { module, sample: None, expect: 5, plan: Some(tandem::model::Fingerprint(0xabc)) };
+    let release = Request::GuardRelease {
+        module,
+        sample: None,
+        expect: 5,
+        plan: Some(tandem::model::Fingerprint(0xabc)),
+        note: None,
+    };
     let sync = Request::Sync { module: Some(module), full: false };
     assert!(rig.fake.asked().ends_with(&[release, sync]), "{:?}", rig.fake.asked());
     rig.text(2, &["sync", "--approve", hash]);
+    rig.text(2, &["sync", "contacts", "--note", "nobody asked"]);
 
     let rig = Rig::new(Role::Triage);
     let lines = rig.json(0, &["sync", "--wait", "--full"]);
@@ -363,7 +436,9 @@ async fn a_map_that_no_longer_fits_is_one_and_hostile_names_stay_text_v19() {
     let (shown, _) = rig.text(1, &["map", "show", "contacts"]);
     assert!(shown.contains("diet") && shown.contains("has no field"), "{shown}");
     assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{shown:?}");
+    assert!(shown.contains("2 more mapped fields") && shown.contains("7 more fields of CRM"), "{shown}");
     let lines = rig.json(1, &["map", "contacts"]);
+    assert_eq!(lines[0]["left_out"], json!({ "mapped": 2, "fields": { "crm": 7 }, "suggestions": 0 }));
     let documented = ["module", "version", "in_force", "mapped", "suggestions", "ivvy", "crm", "errors"];
     assert!(documented.iter().all(|key| keys(&lines[0]).contains(key)), "{lines:?}");
     assert_eq!(

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use shell::{Fake, Place, place, start};
 use tandem::daemon::DaemonHandle;
 use tandem::model::Role;
+use tandem::seam::{Clock as _, SystemClock};
 use tandem::wire::{Request, StreamVerb};
 
 struct Rig {
@@ -83,6 +84,33 @@ async fn a_stream_is_shown_with_what_it_set_aside_safely_s15() {
     assert!(text.contains("programme") && !text.contains('\u{1b}'), "{text}");
     rig.run(2, &["streams", "show", "s360/ACME"]);
     rig.run(2, &["streams", "show", "push_orders", "--dead", "--quarantine"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_at_the_gates_are_listed_newest_first_safely_and_whole_s12() {
+    let rig = Rig::new(Role::Viewer);
+    let (text, _) = rig.run(0, &["streams", "access"]);
+    assert!(text.contains("2026-02-09 18:25:10") && text.contains("775") && text.contains("…6789"), "{text}");
+    assert!(!text.contains('\u{1b}') && !text.contains("more:"), "{text}");
+    assert_eq!(text.lines().count(), 5, "four and a heading, though they come in windows: {text}");
+    let rows = rig.json(0, &["streams", "access", "--institution", "ACME", "--limit", "3"]);
+    let numbers: Vec<_> = rows.iter().map(|row| row["number"].clone()).collect();
+    assert_eq!(numbers, [json!(5), json!(4), json!(2), Value::Null], "the empty window between is passed");
+    assert_eq!((&rows[0]["failure"], &rows[3]), (&json!("NO_\u{1b}[31mENTRY"), &json!({ "next": "2" })));
+    let asked = |rig: &Rig| match rig.fake.asked().pop() {
+        Some(Request::AccessChecks(query)) => query,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(asked(&rig).institution.as_deref(), Some("ACME"));
+    let (text, _) = rig.run(0, &["streams", "access", "--limit", "1", "--since", "2026-12-01T08:00:00Z"]);
+    assert!(text.contains("more: --before 5"), "{text}");
+    assert_eq!(asked(&rig).since, Some("2026-12-01T08:00:00Z".parse().unwrap()));
+    let before = SystemClock.now().minus(std::time::Duration::from_secs(7_200));
+    rig.run(0, &["streams", "access", "--since", "2h", "--before", "2"]);
+    let since = asked(&rig).since.unwrap();
+    assert!(since >= before && since <= SystemClock.now(), "{since}");
+    rig.run(2, &["streams", "access", "--since", "yesterday"]);
+    rig.run(2, &["streams", "access", "--limit", "0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,6 @@ use tandem::model;
 #[derive(Debug, Default)]
 struct Memory {
     rows: Rows,
-    told: Vec<Entry>,
     /// Told by somebody else the moment the adapter has looked.
     meanwhile: Mutex<Option<Shelved>>,
 }
@@ -59,10 +58,6 @@ impl Shelf for Memory {
 
     fn stream(&self, _: &StreamId) -> Result<StreamState, String> {
         Ok(StreamState::default())
-    }
-
-    fn told(&self, _: MatchKind) -> Result<Vec<Entry>, String> {
-        Ok(self.told.clone())
     }
 
     fn put(&self, row: Shelved) -> BoxFuture<'_, Result<Timestamp, String>> {
@@ -337,24 +332,6 @@ async fn the_uuid_is_a_name_the_hub_may_use_and_another_name_of_its_own_stays_p1
 }
 
 #[tokio::test]
-async fn what_it_told_and_lists_by_now_is_one_entry_c23() {
-    let list = "<leadsources><leadSource><providerInfo><recordID>s-9</recordID></providerInfo><leadInfo>\
-                <name> web  FAIR</name><active>true</active></leadInfo></leadSource></leadsources>";
-    let told = vec![entry("7", "Web fair", None), entry("8", "Radio", None)];
-    let b =
-        bench_with(Agreed { receives: true, ..everything() }, Memory { told, ..Memory::default() }, [xml(200, list)]);
-    let entries = b.connector.entries(MatchKind::LeadSource).await.unwrap();
-    assert_eq!(entries.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["s-9", "8"]);
-    let staff = "<staffs><staff><providerInfo><recordID>u-9</recordID></providerInfo><userInfo><firstname>Ada</firstname>\
-                 <email>ADA@x.example</email></userInfo></staff></staffs>";
-    let told = vec![entry("7", "Ada", Some("ada@x.example ")), entry("8", "Ada", None)];
-    let b =
-        bench_with(Agreed { receives: true, ..everything() }, Memory { told, ..Memory::default() }, [xml(200, staff)]);
-    let entries = b.connector.entries(MatchKind::Staff).await.unwrap();
-    assert_eq!(entries.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["u-9", "8"]);
-}
-
-#[tokio::test]
 async fn a_change_is_laid_over_the_whole_record_with_what_nobody_knows_p01() {
     let info = "<firstname>Mia</firstname><lastname>X</lastname><userStatus>INACTIVE</userStatus>\
                 <userType>EX_MEMBER</userType><homePhone>044</homePhone><trialStart>2026-01-01</trialStart>";
@@ -508,9 +485,8 @@ async fn what_xml_cannot_carry_and_nobody_without_a_name_is_refused_before_any_s
 
 #[tokio::test]
 async fn where_it_only_saves_with_us_no_path_reaches_the_transport_c05() {
-    let shelf = Memory { told: vec![entry("s-1", "Fair", None)], ..Memory::default() };
     let agreed = Agreed { sends: false, receives: true, ..everything() };
-    let b = bench_with(agreed, shelf, []);
+    let b = bench_with(agreed, Memory::default(), []);
     let kept = Kept {
         values: [("firstname", "Mia"), ("userType", "PROSPECT"), ("leadOwnerID", "7")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -541,7 +517,9 @@ async fn where_it_only_saves_with_us_no_path_reaches_the_transport_c05() {
     ] {
         assert_eq!((error.class, error.sent), (Class::Unsupported, Sent::No));
     }
-    assert_eq!(b.connector.entries(MatchKind::LeadSource).await.unwrap(), [entry("s-1", "Fair", None)]);
+    // What it has told is its list, which others keep.
+    assert_eq!(b.connector.entries(MatchKind::LeadSource).await.unwrap(), []);
+    assert!(b.connector.match_support(MatchKind::LeadSource).told);
     assert_eq!(b.script.finish().len(), 0);
 }
 

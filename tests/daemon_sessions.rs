@@ -65,7 +65,7 @@ fn matrix() -> Vec<(Request, Role)> {
         (Request::Doctor { rebuild: true }, Role::Admin),
         (Request::Pause { module: None }, Role::Admin),
         (Request::Resume { module: None }, Role::Admin),
-        (Request::GuardRelease { module, sample: None, expect: 5, plan: None }, Role::Admin),
+        (Request::GuardRelease { module, sample: None, expect: 5, plan: None, note: None }, Role::Admin),
         (Request::GuardDiscard { module, expect: 5 }, Role::Admin),
         (Request::MatchRefresh { kind: None, accept: false }, Role::Triage),
         (Request::MatchRefresh { kind: None, accept: true }, Role::Admin),

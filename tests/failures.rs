@@ -461,7 +461,11 @@ async fn sigterm_in_the_middle_of_work_is_a_clean_end() {
     let Ok(Answer::Guard(plan)) = client.call(Request::GuardPlan { module }).await else { panic!("no plan") };
     // More may be planned by now, then this is refused; everything held is read again until it fits.
     let mut held = plan.held;
-    while client.call(Request::GuardRelease { module, sample: None, expect: held, plan: None }).await.is_err() {
+    while client
+        .call(Request::GuardRelease { module, sample: None, expect: held, plan: None, note: None })
+        .await
+        .is_err()
+    {
         let Ok(Answer::Guard(plan)) = client.call(Request::GuardPlan { module }).await else { panic!("no plan") };
         held = plan.held;
     }

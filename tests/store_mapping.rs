@@ -54,9 +54,11 @@ fn versions_survive_reopening_and_are_never_rewritten_or_left_out_v19() {
     let store = Store::open(&path, options()).unwrap();
     assert_eq!(store.read(|view| view.newest_field_map(CONTACTS)).unwrap(), Some(map(300, 300)));
     assert_eq!(store.read(|view| view.field_map(CONTACTS, 12)).unwrap(), Some(map(12, 12)));
-    let all = store.read(|view| view.field_maps(CONTACTS)).unwrap();
-    assert!(all.iter().map(|map| map.version).eq(1..=300), "oldest first, none missing");
-    assert_eq!(store.read(|view| view.field_maps(ModuleId::Companies)).unwrap().len(), 1);
+    let all = |before, limit| store.read(|view| view.field_maps(CONTACTS, before, limit)).unwrap();
+    assert!(all(None, 999).iter().map(|map| map.version).eq((1..=300).rev()), "newest first, none missing");
+    assert!(all(Some(257), 3).iter().map(|map| map.version).eq([256, 255, 254]), "page by page");
+    assert!(all(Some(1), 3).is_empty() && all(Some(0), 3).is_empty());
+    assert_eq!(store.read(|view| view.field_maps(ModuleId::Companies, None, 9)).unwrap().len(), 1);
     assert!(store.read(doctor::check).unwrap().is_empty());
     let query = tandem::model::query::AuditQuery { item: None, before: None, limit: 1 };
     let row = store.read(|view| view.audit(&query)).unwrap().remove(0);

@@ -277,12 +277,47 @@ async fn the_guard_is_released_only_with_the_number_typed() {
     console.press("Enter").await;
     assert!(console.shows("type 1240 to confirm"));
     console.type_text("0").await;
-    console.press("Enter").await;
+    // A note is not needed here.
+    console.press("Enter Enter").await;
     let released = console.fake.asked().into_iter().find(|request| matches!(request, Request::GuardRelease { .. }));
     assert_eq!(
         released,
-        Some(Request::GuardRelease { module: model::ModuleId::Companies, sample: None, expect: 1_240, plan: None })
+        Some(Request::GuardRelease {
+            module: model::ModuleId::Companies,
+            sample: None,
+            expect: 1_240,
+            plan: None,
+            note: None
+        })
     );
+}
+
+#[tokio::test]
+async fn a_load_that_s360_has_to_agree_to_is_released_with_who_did_s11() {
+    let fake = Fake::with_conflicts(5);
+    fake.world.lock().unwrap().approval = Some("S-360 must have agreed to a large load".to_owned());
+    let mut console = Console::start(std::sync::Arc::clone(&fake), SIZE).await;
+    console.press("j d R").await;
+    assert!(console.shows("S-360 must have agreed to a large load."), "{}", console.text());
+    console.type_text("1240").await;
+    console.press("Enter Enter").await;
+    assert!(console.shows("who agreed, and when is needed"), "{}", console.text());
+    console.type_text("no").await;
+    console.press("Enter").await;
+    assert!(console.shows("3 to 200 characters, not 2"), "{}", console.text());
+    let released = || fake.asked().into_iter().find(|request| matches!(request, Request::GuardRelease { .. }));
+    assert_eq!(released(), None, "nothing is sent without it");
+    console.type_text("rah of S-360, 3 March").await;
+    console.press("Enter").await;
+    let (module, note) = (model::ModuleId::Companies, Some("norah of S-360, 3 March".to_owned()));
+    assert_eq!(released(), Some(Request::GuardRelease { module, sample: None, expect: 1_240, plan: None, note }));
+    // A sample needs it as well, and its count is not taken for it.
+    console.press("d S").await;
+    console.type_text("5").await;
+    console.press("Enter").await;
+    console.type_text("1240").await;
+    console.press("Enter Enter").await;
+    assert!(console.shows("who agreed, and when is needed"), "{}", console.text());
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
-use tandem::model::{Role, Side, StreamId};
+use tandem::model::{AccessCheck, Role, Side, StreamId};
 use tandem::wire::{Request, SideNames, StreamVerb};
 // The fixture is shared with the library's unit tests and speaks of `crate::…`.
 #[allow(unused_imports)]
@@ -174,6 +174,71 @@ async fn a_possible_loss_is_reconciled_and_settled_with_a_question_s17_scenario_
     // A receive-only institution has nobody to ask.
     console.press("Esc Esc k Enter c").await;
     assert!(console.shows("there is no operator to read with"), "{}", console.text());
+}
+
+/// The world with an institution that also posts checks at its gates, in front of the pushed stream.
+fn with_checks(count: u64) -> Arc<Fake> {
+    let mut world = world();
+    let now = world.status.daemon.now;
+    let mut access = world.status.streams[0].clone();
+    (access.id, access.title, access.aside) = (id("s360_access/ACME"), "S-360 access checks".into(), 1);
+    (access.needs_first_sync, access.modules) = (false, Vec::new());
+    world.status.streams.insert(0, access);
+    world.items.push((id("s360_access/ACME"), fixture::stream_item(7, "x", "it has no ticket_check_id")));
+    let check = |number: u64| AccessCheck {
+        number,
+        institution: "ACME".into(),
+        told_at: now,
+        at: Some("2026-02-09 18:25:10".into()),
+        flow: Some("IN".into()),
+        result: Some(if number.is_multiple_of(2) { "OK".into() } else { "FAIL".into() }),
+        failure: (!number.is_multiple_of(2)).then(|| "NO_MORE\u{1b}[31m\u{202e}_TODAY".into()),
+        ticket: Some(format!("9{number}")),
+        barcode: Some("…6789".into()),
+    };
+    world.checks = (1..=count).rev().map(check).collect();
+    Fake::new(fixture::hello(), world)
+}
+
+#[tokio::test]
+async fn checks_at_the_gates_newest_first_s12() {
+    let mut all = String::new();
+    for size in SIZES {
+        let terminal = play(&with_checks(12), size, keys("j j Enter j")).await;
+        all += &format!("=== {}x{}\n{}", size.0, size.1, picture(&terminal));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
+async fn checks_are_paged_and_what_was_set_aside_is_a_tab_away_s12_s15() {
+    let fake = with_checks(120);
+    let mut console = Console::start(Arc::clone(&fake), SIZE).await;
+    console.press("j j Enter").await;
+    assert!(console.shows("Checks, newest first: the newest 50") && console.shows("ticket 9120"), "{}", console.text());
+    assert!(console.shows("1 set aside") && !console.text().contains('\u{1b}'), "{}", console.text());
+    console.press("R").await;
+    assert!(console.shows("checks are only looked at"), "{}", console.text());
+    console.press("G").await;
+    console.press("G").await;
+    console.press("G").await;
+    assert!(console.shows("Checks, newest first: all 120") && console.shows("ticket 92 "), "{}", console.text());
+    // The next one is on top; the cursor stays where it is.
+    {
+        let mut world = fake.world.lock().unwrap();
+        let newest = AccessCheck { number: 121, ticket: Some("9121".into()), ..world.checks[0].clone() };
+        world.checks.insert(0, newest);
+    }
+    console.changed(&[]).await;
+    assert!(console.shows("all 121") && console.shows("ticket 92 "), "{}", console.text());
+    console.press("g g").await;
+    assert!(console.shows("ticket 9121"), "{}", console.text());
+    console.press("Tab").await;
+    assert!(console.shows("it has no ticket_check_id"), "{}", console.text());
+    console.press("R").await;
+    assert_eq!(done(&console), [("s360_access/ACME".to_owned(), StreamVerb::Retry { number: 7 })]);
+    console.press("BackTab").await;
+    assert!(console.shows("Checks, newest first"), "{}", console.text());
 }
 
 #[tokio::test]

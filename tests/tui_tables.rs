@@ -165,6 +165,18 @@ async fn a_custom_field_is_mapped_by_key_after_a_question_v19() {
 }
 
 #[tokio::test]
+async fn a_map_that_is_not_shown_whole_says_how_much_is_left_out_v19() {
+    let mut map = fixture::field_map();
+    map.left_out = wire::MapLeftOut { mapped: 1, fields: [(model::Side::Crm, 1_500)].into(), suggestions: 0 };
+    let world = tui_support::World { map: Some(map), ..conflicts(3) };
+    let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;
+    console.press("M").await;
+    assert!(console.shows("no longer fit · 1,501 more not shown"), "{}", console.text());
+    console.press("v").await;
+    assert!(console.shows("2 more: tandem map history MODULE --before 3"), "{}", console.text());
+}
+
+#[tokio::test]
 async fn whoever_changed_the_map_first_is_named_and_the_map_is_read_again_v19() {
     let world = tui_support::World { map: Some(fixture::field_map()), faster: Some("bob".into()), ..conflicts(3) };
     let mut console = Console::start(Fake::new(fixture::hello(), world), SIZE).await;

@@ -300,6 +300,9 @@ pub struct SyncArgs {
     /// Release the plan with this hash (exit 5 when it is another one by now)
     #[arg(long, value_name = "HASH")]
     pub approve: Option<String>,
+    /// Who agreed to the plan, and when, for the audit log; needed for what goes to S-360
+    #[arg(long, value_name = "TEXT", requires = "approve")]
+    pub note: Option<String>,
 }
 
 /// `audit`.
@@ -343,6 +346,9 @@ pub enum GuardCommand {
         /// Only this many, oldest first
         #[arg(long, value_name = "N")]
         sample: Option<u64>,
+        /// Who agreed to it, and when, for the audit log; needed for what goes to S-360
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
     },
     /// Throw the held plans away; they come back when the records change
     Discard {

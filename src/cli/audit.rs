@@ -111,12 +111,31 @@ pub(super) fn sentence(event: &AuditEvent, names: &SideNames) -> String {
         AuditEvent::Unlinked { reason } => format!("unlinked: {reason}"),
         AuditEvent::Moved { state, cause } => format!("{state}: {}", names.say(cause)),
         AuditEvent::GuardTripped { cause } => format!("guard tripped: {cause}"),
-        AuditEvent::GuardReleased { scope } => format!("guard released: {scope}"),
+        AuditEvent::GuardReleased { scope, note } => {
+            let note = note.as_ref().map(|note| format!("; agreed: {note}")).unwrap_or_default();
+            format!("guard released: {scope}{note}")
+        }
         AuditEvent::Operated { what } => what.clone(),
         AuditEvent::Mapped { version, what, reason } => {
             let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("field map, version {version}: {what}{reason}")
         }
         AuditEvent::Started { version, epoch } => format!("daemon {version} started, epoch {epoch}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_says_who_agreed_s11() {
+        let names = SideNames::default();
+        let note = Some("Ann of S-360, 3 March".to_owned());
+        let event = AuditEvent::GuardReleased { scope: "all".to_owned(), note };
+        let told = "guard released: all; agreed: Ann of S-360, 3 March";
+        assert_eq!(sentence(&event, &names), told);
+        let event = AuditEvent::GuardReleased { scope: "all".to_owned(), note: None };
+        assert_eq!(sentence(&event, &names), "guard released: all");
     }
 }

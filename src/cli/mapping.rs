@@ -51,11 +51,17 @@ pub enum MapCommand {
         #[arg(long, value_name = "V")]
         version: Option<u32>,
     },
-    /// The newest versions of a module's map, newest first; without their fields where those are too many
+    /// Versions of a module's map, newest first; without their fields where those are too many
     History {
         /// Which module
         #[arg(value_name = "MODULE", value_parser = one_of::<ModuleId>())]
         module: ModuleId,
+        /// Only versions before this one
+        #[arg(long, value_name = "V")]
+        before: Option<u32>,
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
     },
     /// Plan what differs in a mapped field now; the guard holds it until it is released
     Resync {
@@ -144,7 +150,7 @@ pub(super) async fn run(context: &mut Context, args: MapArgs) -> Result<u8> {
             let verb = MapVerb::Remove(name);
             change(context, &client, MapChange { module, expect, verb, dry_run: false, reason }).await
         }
-        MapCommand::History { module } => history(context, &client, module).await,
+        MapCommand::History { module, before, limit } => history(context, &client, module, before, limit).await,
         MapCommand::Resync { module, name, dry_run } => {
             let answer = client.call(Request::MapResync { module, field: name, dry_run }).await?;
             super::operate::done(context, Some(module), answer).map(|()| 0)
@@ -203,7 +209,17 @@ fn changed(args: &FieldArgs, view: &MapView, module: Flow) -> Result<CustomField
         Some(name) => field.name == *name,
         None => field.ivvy == args.ivvy,
     });
-    let Some(now) = now else { return added(args, view, module) };
+    let Some(now) = now else {
+        if view.left_out.mapped > 0 {
+            // It may be mapped all the same, and what is not given would be lost.
+            return Err(Error::new(
+                ErrorKind::Refused,
+                "the map is too large to be shown whole, and the field is not shown",
+            )
+            .hint("remove it with `tandem map remove`, then add it"));
+        }
+        return added(args, view, module);
+    };
     let kind = args.kind.unwrap_or(now.kind);
     let default = match args.default.as_deref().map(str::trim) {
         None => now.default.clone(),
@@ -308,6 +324,7 @@ fn shape(view: &MapView) -> serde_json::Value {
         "ivvy": view.definitions.get(&Side::Ivvy),
         "crm": view.definitions.get(&Side::Crm),
         "errors": view.errors,
+        "left_out": view.left_out,
     })
 }
 
@@ -342,6 +359,11 @@ fn text(context: &mut Context, view: &MapView) -> Result<()> {
             })
             .collect();
         out.table(["NAME", "IVVY", "CRM", "TYPE", "FLOW", "TRANSFORM", "DEFAULT", "FROM; CHECK"], &rows)?;
+    }
+    for (count, what) in [(view.left_out.mapped, "mapped fields"), (view.left_out.suggestions, "suggestions")] {
+        if count > 0 {
+            out.line(format!("{count} more {what} have no room in an answer"))?;
+        }
     }
     for found in &view.suggestions {
         let label = |side: Side, name: &str| {
@@ -382,6 +404,9 @@ fn text(context: &mut Context, view: &MapView) -> Result<()> {
             out.line(format!("not mapped in {}:", plain(out.names().of(side))))?;
             out.table(["FIELD", "LABEL", "TYPE", ""], &rows)?;
         }
+        if let Some(count) = view.left_out.fields.get(&side) {
+            out.line(format!("{count} more fields of {} have no room in an answer", plain(out.names().of(side))))?;
+        }
     }
     Ok(())
 }
@@ -393,23 +418,47 @@ fn sentence(findings: &[Finding]) -> String {
     findings.iter().map(|finding| plain(&finding.text)).collect::<Vec<_>>().join("; ")
 }
 
-async fn history(context: &mut Context, client: &Client, module: ModuleId) -> Result<u8> {
-    let Answer::MapHistory { versions } = client.call(Request::MapHistory { module }).await? else {
-        return Err(super::strange_answer());
+async fn history(
+    context: &mut Context,
+    client: &Client,
+    module: ModuleId,
+    before: Option<u32>,
+    limit: u32,
+) -> Result<u8> {
+    let (mut all, mut before) = (Vec::new(), before);
+    let more = loop {
+        let left = limit.saturating_sub(u32::try_from(all.len()).unwrap_or(u32::MAX));
+        let Answer::MapHistory { versions, more } =
+            client.call(Request::MapHistory { module, before, limit: left }).await?
+        else {
+            return Err(super::strange_answer());
+        };
+        let (came, asked) = (u32::try_from(versions.len()).unwrap_or(u32::MAX), before);
+        before = versions.last().map(|oldest: &FieldMap| oldest.version).or(asked);
+        all.extend(versions);
+        // An answer may hold fewer than were asked for.
+        if more == 0 || came == 0 || came >= left {
+            break more;
+        }
     };
     let out = &mut context.out;
+    let next = all.last().map(|oldest| oldest.version).filter(|_| more > 0);
     if out.is_json() {
-        for version in &versions {
-            out.json(version)?;
-        }
-        return Ok(0);
+        all.iter().try_for_each(|version| out.json(version))?;
+        return match next {
+            Some(next) => out.json(&json!({ "next": next, "more": more })).map(|()| 0),
+            None => Ok(0),
+        };
     }
-    if versions.is_empty() {
+    if all.is_empty() {
         out.line(format!("the map of {module} in the store has never been changed"))?;
         return Ok(0);
     }
-    let rows: Vec<[String; 5]> = versions.iter().map(|map| row(out, map)).collect();
+    let rows: Vec<[String; 5]> = all.iter().map(|map| row(out, map)).collect();
     out.table(["VERSION", "AT", "BY", "WHAT", "WHY"], &rows)?;
+    if let Some(next) = next {
+        out.line(format!("{more} more: --before {next}"))?;
+    }
     Ok(0)
 }
 
@@ -457,6 +506,11 @@ mod tests {
         };
         let with = |args: &FieldArgs| changed(args, &view, Flow::Both).unwrap();
         assert_eq!(with(&args), diet);
+        // A map that is not shown whole may hold it otherwise: nothing of it is lost by guessing.
+        let mut cut = view.clone();
+        cut.mapped.remove(1);
+        cut.left_out.mapped = 1;
+        assert!(changed(&args, &cut, Flow::Both).is_err());
         assert_eq!(
             with(&FieldArgs { flow: Some(Flow::Both), ..args.clone() }),
             CustomField { flow: Flow::Both, ..diet.clone() }

@@ -11,6 +11,9 @@ use crate::error::Result;
 use crate::model::{MatchKind, MatchState, RecordId, Side};
 use crate::wire::{Answer, MatchEntry, MatchLine, MatchQuery, MatchVerb, Request};
 
+/// Entries asked for at once while one is looked for.
+const LOOKED_AT: u32 = 500;
+
 /// `match`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum MatchCommand {
@@ -42,8 +45,16 @@ pub enum MatchCommand {
     Include(EntryArgs),
     /// Create a lead source in the other system; staff are never created
     Create(EntryArgs),
-    /// Send a lead source's name and active state to its counterpart, as far as they differ
-    Update(EntryArgs),
+    /// Send a lead source's name and active state to its counterpart, as far as they differ; without --yes it only
+    /// shows what would be sent (exit 1)
+    Update {
+        /// Which entry
+        #[command(flatten)]
+        entry: EntryArgs,
+        /// Send it
+        #[arg(long)]
+        yes: bool,
+    },
     /// Look again at the records that were sent without an entry
     Resend(EntryArgs),
     /// List both systems again and match anew
@@ -110,10 +121,7 @@ pub(super) async fn run(context: &mut Context, command: MatchCommand) -> Result<
     let (entry, verb, other) = match command {
         MatchCommand::List(args) => return list(context, &client, args).await,
         MatchCommand::Options { entry, filter } => return options(context, &client, entry.entry(), filter).await,
-        MatchCommand::Update(entry) => {
-            let answer = client.call(Request::MatchUpdate { entry: entry.entry(), expect: None }).await?;
-            return super::operate::done(context, None, answer).map(|()| 0);
-        }
+        MatchCommand::Update { entry, yes } => return update(context, &client, entry.entry(), yes).await,
         MatchCommand::Refresh { kind, accept } => {
             let answer = client.call(Request::MatchRefresh { kind, accept }).await?;
             return super::operate::done(context, None, answer).map(|()| 0);
@@ -154,6 +162,52 @@ async fn list(context: &mut Context, client: &Client, args: ListArgs) -> Result<
         }
     }
     Ok(u8::from(page.off.is_some()))
+}
+
+/// Shows what would be sent and, when told to, sends just that: it writes to the other system.
+async fn update(context: &mut Context, client: &Client, entry: MatchEntry, yes: bool) -> Result<u8> {
+    let line = find(client, &entry).await?;
+    let expect = line.as_ref().and_then(|line| line.change.clone());
+    let (true, Some(line), Some(change)) = (!yes, line, &expect) else {
+        // What cannot be sent the daemon refuses, with its reason.
+        let answer = client.call(Request::MatchUpdate { entry, expect }).await?;
+        return super::operate::done(context, None, answer).map(|()| 0);
+    };
+    let out = &mut context.out;
+    let there = line.other.unwrap_or_default();
+    if out.is_json() {
+        let shown = json!({ "ok": false, "sent": false, "id": entry.id, "other_name": there, "change": change });
+        return out.json(&shown).map(|()| 1);
+    }
+    let names = out.names().clone();
+    out.line(format!("{} of {}:", plain(&line.row.name), plain(names.of(entry.side))))?;
+    let target = plain(names.of(entry.side.other()));
+    if let Some(name) = &change.name {
+        out.line(format!("  name in {target}: {} > {}", plain(&there), plain(name)))?;
+    }
+    if let Some(active) = change.active {
+        let word = |active: bool| if active { "active" } else { "inactive" };
+        out.line(format!("  state in {target}: {} > {}", word(!active), word(active)))?;
+    }
+    out.line("nothing was sent; --yes sends it")?;
+    Ok(1)
+}
+
+/// The line of one entry, looked for in its table.
+async fn find(client: &Client, entry: &MatchEntry) -> Result<Option<MatchLine>> {
+    let MatchEntry { kind, side, id } = entry;
+    let mut after = None;
+    loop {
+        let query = MatchQuery { kind: *kind, side: *side, state: None, text: None, after, limit: LOOKED_AT };
+        let Answer::Matches(page) = client.call(Request::Matches(query)).await? else {
+            return Err(super::strange_answer());
+        };
+        let found = page.rows.into_iter().find(|line| line.row.id == *id);
+        if found.is_some() || page.more.is_none() {
+            return Ok(found);
+        }
+        after = page.more;
+    }
 }
 
 async fn options(context: &mut Context, client: &Client, entry: MatchEntry, text: String) -> Result<u8> {

@@ -225,8 +225,8 @@ pub(super) async fn guard(context: &mut Context, command: GuardCommand) -> Resul
             }
             return Ok(u8::from(held));
         }
-        GuardCommand::Release { module, expect, sample } => {
-            (module, Request::GuardRelease { module, sample, expect, plan: None })
+        GuardCommand::Release { module, expect, sample, note } => {
+            (module, Request::GuardRelease { module, sample, expect, plan: None, note })
         }
         GuardCommand::Discard { module, expect } => (module, Request::GuardDiscard { module, expect }),
     };
@@ -247,6 +247,7 @@ pub(super) fn print_plan(out: &mut Out, plan: &GuardPlan) -> Result<()> {
             "creates": plan.creates,
             "updates": plan.updates,
             "conflicts": plan.conflicts,
+            "approval": plan.approval,
             "samples": plan.samples.iter().map(|row| json!({
                 "id": row.id, "title": row.title, "kind": row.kind, "summary": row.summary,
             })).collect::<Vec<_>>(),
@@ -268,6 +269,10 @@ pub(super) fn print_plan(out: &mut Out, plan: &GuardPlan) -> Result<()> {
         out.line(format!("  {}: {creates} creates, {updates} updates", plain(out.names().of(side))))?;
     }
     out.line(format!("  {} need a person", plan.conflicts))?;
+    if let Some(approval) = &plan.approval {
+        let line = out.paint(Paint::Yellow, &format!("  {} (--note)", plain(approval)));
+        out.line(line)?;
+    }
     if let Some(at) = plan.as_of {
         let at = out.when(at);
         out.line(format!("  as of {at}: looking reads no remote and writes nothing"))?;

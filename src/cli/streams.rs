@@ -1,8 +1,11 @@
 //! `tandem streams`: what other systems post to us, or are posted by us, with the same words as the console.
 
+mod access;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+pub use self::access::AccessArgs;
 use super::Context;
 use super::output::{Out, Paint, plain};
 use crate::client::Client;
@@ -28,6 +31,8 @@ pub enum StreamsCommand {
     List,
     /// Show one stream: settings, health, and what it set aside or gave up
     Show(ShowArgs),
+    /// List checks at the gates as S-360 told them, newest first; of a barcode only the end
+    Access(AccessArgs),
     /// Take a record that was set aside as if it came now
     Retry(NumberArgs),
     /// Throw a record away that was set aside (force)
@@ -108,6 +113,7 @@ pub(super) async fn run(context: &mut Context, args: StreamsArgs) -> Result<u8> 
         StreamsCommand::Show(ShowArgs { stream, body: Some(number), .. }) => {
             return body(context, &client, stream, number).await;
         }
+        StreamsCommand::Access(args) => return access::run(context, &client, args).await,
         StreamsCommand::Show(args) => return show(context, &client, args).await,
         StreamsCommand::Retry(NumberArgs { stream, number }) => (stream, StreamVerb::Retry { number }),
         StreamsCommand::Dismiss(NumberArgs { stream, number }) => (stream, StreamVerb::Dismiss { number }),

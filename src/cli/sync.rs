@@ -35,7 +35,7 @@ pub(super) async fn run(context: &mut Context, args: SyncArgs) -> Result<u8> {
         return Ok(0);
     }
     if let Some(hash) = &args.approve {
-        approve(context, &client, &args.modules, hash).await?;
+        approve(context, &client, &args.modules, hash, args.note.clone()).await?;
     }
     let before = if args.wait { Some(status_of(&client).await?) } else { None };
     let targets: Vec<Option<ModuleId>> =
@@ -51,7 +51,13 @@ pub(super) async fn run(context: &mut Context, args: SyncArgs) -> Result<u8> {
 }
 
 /// Releases a plan, provided it is still the one whose hash was seen.
-async fn approve(context: &mut Context, client: &Client, modules: &[ModuleId], hash: &str) -> Result<()> {
+async fn approve(
+    context: &mut Context,
+    client: &Client,
+    modules: &[ModuleId],
+    hash: &str,
+    note: Option<String>,
+) -> Result<()> {
     let [module] = modules else {
         return Err(Error::config("--approve goes with exactly one module").hint("tandem sync MODULE --approve HASH"));
     };
@@ -61,7 +67,8 @@ async fn approve(context: &mut Context, client: &Client, modules: &[ModuleId], h
             .hint(format!("look at it again: tandem sync {module} --plan")));
     }
     if plan.tripped.is_some() {
-        let request = Request::GuardRelease { module: *module, sample: None, expect: plan.held, plan: Some(plan.hash) };
+        let (expect, plan) = (plan.held, Some(plan.hash));
+        let request = Request::GuardRelease { module: *module, sample: None, expect, plan, note };
         let answer = client.call(request).await?;
         done(context, Some(*module), answer)?;
     }

@@ -6,6 +6,7 @@
 //! keeps clients from harming each other (bounded queues, bounded frames, bounded number).
 
 pub mod account;
+mod approval;
 mod calls;
 mod identity;
 pub(crate) mod mapping;

@@ -150,6 +150,7 @@ pub(super) fn guard_plan(engine: &Engine, module: ModuleId) -> Result<GuardPlan,
         creates: held.creates,
         updates: held.updates,
         conflicts: held.conflicts,
+        approval: None,
         samples,
         hash: held.hash,
     })

@@ -22,6 +22,7 @@ pub fn least_role(request: &Request) -> Role {
         | Request::MapHistory { .. }
         | Request::Streams
         | Request::StreamItems { .. }
+        | Request::AccessChecks(_)
         | Request::Watch => Role::Viewer,
         // These cost calls to the remotes or a walk through the whole store.
         Request::MatchDecide { .. }

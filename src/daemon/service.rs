@@ -12,13 +12,13 @@ use tokio::sync::broadcast;
 use super::account::Account;
 use super::push::Sender;
 use super::streams::Streams;
-use super::{Service, ServiceError, mapping, matching, names, preview, report, streams};
+use super::{Service, ServiceError, approval, mapping, matching, names, preview, report, streams};
 use crate::config::Origin;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inbound::Counts;
 use crate::model::{Actor, Decision, Fingerprint, Item, ItemId, ModuleId, PairKey, Seq, Side, Timestamp, Verb};
 use crate::store::{Changes, Reads as _, StoreError, doctor};
-use crate::sync::{Ask, Engine, Refusal, Release};
+use crate::sync::{Ask, Engine, Held, Refusal, Release};
 use crate::wire::{self, Answer, AuditQuery, CheckRow, Decide, DecideResult, Event, Hello, ItemView, Request};
 
 /// History rows that come with an item.
@@ -206,12 +206,16 @@ impl AccountService {
             }
             Request::GuardPlan { module } => {
                 let engine = engine.clone();
-                let plan = blocking(move || report::guard_plan(&engine, module)).await?;
+                let mut plan = blocking(move || report::guard_plan(&engine, module)).await?;
+                if plan.tripped.is_some() {
+                    plan.approval = self.approval(&plan.creates, &plan.updates).map(str::to_owned);
+                }
                 Ok(Answer::Guard(plan))
             }
-            Request::GuardRelease { module, sample, expect, plan } => {
-                self.expect_held(module, expect, plan).await?;
-                Ok(match engine.guard_release(module, sample, actor.clone()).await? {
+            Request::GuardRelease { module, sample, expect, plan, note } => {
+                let held = self.expect_held(module, expect, plan).await?;
+                let note = approval::note(note.as_deref(), self.approval(&held.creates, &held.updates))?;
+                Ok(match engine.guard_release_noted(module, sample, note, actor.clone()).await? {
                     Release::Moved(items) => done(format!("{items} items released")),
                     Release::NeedsSecond => done("noted: nothing goes before a second person releases it too"),
                 })
@@ -234,12 +238,15 @@ impl AccountService {
             Request::MatchRefresh { kind, accept } => matching::refresh(engine, kind, accept),
             Request::MapShow { module } => mapping::show(&self.account, module).await,
             Request::MapChange(change) => mapping::change(&self.account, actor, change).await,
-            Request::MapHistory { module } => Ok(mapping::history(&self.account, module)?),
+            Request::MapHistory { module, before, limit } => {
+                Ok(mapping::history(&self.account, module, before, limit)?)
+            }
             Request::MapResync { module, field, dry_run } => {
                 mapping::resync(&self.account, actor, module, &field, dry_run).await
             }
             Request::Streams => Ok(Answer::Streams { rows: self.streams.rows(engine)? }),
             Request::StreamItems { stream, after, limit } => self.streams.items(engine, &stream, after, limit),
+            Request::AccessChecks(query) => self.streams.checks(engine, &query),
             Request::StreamDo { stream, verb } => {
                 self.streams.act(engine, self.sender.as_deref(), actor, &stream, verb).await
             }
@@ -320,9 +327,18 @@ impl AccountService {
         })))
     }
 
-    /// The number an operator typed, and the plan they saw if they say which, must be what the guard
-    /// holds now.
-    async fn expect_held(&self, module: ModuleId, expect: u64, plan: Option<Fingerprint>) -> Result<(), ServiceError> {
+    /// Who has to have agreed before this is written.
+    fn approval(&self, creates: &BTreeMap<Side, u64>, updates: &BTreeMap<Side, u64>) -> Option<&'static str> {
+        approval::needed(&self.account.blueprint.config().origin, creates, updates)
+    }
+
+    /// What the guard holds now: the number an operator typed, and the plan they saw if they say which, must be that.
+    async fn expect_held(
+        &self,
+        module: ModuleId,
+        expect: u64,
+        plan: Option<Fingerprint>,
+    ) -> Result<Held, ServiceError> {
         let engine = self.engine().clone();
         let held = blocking(move || engine.guard_held(module)).await?;
         if held.tripped.is_none() && held.held == 0 {
@@ -335,7 +351,7 @@ impl AccountService {
         } else if plan.is_some_and(|plan| plan != held.hash) {
             format!("the plan of {module} is another one by now")
         } else {
-            return Ok(());
+            return Ok(held);
         };
         Err(Error::new(ErrorKind::Stale, message).hint("look at the plan again before you release it").into())
     }

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use crate::model::matching::Entry;
-use crate::model::{MatchKind, ModuleId, RecordId, Shelved, Side, StreamId, StreamState, Timestamp};
+use crate::model::{ModuleId, RecordId, Shelved, Side, StreamId, StreamState, Timestamp};
 use crate::remote::shelf::Shelf;
 use crate::seam::Clock;
 use crate::store::{Reads as _, Store, StoreError};
-use crate::sync::told_entries;
 
 /// One side's shelf in the store.
 #[derive(Clone, Debug)]
@@ -51,10 +49,6 @@ impl Shelf for StoredShelf {
 
     fn stream(&self, stream: &StreamId) -> Result<StreamState, String> {
         self.store.read(|view| view.stream(stream)).map_err(|error| said(&error))
-    }
-
-    fn told(&self, kind: MatchKind) -> Result<Vec<Entry>, String> {
-        self.store.read(|view| told_entries(view, kind, self.side)).map_err(|error| said(&error))
     }
 
     fn put(&self, row: Shelved) -> BoxFuture<'_, Result<Timestamp, String>> {

@@ -1,8 +1,8 @@
 //! The account's streams as consoles see them, and what people do about them.
 //!
 //! Which streams there are says the configuration (`known`); how they are doing says the store. What came in a
-//! stream is not understood here, and no secret gets this far: only how many there are. What was set aside is shown
-//! by `aside`; the verbs that are more than a few lines are `first_sync` and `reconcile`.
+//! stream is not understood here, but for checks at gates, which nobody else reads; and no secret gets this far: only
+//! how many there are. What was set aside is shown by `aside`; the verbs that are more than a few lines are `first_sync` and `reconcile`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

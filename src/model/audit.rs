@@ -84,6 +84,9 @@ pub enum AuditEvent {
     GuardReleased {
         /// Which items: all, or a sample size.
         scope: String,
+        /// Who agreed to it, and when, in the words of who released it (S-11).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// Something was paused, resumed, or started by hand.
     Operated {

@@ -40,7 +40,8 @@ pub use record::{Cursor, Observation, Record};
 pub use run::{RunEnd, RunKind, RunRow};
 pub use state::{Reason, Reasons, State, Verb};
 pub use stream::{
-    Failing, FirstSync, Gap, Health, PushRun, Quarantined, Rhythm, Shelved, StreamId, StreamKind, StreamState,
+    AccessCheck, Failing, FirstSync, Gap, Health, PushRun, Quarantined, Rhythm, Shelved, StreamId, StreamKind,
+    StreamState,
 };
 pub use time::Timestamp;
 pub use value::{Fields, Value};

@@ -170,6 +170,36 @@ pub struct Quarantined {
     pub body: String,
 }
 
+/// A check at a gate, as S-360 told it (S-12). Everything told is remote text, cut: sanitise before display.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccessCheck {
+    /// Its number there, within its institution.
+    pub number: u64,
+    /// Which institution told it.
+    pub institution: String,
+    /// When we were first told.
+    pub told_at: Timestamp,
+    /// When it was at the gate, as told: in nobody knows whose zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Which way: `IN`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// What came of it: `OK` or `FAIL`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// Why nobody was let in; absent where there was no failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// The ticket that was checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// The end of the barcode: whoever has all of it gets in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub barcode: Option<String>,
+}
+
 /// How a stream is doing. All counts since the stream is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -185,6 +185,10 @@ pub struct MatchSupport {
     /// What can be updated of an entry (P-09). Nothing, ever, for staff.
     #[serde(skip)]
     pub update: SourceUpdate,
+    /// What it tells us, or names, of its entries belongs to its list: [`Remote::entries`] is only what it lists
+    /// itself, which may be nothing.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// What a system lets others change of a lead source.

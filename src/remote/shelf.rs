@@ -9,8 +9,7 @@ use futures::future::BoxFuture;
 
 use std::fmt;
 
-use crate::model::matching::Entry;
-use crate::model::{MatchKind, ModuleId, RecordId, Shelved, StreamId, StreamState, Timestamp};
+use crate::model::{ModuleId, RecordId, Shelved, StreamId, StreamState, Timestamp};
 
 /// What one side's adapter has on its shelf. Errors are one sentence about the disk.
 pub trait Shelf: Send + Sync + fmt::Debug {
@@ -43,14 +42,6 @@ pub trait Shelf: Send + Sync + fmt::Debug {
     /// # Errors
     /// The disk fails.
     fn stream(&self, stream: &StreamId) -> Result<StreamState, String>;
-
-    /// Entries of a match table that this side's system told us of, or named: it cannot be asked for them.
-    ///
-    /// # Errors
-    /// The disk fails.
-    fn told(&self, _kind: MatchKind) -> Result<Vec<Entry>, String> {
-        Ok(Vec::new())
-    }
 
     /// Puts a record there; its side and time are set here. The answer is when it was last told something new:
     /// a moment ago, or earlier if this was nothing new.

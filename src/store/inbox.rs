@@ -17,6 +17,9 @@ use crate::model::{Quarantined, StreamId, StreamKind, StreamState, Timestamp};
 /// Numbers of records that could not be taken: never used again.
 const LAST_QUARANTINED: &str = "last_quarantined";
 
+/// Checks that are looked at for one window: one institution's among those of many others.
+const CHECKS_LOOKED_AT: usize = 10_000;
+
 fn of_stream(stream: &StreamId) -> Key {
     Key::new().byte(stream.kind.number()).text(stream.tenant.as_bytes())
 }
@@ -44,6 +47,62 @@ pub(super) fn check_index_row(key: &[u8], value: &[u8]) -> Result<IndexRow> {
 pub(super) fn access_check(source: &dyn Source, stream: &StreamId, number: u64) -> Result<Option<String>> {
     let key = of_stream(stream).u64(number).done();
     Ok(source::get(source, Tab::Checks, &key, codec::decode::<(Timestamp, String)>)?.map(|(_, body)| body))
+}
+
+/// A window of checks at gates, in the order they were first told, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checks {
+    /// Each with its stream, its number, when it was first told, and what was told. Personal data.
+    pub rows: Vec<(StreamId, u64, Timestamp, String)>,
+    /// Where it goes on; none at the end. There may be more although there is no row: what is rare among others
+    /// is looked for in parts.
+    pub more: Option<String>,
+}
+
+pub(super) fn access_checks(
+    source: &dyn Source,
+    stream: Option<&StreamId>,
+    since: Option<Timestamp>,
+    before: Option<&str>,
+    limit: usize,
+) -> Result<Checks> {
+    let mut span = Span::all();
+    if let Some(since) = since {
+        span = span.from(Key::new().u64(since.sort_key()).done());
+    }
+    if let Some(token) = before {
+        span = span.before(check_place(token)?);
+    }
+    let (mut found, mut passed, mut looked, mut more) = (Vec::new(), Vec::new(), 0, None);
+    source.scan(Tab::CheckTimes, &span, Direction::Down, &mut |key, _| {
+        if found.len() >= limit || looked >= CHECKS_LOOKED_AT {
+            more = Some(data_encoding::HEXLOWER.encode(&passed));
+            return Ok(ControlFlow::Break(()));
+        }
+        looked += 1;
+        passed = key.to_vec();
+        let (_, check) = keys::split(key, 8)?;
+        let (of, number) = read_stream(check)?;
+        if stream.is_none_or(|stream| *stream == of) {
+            found.push((of, keys::number(number)?, check.to_vec()));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let mut rows = Vec::with_capacity(found.len());
+    for (of, number, key) in found {
+        let told: Option<(Timestamp, String)> = source::get(source, Tab::Checks, &key, codec::decode)?;
+        let (at, body) = told.ok_or_else(|| StoreError::corrupt(format!("check {number} of {of} is missing")))?;
+        rows.push((of, number, at, body));
+    }
+    Ok(Checks { rows, more })
+}
+
+/// The key of the index by time that a token of [`Checks::more`] stands for.
+fn check_place(token: &str) -> Result<Vec<u8>> {
+    let key = data_encoding::HEXLOWER.decode(token.as_bytes()).map_err(|_| StoreError::BadToken)?;
+    let place = keys::split(&key, 8).and_then(|(_, check)| keys::number(read_stream(check)?.1));
+    place.map_err(|_| StoreError::BadToken)?;
+    Ok(key)
 }
 
 pub(super) fn is_known(source: &dyn Source, stream: &StreamId, digest: &[u8; 32]) -> Result<bool> {
@@ -266,6 +325,68 @@ mod tests {
         assert_eq!(store.write_blocking(|tx| tx.forget_checks(at(30), 9)).unwrap(), 1);
         assert_eq!((known(0), known(1).as_deref()), (None, Some("{}")));
         assert_eq!(store.read(doctor::check).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn checks_are_listed_newest_first_of_one_institution_or_all_in_bounded_parts_s12() {
+        let store = store();
+        let streams = ["ACME", "GLOBE"].map(|tenant| StreamId::new(StreamKind::S360Access, tenant));
+        let all = streams.clone();
+        store
+            .write_blocking(move |tx| {
+                // Told in posts: several at one moment, the institutions in turn.
+                for number in 1..=6_u64 {
+                    let second = 10 * i64::try_from(number.div_ceil(2)).unwrap();
+                    tx.put_check(&all[0], number, &format!("{{\"n\":{number}}}"), at(second))?;
+                }
+                tx.put_check(&all[1], 1, "{}", at(20)).map(drop)
+            })
+            .unwrap();
+        let of = |stream: Option<usize>, since: Option<i64>, before: Option<&str>, limit| {
+            let stream = stream.map(|index| &streams[index]);
+            let page = store.read(|view| view.access_checks(stream, since.map(at), before, limit)).unwrap();
+            let rows: Vec<String> = page.rows.iter().map(|(of, number, ..)| format!("{}{number}", of.tenant)).collect();
+            (rows.join(" "), page.more)
+        };
+        assert_eq!(of(None, None, None, 9).0, "ACME6 ACME5 GLOBE1 ACME4 ACME3 ACME2 ACME1");
+        assert_eq!(of(Some(0), Some(20), None, 9), ("ACME6 ACME5 ACME4 ACME3".to_owned(), None));
+        assert_eq!(of(Some(1), None, None, 9), ("GLOBE1".to_owned(), None), "nobody else's");
+        let (first, more) = of(Some(0), None, None, 3);
+        let (second, end) = of(Some(0), None, more.as_deref(), 3);
+        assert_eq!((first.as_str(), second.as_str(), end), ("ACME6 ACME5 ACME4", "ACME3 ACME2 ACME1", None));
+        // What comes meanwhile neither moves nor doubles what is below.
+        let acme = streams[0].clone();
+        store.write_blocking(move |tx| tx.put_check(&acme, 7, "{}", at(90))).unwrap();
+        assert_eq!(of(Some(0), None, more.as_deref(), 3).0, second);
+        let (row, body) = store
+            .read(|view| view.access_checks(Some(&streams[0]), None, None, 9))
+            .map(|page| (page.rows[1].2, page.rows[1].3.clone()))
+            .unwrap();
+        assert_eq!((row, body.as_str()), (at(30), "{\"n\":6}"));
+        for token in ["", "zz", "00", "0011223344556677", "001122334455667703000141"] {
+            let read = store.read(|view| view.access_checks(None, None, Some(token), 9));
+            assert!(matches!(read, Err(StoreError::BadToken)), "{token}");
+        }
+    }
+
+    #[test]
+    fn one_institution_among_many_others_is_looked_for_in_parts_s12() {
+        let store = store();
+        let streams = ["ACME", "GLOBE"].map(|tenant| StreamId::new(StreamKind::S360Access, tenant));
+        let [acme, globe] = streams.clone();
+        store
+            .write_blocking(move |tx| {
+                tx.put_check(&acme, 1, "{}", at(1))?;
+                let others = u64::try_from(CHECKS_LOOKED_AT).unwrap();
+                (1..=others).try_for_each(|number| tx.put_check(&globe, number, "{}", at(2)).map(drop))
+            })
+            .unwrap();
+        let read =
+            |before: Option<&str>| store.read(|view| view.access_checks(Some(&streams[0]), None, before, 9)).unwrap();
+        let nothing_yet = read(None);
+        assert_eq!((nothing_yet.rows.len(), nothing_yet.more.is_some()), (0, true));
+        let found = read(nothing_yet.more.as_deref());
+        assert_eq!((found.rows.len(), found.more), (1, None));
     }
 
     #[test]

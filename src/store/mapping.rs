@@ -28,9 +28,25 @@ pub(super) fn version(source: &dyn Source, module: ModuleId, version: u32) -> Re
     source::get(source, Tab::FieldMaps, &key(module, version), codec::decode)
 }
 
-pub(super) fn all(source: &dyn Source, module: ModuleId) -> Result<Vec<FieldMap>> {
-    let span = Span::prefix(Key::new().module(module).done());
-    source::collect(source, Tab::FieldMaps, &span, usize::MAX, |_, value| codec::decode(value))
+pub(super) fn newest_first(
+    source: &dyn Source,
+    module: ModuleId,
+    before: Option<u32>,
+    limit: usize,
+) -> Result<Vec<FieldMap>> {
+    let mut span = Span::prefix(Key::new().module(module).done());
+    if let Some(before) = before {
+        span = span.before(key(module, before));
+    }
+    let mut found = Vec::new();
+    source.scan(Tab::FieldMaps, &span, Direction::Down, &mut |_, value| {
+        if found.len() == limit {
+            return Ok(ControlFlow::Break(()));
+        }
+        found.push(codec::decode(value)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found)
 }
 
 impl Tx<'_> {

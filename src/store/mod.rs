@@ -58,6 +58,7 @@ use crate::model::Seq;
 pub use self::deliveries::Nudge;
 pub use self::error::StoreError;
 pub use self::header::{SUMMARY_BYTES, TITLE_BYTES};
+pub use self::inbox::Checks;
 pub use self::matching::MatchFilter;
 pub use self::meta::SCHEMA;
 pub use self::outbox::Handed;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use super::deliveries::{self, Nudge};
 use super::error::Result;
+use super::inbox::{self, Checks};
 use super::matching::{self, MatchFilter};
 use super::meta;
 use super::source::{Source, View};
 use super::tx::Tx;
-use super::{audit, inbox, intents, items, links, mapping, outbox, page, records, runs, shelf};
+use super::{audit, intents, items, links, mapping, outbox, page, records, runs, shelf};
 use crate::model::guard::Guard;
 use crate::model::matching::{MatchRow, MatchState, SourceIntent};
 use crate::model::query::{AuditQuery, PageQuery, Rows};
@@ -262,6 +263,18 @@ pub trait Reads {
         inbox::access_check(self.source(), stream, number)
     }
 
+    /// Checks at gates, newest first by when they were first told: of one stream or of all, told since a moment,
+    /// beyond the place `before` that an earlier window ended at.
+    fn access_checks(
+        &self,
+        stream: Option<&StreamId>,
+        since: Option<Timestamp>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Checks> {
+        inbox::access_checks(self.source(), stream, since, before, limit)
+    }
+
     /// How much of a stream of ours is on its way. Exact, and no more work with more of it.
     fn outbox_counts(&self, stream: StreamKind) -> Result<OutboxCounts> {
         outbox::counts(self.source(), stream)
@@ -372,9 +385,9 @@ pub trait Reads {
         mapping::version(self.source(), module, version)
     }
 
-    /// Every version of a module's field map, oldest first.
-    fn field_maps(&self, module: ModuleId) -> Result<Vec<FieldMap>> {
-        mapping::all(self.source(), module)
+    /// Versions of a module's field map, newest first: those before `before`, or from the newest on.
+    fn field_maps(&self, module: ModuleId, before: Option<u32>, limit: usize) -> Result<Vec<FieldMap>> {
+        mapping::newest_first(self.source(), module, before, limit)
     }
 
     /// A free-form value.

@@ -318,15 +318,16 @@ pub(super) fn held(view: &impl Reads, module: ModuleId) -> Result<Held, StoreErr
 }
 
 fn written_sides(item: &Item) -> Vec<Side> {
-    let goes = |verdict: Verdict| item.plan.fields.iter().any(|row| row.verdict == verdict);
-    let mut sides = Vec::new();
-    if goes(Verdict::ToIvvy) {
-        sides.push(Side::Ivvy);
-    }
-    if goes(Verdict::ToCrm) {
-        sides.push(Side::Crm);
-    }
-    sides
+    let goes = |side: Side| {
+        item.plan.fields.iter().any(|row| match row.verdict {
+            Verdict::ToIvvy => side == Side::Ivvy,
+            Verdict::ToCrm => side == Side::Crm,
+            // A joined set goes where it is not what is there.
+            Verdict::Merge => row.merged.as_ref() != row.on(side),
+            _ => false,
+        })
+    };
+    Side::BOTH.into_iter().filter(|side| goes(*side)).collect()
 }
 
 /// What became of a release.
@@ -343,6 +344,7 @@ pub(super) async fn release(
     core: &Arc<Core>,
     module: ModuleId,
     sample: Option<u64>,
+    agreed: Option<String>,
     actor: Actor,
 ) -> Result<Release, StoreError> {
     let now = core.now();
@@ -359,7 +361,8 @@ pub(super) async fn release(
                 trip.asked = Some(actor.clone());
                 tx.put_guard(&guard)?;
                 let scope = "all, once a second person agrees".to_owned();
-                tx.audit(note(module, actor.clone(), now, AuditEvent::GuardReleased { scope }))?;
+                let event = AuditEvent::GuardReleased { scope, note: agreed.clone() };
+                tx.audit(note(module, actor.clone(), now, event))?;
                 return Ok(true);
             }
             if let (Some(trip), Some(sample)) = (&mut guard.tripped, sample) {
@@ -372,7 +375,8 @@ pub(super) async fn release(
                 guard.begin_window(now);
             }
             tx.put_guard(&guard)?;
-            tx.audit(note(module, actor.clone(), now, AuditEvent::GuardReleased { scope }))?;
+            let event = AuditEvent::GuardReleased { scope, note: agreed.clone() };
+            tx.audit(note(module, actor.clone(), now, event))?;
             Ok(false)
         })
         .await?;
@@ -411,7 +415,7 @@ pub(super) async fn discard(core: &Arc<Core>, module: ModuleId, actor: Actor) ->
     let now = core.now();
     core.store
         .write(move |tx| {
-            let event = AuditEvent::GuardReleased { scope: "none: the plan was discarded".to_owned() };
+            let event = AuditEvent::GuardReleased { scope: "none: the plan was discarded".to_owned(), note: None };
             tx.audit(note(module, actor.clone(), now, event)).map(|_| ())
         })
         .await?;

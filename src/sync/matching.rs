@@ -45,7 +45,7 @@ use crate::store::{Reads, StoreError, Tx};
 pub use self::create::SourceNeed;
 pub use self::operate::{MatchRefusal, MatchStatus};
 pub(super) use self::owner::{by_policy as owner_by_policy, may_own};
-pub use self::told::{define_source, resolve_told, tell_entry, told_entries};
+pub use self::told::{define_source, resolve_told, tell_entry};
 pub use self::update::MatchDifference;
 
 /// Which side cannot be listed and was given its lead sources by us: the number of the side.
@@ -300,7 +300,10 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), Sto
 #[derive(Clone, Debug)]
 struct Listed {
     side: Side,
+    /// With what it told besides.
     entries: Vec<Entry>,
+    /// What it lists itself of what it tells.
+    own: BTreeSet<RecordId>,
     asked_at: Timestamp,
 }
 
@@ -397,7 +400,12 @@ async fn list(
         }
         Ok(entries) => {
             let usable = |entry: &Entry| (1..=LONGEST_ID).contains(&entry.id.as_str().len());
-            let entries: Vec<Entry> = entries.into_iter().filter(usable).map(capped).collect();
+            let mut entries: Vec<Entry> = entries.into_iter().filter(usable).map(capped).collect();
+            let mut own = BTreeSet::new();
+            if core.remotes.declared(side).match_support(kind).told {
+                own.extend(entries.iter().map(|entry| entry.id.clone()));
+                entries = core.store.read(|view| told::with_told(view, kind, side, entries))?;
+            }
             let least = known as u64 * core.settings.guard.shrink_percent / 100;
             let shrunk = (entries.len() as u64) < least && known >= SMALL || entries.is_empty() && known > 0;
             match shrunk && !trust {
@@ -408,7 +416,7 @@ async fn list(
                     entries.len(),
                     kind.title().to_lowercase(),
                 )),
-                false => Ok(Listed { side, entries, asked_at }),
+                false => Ok(Listed { side, entries, own, asked_at }),
             }
         }
     };
@@ -444,6 +452,9 @@ async fn record(
         .store
         .write(move |tx| {
             let now = shared.now();
+            for listed in &listed {
+                told::forget_listed(tx, kind, listed.side, &listed.own)?;
+            }
             let before = tx.match_table(kind)?;
             let entries = Side::BOTH.map(|side| match listed.iter().find(|listed| listed.side == side) {
                 Some(listed) => with_newer(listed, &before),

@@ -39,7 +39,6 @@ pub use guard::{Held, Ready, Release};
 pub use mapping::Resync;
 pub use matching::{
     MatchDifference, MatchMode, MatchRefusal, MatchStatus, SourceNeed, define_source, resolve_told, tell_entry,
-    told_entries,
 };
 pub use nudge::{Taken, Unread};
 pub use settings::{GuardLimits, LeadOwner, Limit, Retry, SecondPerson, Settings};
@@ -205,7 +204,18 @@ impl Engine {
         sample: Option<u64>,
         actor: Actor,
     ) -> Result<Release, StoreError> {
-        guard::release(&self.core(), module, sample, actor).await
+        self.guard_release_noted(module, sample, None, actor).await
+    }
+
+    /// The same, with a note of who agreed to it in the audit log.
+    pub async fn guard_release_noted(
+        &self,
+        module: ModuleId,
+        sample: Option<u64>,
+        note: Option<String>,
+        actor: Actor,
+    ) -> Result<Release, StoreError> {
+        guard::release(&self.core(), module, sample, note, actor).await
     }
 
     /// Skips everything the guard of `module` holds.

@@ -428,7 +428,7 @@ pub const CATALOGUE: &[Action] = &[
         .tier(Tier::T2, Role::Triage)
         .help("Create the lead source in the other system. Staff are never created."),
     action(ActionId::MatchUpdate, "send ours", MATCH, &["u"])
-        .cli("tandem match update KIND SIDE:ID")
+        .cli("tandem match update KIND SIDE:ID --yes")
         .tier(Tier::T2, Role::Triage)
         .help("Send the lead source's name and active state to its counterpart, as far as they differ."),
     action(ActionId::MatchResend, "send again", MATCH, &["R"])

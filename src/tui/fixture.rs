@@ -350,5 +350,6 @@ pub fn field_map() -> MapView {
             flow: Flow::Both,
             findings: Vec::new(),
         }],
+        left_out: Default::default(),
     }
 }

@@ -158,7 +158,10 @@ pub fn sentence(event: &AuditEvent, names: &SideNames) -> String {
         AuditEvent::Unlinked { reason } => format!("unlinked: {reason}"),
         AuditEvent::Moved { state, cause } => format!("now {state}: {}", names.say(cause)),
         AuditEvent::GuardTripped { cause } => format!("guard tripped: {cause}"),
-        AuditEvent::GuardReleased { scope } => format!("guard released: {scope}"),
+        AuditEvent::GuardReleased { scope, note } => {
+            let note = note.as_ref().map(|note| format!("; agreed: {note}")).unwrap_or_default();
+            format!("guard released: {scope}{note}")
+        }
         AuditEvent::Operated { what } => what.clone(),
         AuditEvent::Mapped { version, what, reason } => {
             let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -215,5 +218,12 @@ mod tests {
         log.reset();
         log.receive(generation, None, rows(0..3), 10);
         assert!(!log.loaded() && log.rows().is_empty());
+    }
+
+    #[test]
+    fn a_release_says_who_agreed_in_the_log_s11() {
+        let note = Some("Ann of S-360, 3 March".to_owned());
+        let event = AuditEvent::GuardReleased { scope: "all".to_owned(), note };
+        assert_eq!(sentence(&event, &SideNames::default()), "guard released: all; agreed: Ann of S-360, 3 March");
     }
 }

@@ -1,6 +1,10 @@
-//! A stream looked at closely: what it set aside, or gave up, as a list that grows as one scrolls.
+//! A stream looked at closely: what it set aside, or gave up, as a list that grows as one scrolls; and, of the
+//! checks at the gates, what came.
 
-use crate::model::StreamId;
+mod checks;
+
+pub use self::checks::Checks;
+use crate::model::{StreamId, StreamKind};
 use crate::wire::{Request, StreamItem, StreamItems};
 
 /// Items asked for at once.
@@ -16,6 +20,18 @@ pub enum Pane {
     Items,
     /// The settings, whole.
     Settings,
+    /// Checks at the gates, where those are what comes.
+    Checks,
+}
+
+impl Pane {
+    /// Those of a stream, in the order Tab goes through them; the first is shown first.
+    fn of(kind: StreamKind) -> &'static [Self] {
+        match kind {
+            StreamKind::S360Access => &[Self::Checks, Self::Items, Self::Settings],
+            _ => &[Self::Items, Self::Settings],
+        }
+    }
 }
 
 /// The state of a stream's screen.
@@ -29,6 +45,8 @@ pub struct Screen {
     pub cursor: usize,
     /// First line shown of the settings.
     pub scroll: usize,
+    /// The checks, where there are any.
+    pub checks: Checks,
     items: Vec<StreamItem>,
     more: bool,
     loaded: bool,
@@ -38,11 +56,13 @@ pub struct Screen {
 impl Screen {
     /// A screen that has asked nothing yet.
     pub fn new(stream: StreamId) -> Self {
+        let pane = Pane::of(stream.kind).first().copied().unwrap_or_default();
         Self {
             stream,
-            pane: Pane::default(),
+            pane,
             cursor: 0,
             scroll: 0,
+            checks: Checks::default(),
             items: Vec::new(),
             more: false,
             loaded: false,
@@ -62,22 +82,44 @@ impl Screen {
 
     /// Whether anything has been answered yet.
     pub fn loaded(&self) -> bool {
-        self.loaded
+        match self.pane {
+            Pane::Checks => self.checks.loaded(),
+            Pane::Items | Pane::Settings => self.loaded,
+        }
     }
 
-    /// The item under the cursor.
+    /// The item under the cursor; none while something else is listed.
     pub fn current(&self) -> Option<&StreamItem> {
-        self.items.get(self.cursor)
+        self.items.get(self.cursor).filter(|_| self.pane != Pane::Checks)
     }
 
-    /// The first items, as many as are loaded already.
+    /// Whether checks at the gates are what is listed.
+    pub fn lists_checks(&self) -> bool {
+        self.pane == Pane::Checks
+    }
+
+    /// Goes to the next pane, or back.
+    pub fn turn(&mut self, by: isize) {
+        let panes = Pane::of(self.stream.kind);
+        let at = panes.iter().position(|pane| *pane == self.pane).unwrap_or(0);
+        let next = (at as isize + by).rem_euclid(panes.len() as isize);
+        self.pane = panes.get(next as usize).copied().unwrap_or_default();
+    }
+
+    /// The first rows of what is listed, as many as are loaded already.
     pub fn newest(&mut self) -> Option<Request> {
+        if self.pane == Pane::Checks {
+            return self.checks.newest(&self.stream.tenant);
+        }
         let loaded = u32::try_from(self.items.len()).unwrap_or(REFRESHED);
         self.ask(None, loaded.clamp(PAGE, REFRESHED))
     }
 
-    /// Further items, when the cursor comes near the end.
+    /// Further rows, when the cursor comes near the end.
     pub fn prefetch(&mut self) -> Option<Request> {
+        if self.pane == Pane::Checks {
+            return self.checks.prefetch(&self.stream.tenant);
+        }
         let near = self.items.len() - self.cursor.min(self.items.len()) <= PAGE as usize / 2;
         let last = self.items.last().map(|item| item.number).filter(|_| self.more && near)?;
         self.ask(Some(last), PAGE)
@@ -94,7 +136,7 @@ impl Screen {
     /// Takes an answer to a question for the items after `after`. The cursor stays on its item.
     pub fn receive(&mut self, after: Option<u64>, page: StreamItems) {
         (self.loading, self.loaded) = (false, true);
-        let under = self.current().map(|item| item.number);
+        let under = self.items.get(self.cursor).map(|item| item.number);
         match after {
             None => (self.items, self.more) = (page.items, page.more),
             Some(after) if self.items.last().is_some_and(|last| last.number == after) => {
@@ -110,6 +152,7 @@ impl Screen {
     /// A failed question: the next one may try again.
     pub fn failed(&mut self) {
         self.loading = false;
+        self.checks.failed();
     }
 
     /// Moves the cursor, or scrolls the settings, to `furthest` at most.
@@ -119,6 +162,7 @@ impl Screen {
                 let last = self.items.len().saturating_sub(1);
                 self.cursor = self.cursor.saturating_add_signed(lines).min(last);
             }
+            Pane::Checks => self.checks.step(lines),
             Pane::Settings => self.scroll = self.scroll.saturating_add_signed(lines).min(furthest),
         }
     }

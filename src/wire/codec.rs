@@ -148,7 +148,7 @@ fn is_known(ask: &str) -> bool {
 mod tests {
     use super::*;
     use crate::model::{Fingerprint, ItemId};
-    use crate::wire::Request;
+    use crate::wire::{AccessQuery, Request};
 
     #[tokio::test]
     async fn every_request_survives_the_wire() {
@@ -179,8 +179,9 @@ mod tests {
             Request::Pause { module: Some(module) },
             Request::Resume { module: None },
             Request::GuardPlan { module },
-            Request::GuardRelease { module, sample: Some(5), expect: 9, plan: Some(Fingerprint::of(&9)) },
+            Request::GuardRelease { module, sample: Some(5), expect: 9, plan: Some(Fingerprint::of(&9)), note: None },
             Request::GuardDiscard { module, expect: 9 },
+            Request::AccessChecks(AccessQuery { limit: 5, before: Some("a".to_owned()), ..AccessQuery::default() }),
             Request::Check,
             Request::Doctor { rebuild: true },
             Request::Watch,

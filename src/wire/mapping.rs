@@ -95,6 +95,28 @@ pub struct MapView {
     pub errors: BTreeMap<Side, String>,
     /// Pairs of unmapped fields with names alike, best first.
     pub suggestions: Vec<MapSuggestion>,
+    /// What there was no room for.
+    #[serde(default, skip_serializing_if = "MapLeftOut::is_empty")]
+    pub left_out: MapLeftOut,
+}
+
+/// How much of a map an answer has no room for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MapLeftOut {
+    /// Mapped fields.
+    pub mapped: u64,
+    /// Fields that could be mapped, by side.
+    pub fields: BTreeMap<Side, u64>,
+    /// Suggestions.
+    pub suggestions: u64,
+}
+
+impl MapLeftOut {
+    /// Whether everything is there.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a change of a map came to.

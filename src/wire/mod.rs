@@ -19,14 +19,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use self::item::{Decide, DecideResult, ItemView};
-pub use self::mapping::{MapChange, MapChanged, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
+pub use self::mapping::{MapChange, MapChanged, MapLeftOut, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
 pub use self::matching::{MatchEntry, MatchLine, MatchPage, MatchQuery, MatchStatus, MatchVerb};
 pub use self::module::{Failures, GuardLimit, ModuleSettings, ModuleView};
 pub use self::preview::{Preview, PreviewAs, PreviewOf, PreviewQuery, StreamPart};
 pub use self::remote::{HeldLane, Quota, Rate, RemoteStatus};
 pub use self::sides::SideNames;
 pub use self::status::{DaemonStatus, ModuleStatus, NotificationStatus, Status};
-pub use self::streams::{StreamAuth, StreamItem, StreamItems, StreamRow, StreamVerb};
+pub use self::streams::{AccessChecks, AccessQuery, StreamAuth, StreamItem, StreamItems, StreamRow, StreamVerb};
 use crate::error::Error;
 pub use crate::model::query::{Anchor, AuditQuery, Filter, PageQuery, Row, Rows};
 use crate::model::{
@@ -35,7 +35,10 @@ use crate::model::{
 };
 
 /// Version of this protocol. Client and daemon must have the same one.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
+
+/// Characters of a note that goes with a release.
+pub const NOTE: std::ops::RangeInclusive<usize> = 3..=200;
 
 /// Longest line accepted from either end, in bytes.
 pub const MAX_FRAME: usize = 1024 * 1024;
@@ -174,6 +177,9 @@ pub enum Request {
         /// Hash of the plan they saw; when given, a plan that has changed since is not released.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         plan: Option<Fingerprint>,
+        /// Who agreed to it, and when, for the audit log. Needed where [`GuardPlan::approval`] asks for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// Throw the held plans away (they come back when the records change).
     GuardDiscard {
@@ -224,10 +230,15 @@ pub enum Request {
     },
     /// Change a module's field map (admin).
     MapChange(MapChange),
-    /// Every version of a module's field map.
+    /// Versions of a module's field map, newest first.
     MapHistory {
         /// Which module.
         module: ModuleId,
+        /// Only versions before this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<u32>,
+        /// How many at most.
+        limit: u32,
     },
     /// Plan what differs in a mapped field as if it had never been agreed on, held by the guard (admin).
     MapResync {
@@ -250,6 +261,8 @@ pub enum Request {
         /// How many at most.
         limit: u32,
     },
+    /// A window of the checks at gates that were told.
+    AccessChecks(AccessQuery),
     /// Do something about a stream.
     StreamDo {
         /// Which stream.
@@ -324,6 +337,9 @@ pub enum Answer {
     MapHistory {
         /// Newest first.
         versions: Vec<FieldMap>,
+        /// How many older ones there are.
+        #[serde(default)]
+        more: u32,
     },
     /// To `Streams`.
     Streams {
@@ -332,6 +348,8 @@ pub enum Answer {
     },
     /// To `StreamItems`.
     StreamItems(StreamItems),
+    /// To `AccessChecks`.
+    AccessChecks(AccessChecks),
     /// To `Check`.
     Check {
         /// One row per thing checked.
@@ -372,6 +390,9 @@ pub struct GuardPlan {
     pub updates: BTreeMap<Side, u64>,
     /// Items that need a person anyway.
     pub conflicts: u64,
+    /// Who has to have agreed before this much is written, and what to say about it; absent where nobody has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
     /// A few rows.
     pub samples: Vec<Row>,
     /// Hash of the plan, for `sync --approve`.

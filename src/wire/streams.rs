@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Health, ModuleId, Rhythm, StreamId, StreamState, Timestamp};
+use crate::model::{AccessCheck, Health, ModuleId, Rhythm, StreamId, StreamState, Timestamp};
 
 /// How the sender of a stream proves who they are (S-19).
 #[derive(
@@ -171,6 +171,32 @@ pub struct StreamItems {
     /// Whether there are more after the last.
     #[serde(default)]
     pub more: bool,
+}
+
+/// Which checks at gates: newest first, by when they were first told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessQuery {
+    /// Only this institution's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub institution: Option<String>,
+    /// Only those that were first told since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Beyond this place: [`AccessChecks::more`] of the window before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A window of checks at gates. There may be more although it is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessChecks {
+    /// The rows, newest first. Remote text.
+    pub checks: Vec<AccessCheck>,
+    /// Where it goes on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<String>,
 }
 
 /// What can be done about a stream.

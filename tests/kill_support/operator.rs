@@ -150,8 +150,9 @@ impl Operator {
             let Ok(Answer::Guard(plan)) = client.call(Request::GuardPlan { module }).await else { continue };
             if plan.tripped.is_some() {
                 // Somebody may have been faster than our look; the next round looks again.
-                let _ =
-                    client.call(Request::GuardRelease { module, sample: None, expect: plan.held, plan: None }).await;
+                let _ = client
+                    .call(Request::GuardRelease { module, sample: None, expect: plan.held, plan: None, note: None })
+                    .await;
                 helped = true;
             }
         }

@@ -191,6 +191,7 @@ impl Service for Fake {
                     creates: BTreeMap::from([(Side::Crm, 4)]),
                     updates: BTreeMap::from([(Side::Ivvy, 1)]),
                     conflicts: 1,
+                    approval: (module == ModuleId::Contacts).then(|| "S-360 must have agreed".to_owned()),
                     samples: vec![row(&item(1))],
                     hash: Fingerprint(0xabc),
                 }),
@@ -247,7 +248,22 @@ impl Service for Fake {
                     let row = MatchRow::new(query.kind, query.side, &entry, SystemClock.now());
                     let because = row.because().to_owned();
                     let rows = vec![MatchLine { row, other: None, because, change: None }];
-                    Answer::Matches(MatchPage { rows, ..MatchPage::default() })
+                    match (query.kind, query.after) {
+                        (MatchKind::Staff, _) => Answer::Matches(MatchPage { rows, ..MatchPage::default() }),
+                        (_, None) => {
+                            Answer::Matches(MatchPage { rows, more: Some("7".to_owned()), ..MatchPage::default() })
+                        }
+                        // A source that differs from its counterpart, beyond the first window.
+                        (kind, Some(_)) => {
+                            let entry =
+                                Entry { id: "8".into(), name: "Fair\u{1b}[31m".into(), email: None, active: false };
+                            let row = MatchRow::new(kind, query.side, &entry, SystemClock.now());
+                            let change = SourceChange { name: Some(entry.name), active: Some(false) };
+                            let (other, change) = (Some("Fete".to_owned()), Some(change));
+                            let rows = vec![MatchLine { row, other, because: String::new(), change }];
+                            Answer::Matches(MatchPage { rows, ..MatchPage::default() })
+                        }
+                    }
                 }
                 Request::MatchOptions { .. } => Answer::MatchOptions { options: Vec::new(), without: Some(3) },
                 Request::MapShow { module } => Answer::Map(Box::new(map(module))),
@@ -259,7 +275,21 @@ impl Service for Fake {
                     findings: Vec::new(),
                     message: "old values are not touched".to_owned(),
                 }),
-                Request::MapHistory { .. } => Answer::MapHistory { versions: Vec::new() },
+                // Of ten versions at most three at once.
+                Request::MapHistory { before, limit, .. } => {
+                    let version = |version| FieldMap {
+                        version,
+                        fields: Vec::new(),
+                        what: format!("version {version}"),
+                        reason: None,
+                        by: Actor::engine(),
+                        at: Timestamp::from_millis(AT),
+                    };
+                    let newest = before.map_or(10, |before| before - 1);
+                    let versions: Vec<FieldMap> = (1..=newest).rev().take(limit.min(3) as usize).map(version).collect();
+                    let more = versions.last().map_or(0, |oldest| oldest.version - 1);
+                    Answer::MapHistory { versions, more }
+                }
                 Request::MapResync { .. }
                 | Request::MatchDecide { .. }
                 | Request::MatchUpdate { .. }
@@ -285,6 +315,26 @@ impl Service for Fake {
                     let more = items.len() > limit as usize;
                     items.truncate(limit as usize);
                     Answer::StreamItems(StreamItems { items, more })
+                }
+                // Two checks in a window at most; the third is somebody else's, which leaves a window empty.
+                Request::AccessChecks(query) => {
+                    let check = |number: u64| AccessCheck {
+                        number,
+                        institution: "ACME".to_owned(),
+                        told_at: Timestamp::from_millis(AT),
+                        at: Some("2026-02-09 18:25:10".to_owned()),
+                        flow: Some("IN".to_owned()),
+                        result: Some("FAIL".to_owned()),
+                        failure: Some("NO_\u{1b}[31mENTRY".to_owned()),
+                        ticket: Some(format!("77{number}")),
+                        barcode: Some("…6789".to_owned()),
+                    };
+                    let from = query.before.as_ref().map_or(5, |place| place.parse::<u64>().unwrap() - 1);
+                    let most = if from == 3 { 0 } else { u64::from(query.limit.min(2)) };
+                    let numbers: Vec<u64> = (1..=from).rev().take(usize::try_from(most).unwrap()).collect();
+                    let last = numbers.last().copied().unwrap_or(3);
+                    let checks = numbers.into_iter().map(check).collect();
+                    Answer::AccessChecks(AccessChecks { checks, more: (last > 1).then(|| last.to_string()) })
                 }
                 Request::StreamDo { verb: StreamVerb::FirstSync { date, .. }, .. } if date.contains('/') => {
                     return Err(Error::new(ErrorKind::Refused, "it is ambiguous").hint("2026-01-31").into());
@@ -478,5 +528,6 @@ fn map(module: ModuleId) -> MapView {
         ]),
         errors: BTreeMap::new(),
         suggestions: Vec::new(),
+        left_out: MapLeftOut { mapped: 2, fields: BTreeMap::from([(Side::Crm, 7)]), suggestions: 0 },
     }
 }

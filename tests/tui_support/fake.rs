@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tandem::error::{Error, ErrorKind};
-use tandem::model::{AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, ModuleId, RunRow, Seq, Side, State, StreamId};
+use tandem::model::{
+    AccessCheck, AuditRow, Fingerprint, ItemId, MatchKind, MatchRow, ModuleId, RunRow, Seq, Side, State, StreamId,
+};
 use tandem::tui::{Backend, BackendEvent, CallError};
 use tandem::wire::{
-    Anchor, Answer, CheckRow, DaemonStatus, DecideResult, GuardPlan, HeldLane, Hello, ItemView, MapChanged, MapView,
-    MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs, PreviewOf, PreviewQuery, Quota,
-    Rate, RemoteStatus, Request, Row, Rows, Status, StreamItem, StreamItems,
+    AccessChecks, Anchor, Answer, CheckRow, DaemonStatus, DecideResult, GuardPlan, HeldLane, Hello, ItemView,
+    MapChanged, MapView, MatchLine, MatchPage, MatchQuery, ModuleStatus, PageQuery, Preview, PreviewAs, PreviewOf,
+    PreviewQuery, Quota, Rate, RemoteStatus, Request, Row, Rows, Status, StreamItem, StreamItems,
 };
 use tokio::sync::mpsc;
 
@@ -30,6 +32,10 @@ pub struct World {
     /// The field map of contacts.
     pub map: Option<MapView>,
     pub items: Vec<(StreamId, StreamItem)>,
+    /// Who has to have agreed to what the guard holds.
+    pub approval: Option<String>,
+    /// Checks at the gates, newest first.
+    pub checks: Vec<AccessCheck>,
     /// The whole of what `body` fields hold.
     pub bodies: BTreeMap<ItemId, String>,
     pub asked: Vec<Request>,
@@ -193,6 +199,12 @@ impl World {
                 let items: Vec<StreamItem> = of.map(|(_, item)| item.clone()).take(limit as usize).collect();
                 Ok(Answer::StreamItems(StreamItems { items, more: false }))
             }
+            Request::AccessChecks(query) => {
+                let from = query.before.map_or(0, |place| place.parse::<usize>().unwrap());
+                let to = self.checks.len().min(from + query.limit as usize);
+                let more = (to < self.checks.len()).then(|| to.to_string());
+                Ok(Answer::AccessChecks(AccessChecks { checks: self.checks[from..to].to_vec(), more }))
+            }
             Request::StreamDo { .. } => done("noted"),
             Request::Preview(PreviewQuery { stream: Some(part), .. }) => {
                 let found = self.items.iter().find(|(of, item)| (of, item.number) == (&part.id, part.number));
@@ -262,6 +274,7 @@ impl World {
                 creates: BTreeMap::from([(Side::Crm, 1_240)]),
                 updates: BTreeMap::new(),
                 conflicts: 3,
+                approval: self.approval.clone(),
                 samples: (1..6).map(fixture::row).collect(),
                 hash: Fingerprint(0x1234_5678_9abc_def0_1234_5678_9abc_def0),
             })),
@@ -298,7 +311,7 @@ impl World {
             }
             Request::MapHistory { .. } => {
                 let versions = self.map.iter().filter_map(|map| map.last.clone()).collect();
-                Ok(Answer::MapHistory { versions })
+                Ok(Answer::MapHistory { versions, more: 2 })
             }
             Request::Check => Ok(Answer::Check {
                 rows: vec![CheckRow {

@@ -14,7 +14,7 @@ use crate::merge::mapping as rules;
 use crate::model::mapping::{flow_for, kind_for};
 use crate::model::{CustomField, FieldDefinition, FieldMap, Flow, ModuleId, Side};
 use crate::store::{Reads as _, StoreError};
-use crate::wire::{Answer, MAX_FRAME, MapLine, MapOrigin, MapSuggestion, MapView};
+use crate::wire::{Answer, MAX_FRAME, MapLeftOut, MapLine, MapOrigin, MapSuggestion, MapView};
 
 /// Bytes of an answer's longest parts: the frame has room for the rest.
 const MOST_BYTES: usize = MAX_FRAME / 2;
@@ -28,7 +28,7 @@ const MOST_LABEL: usize = 120;
 const MOST_COMPARED: usize = 600;
 
 /// Versions in an answer.
-const MOST_VERSIONS: usize = 50;
+const MOST_VERSIONS: u32 = 50;
 
 /// A module's map with the definitions of both sides.
 pub(in crate::daemon) async fn show(account: &Account, module: ModuleId) -> Result<Answer, ServiceError> {
@@ -43,27 +43,54 @@ pub(in crate::daemon) async fn show(account: &Account, module: ModuleId) -> Resu
         .chain(stored)
         .map(|(field, origin)| MapLine { field: field.clone(), origin, findings: definitions.check(field, flow, &crm) })
         .collect();
-    let mut room = MOST_BYTES;
     let suggestions = suggestions(&definitions, &mapped, flow, &crm);
-    let suggestions = within(&mut room, suggestions, MapSuggestion::clone);
-    // What one side leaves free the other may use.
-    let mut shown = BTreeMap::new();
-    for (side, parts) in Side::BOTH.into_iter().zip([2, 1]) {
-        let mut share = room / parts;
-        room -= share;
-        shown.insert(side, shortened(definitions.on(side), &mapped, side, &mut share));
-        room += share;
-    }
+    let fitted = fitted(&definitions, &mapped, suggestions);
     Ok(Answer::Map(Box::new(MapView {
         module,
         version: map.as_ref().map_or(0, |map| map.version),
         in_force: account.engine.map_in_force(module),
         last: map.map(|map| FieldMap { fields: Vec::new(), ..map }),
-        mapped,
-        definitions: shown,
+        mapped: fitted.mapped,
+        definitions: fitted.definitions,
         errors: definitions.errors,
-        suggestions,
+        suggestions: fitted.suggestions,
+        left_out: fitted.left_out,
     })))
+}
+
+/// What of a map an answer has room for, and how much it has not.
+struct Fitted {
+    mapped: Vec<MapLine>,
+    suggestions: Vec<MapSuggestion>,
+    definitions: BTreeMap<Side, Vec<FieldDefinition>>,
+    left_out: MapLeftOut,
+}
+
+fn fitted(definitions: &Definitions, mapped: &[MapLine], suggestions: Vec<MapSuggestion>) -> Fitted {
+    let left = |all: usize, shown: usize| all.saturating_sub(shown) as u64;
+    let mut left_out = MapLeftOut::default();
+    // Half of the room at most: a map may hold long tables of options. A line without its table would be a lie.
+    let mut room = MOST_BYTES / 2;
+    let lines = within(&mut room, mapped.iter().cloned(), MapLine::clone);
+    left_out.mapped = left(mapped.len(), lines.len());
+    room += MOST_BYTES - MOST_BYTES / 2;
+    let suggested = suggestions.len();
+    let suggestions = within(&mut room, suggestions, MapSuggestion::clone);
+    left_out.suggestions = left(suggested, suggestions.len());
+    // What one side leaves free the other may use.
+    let mut shown = BTreeMap::new();
+    for (side, parts) in Side::BOTH.into_iter().zip([2, 1]) {
+        let all = definitions.on(side);
+        let mut share = room / parts;
+        room -= share;
+        let fields = shortened(all, mapped, side, &mut share);
+        room += share;
+        if fields.len() < all.len() {
+            left_out.fields.insert(side, left(all.len(), fields.len()));
+        }
+        shown.insert(side, fields);
+    }
+    Fitted { mapped: lines, suggestions, definitions: shown, left_out }
 }
 
 fn suggestions(definitions: &Definitions, mapped: &[MapLine], flow: Flow, crm: &str) -> Vec<MapSuggestion> {
@@ -151,12 +178,21 @@ fn shortened(
     within(room, all, |definition| FieldDefinition { options: Vec::new(), ..definition.clone() })
 }
 
-/// The newest versions, newest first; without their fields where those would be too much for an answer.
-pub(in crate::daemon) fn history(account: &Account, module: ModuleId) -> Result<Answer, StoreError> {
-    let mut versions = account.engine.store().read(|view| view.field_maps(module))?;
-    versions.reverse();
-    versions.truncate(MOST_VERSIONS);
-    Ok(Answer::MapHistory { versions: bounded(versions) })
+/// Versions before one, or from the newest on, newest first; without their fields where those would be too much
+/// for an answer.
+pub(in crate::daemon) fn history(
+    account: &Account,
+    module: ModuleId,
+    before: Option<u32>,
+    limit: u32,
+) -> Result<Answer, StoreError> {
+    let limit = limit.clamp(1, MOST_VERSIONS) as usize;
+    let found = account.engine.store().read(|view| view.field_maps(module, before, limit))?;
+    let newest = found.first().map_or(0, |newest| newest.version);
+    let versions = bounded(found);
+    // No number is ever left out, and the first is 1.
+    let more = versions.last().map_or(newest, |oldest| oldest.version.saturating_sub(1));
+    Ok(Answer::MapHistory { versions, more })
 }
 
 fn bounded(versions: Vec<FieldMap>) -> Vec<FieldMap> {
@@ -207,6 +243,34 @@ mod tests {
         let kept = bounded(all.iter().map(wordy).collect());
         assert!(bytes(&kept) <= MOST_BYTES + 2 && !kept.is_empty() && kept.len() < 50, "the oldest are left out");
         assert_eq!(kept[0].version, 50);
+    }
+
+    #[test]
+    fn a_map_beyond_a_frame_says_how_much_of_it_is_left_out_v19() {
+        let line = |number: u64| MapLine {
+            field: CustomField { ivvy: number, ..field(4_000) },
+            origin: MapOrigin::Store,
+            findings: Vec::new(),
+        };
+        let mapped: Vec<MapLine> = (1..=50).map(line).collect();
+        assert!(bytes(&mapped) > 4 * MAX_FRAME);
+        let definition = |number: usize| FieldDefinition {
+            name: number.to_string(),
+            title: "x".repeat(100),
+            kind: Some(FieldKind::Text),
+            writable: true,
+            options: Vec::new(),
+        };
+        let found = [(1..=60).map(definition).collect(), (1..=2_500).map(definition).collect()];
+        let definitions = Definitions { found, ..Definitions::default() };
+        let fit = fitted(&definitions, &mapped, Vec::new());
+        assert!(bytes(&(&fit.mapped, &fit.definitions)) <= MOST_BYTES + 50, "it has its place in a frame");
+        assert!(!fit.mapped.is_empty() && fit.mapped[..] == mapped[..fit.mapped.len()], "whole lines only");
+        assert_eq!(fit.left_out.mapped, 50 - fit.mapped.len() as u64);
+        let shown = fit.definitions[&Side::Crm].len() as u64;
+        assert_eq!(fit.left_out.fields, BTreeMap::from([(Side::Crm, 2_500 - shown)]), "iVvy's are all there");
+        let small = fitted(&definitions, &mapped[..1], Vec::new());
+        assert_eq!((small.mapped.len(), small.left_out.mapped), (1, 0));
     }
 
     #[test]

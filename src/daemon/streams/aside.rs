@@ -4,14 +4,19 @@
 
 use super::{Streams, refuse};
 use crate::daemon::ServiceError;
-use crate::model::{Post, Quarantined, StreamId};
+use crate::model::{Post, Quarantined, StreamId, StreamKind, Timestamp};
+use crate::remote::s360::access;
 use crate::store::Reads as _;
 use crate::sync::Engine;
 use crate::text;
-use crate::wire::{Answer, Preview, PreviewAs, PreviewOf, StreamItem, StreamItems, StreamPart};
+use crate::wire::{
+    AccessChecks, AccessQuery, Answer, Preview, PreviewAs, PreviewOf, StreamItem, StreamItems, StreamPart,
+};
 
 /// Items per answer at most.
 const LARGEST_PAGE: u32 = 500;
+/// Checks at gates per answer at most: as many as fit a frame, whatever they hold.
+const MOST_CHECKS: u32 = 200;
 /// Bytes of a body in a list; the rest is read in parts.
 pub(super) const MOST_BODY: usize = 2 * 1024;
 
@@ -45,6 +50,20 @@ impl Streams {
             items.iter_mut().for_each(|item| item.body.truncate(item.body.floor_char_boundary(most)));
         }
         Ok(Answer::StreamItems(StreamItems { items, more }))
+    }
+
+    /// A window of the checks at gates.
+    pub(in crate::daemon) fn checks(&self, engine: &Engine, query: &AccessQuery) -> Result<Answer, ServiceError> {
+        let stream = query.institution.as_ref().map(|code| StreamId::new(StreamKind::S360Access, code));
+        if let Some(stream) = &stream {
+            self.find(stream)?;
+        }
+        let limit = query.limit.clamp(1, MOST_CHECKS) as usize;
+        let (since, before) = (query.since, query.before.as_deref());
+        let page = engine.store().read(|view| view.access_checks(stream.as_ref(), since, before, limit))?;
+        let read =
+            |(of, number, at, body): (StreamId, u64, Timestamp, String)| access::read(&of.tenant, number, at, &body);
+        Ok(Answer::AccessChecks(AccessChecks { checks: page.rows.into_iter().map(read).collect(), more: page.more }))
     }
 
     /// A part of a body.

@@ -3,6 +3,7 @@
 mod posting;
 mod reading;
 
+use crate::wire::AccessQuery;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ operator = "TANDEM_OP"
 secret = { env = "X" }
 contacts = { auth = { kind = "basic", user = "s360", passwords = [{ env = "A" }, { env = "B" }] } }
 orders = { auth = { kind = "none", unprotected = true } }
+access = { auth = { kind = "none", unprotected = true } }
 [s360.institutions.GLOBE]
 contacts = { auth = { kind = "api_key", keys = [{ env = "C" }] }, every = "1h", per_run = 100 }
 "#;
@@ -138,8 +140,8 @@ async fn every_stream_of_the_configuration_has_a_row_without_any_secret_s01_s09_
     let world = World::new();
     let rows = world.streams.rows(&world.engine).unwrap();
     let named: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
-    assert_eq!(named, ["s360_contacts/ACME", "s360_orders/ACME", "s360_contacts/GLOBE"]);
-    let (acme, orders, globe) = (&rows[0], &rows[1], &rows[2]);
+    assert_eq!(named, ["s360_contacts/ACME", "s360_orders/ACME", "s360_access/ACME", "s360_contacts/GLOBE"]);
+    let (acme, orders, globe) = (&rows[0], &rows[1], &rows[3]);
     assert_eq!((acme.auth, acme.secrets, acme.operator), (StreamAuth::Basic, 2, true), "two while they change");
     assert_eq!(acme.place, "/s360/contacts/ACME");
     assert!(orders.is_unprotected() && orders.words().contains(&"UNPROTECTED".to_owned()), "{:?}", orders.words());
@@ -193,6 +195,39 @@ async fn the_first_sync_date_is_asked_after_a_test_in_one_form_only_s28_s29_scen
     let audited = world.audited();
     assert_eq!(audited[0], "ada: stream s360_contacts/GLOBE: first sync from 2025-01-31 Europe/Paris");
     assert!(audited[1].contains("connection test passed"), "{audited:?}");
+}
+
+#[tokio::test]
+async fn checks_at_the_gates_are_answered_bounded_and_without_their_barcodes_s12() {
+    let world = World::new();
+    let acme: StreamId = "s360_access/ACME".parse().unwrap();
+    let now = world.engine.now();
+    let write = move |tx: &mut Tx<'_>| {
+        // Nothing but what takes the most bytes, in every member.
+        let hostile = "\\u0000".repeat(5_000);
+        let body = format!(
+            r#"{{"barcode": "0123456789", "access_time": "{hostile}", "check_flow": "{hostile}", "result": "{hostile}",
+                "failure_reason": "{hostile}", "ticket_id": "{hostile}"}}"#
+        );
+        (1..=300).try_for_each(|number| tx.put_check(&acme, number, &body, now).map(drop))
+    };
+    world.engine.store().write(write).await.unwrap();
+    let ask = |institution: Option<&str>, before, limit| {
+        let institution = institution.map(str::to_owned);
+        world.streams.checks(&world.engine, &AccessQuery { institution, since: None, before, limit })
+    };
+    let Ok(answer @ Answer::AccessChecks(_)) = ask(Some("ACME"), None, u32::MAX) else { panic!("refused") };
+    assert!(serde_json::to_vec(&answer).unwrap().len() < crate::wire::MAX_FRAME * 3 / 4, "it fits a frame");
+    assert!(!serde_json::to_string(&answer).unwrap().contains("0123456789"), "nobody gets in with what we tell");
+    let Answer::AccessChecks(page) = answer else { return };
+    assert_eq!((page.checks.len(), page.checks[0].number), (200, 300));
+    assert_eq!((page.checks[0].barcode.as_deref(), page.checks[0].told_at), (Some("…6789"), now));
+    let Ok(Answer::AccessChecks(rest)) = ask(None, page.more, 500) else { panic!("refused") };
+    assert_eq!((rest.checks.len(), rest.more), (100, None), "without an institution: everybody's");
+    for (institution, before, why) in [(Some("GLOBE"), None, "no stream s360_access/GLOBE"), (None, Some("x"), "")] {
+        let refused = ask(institution, before.map(str::to_owned), 1).unwrap_err();
+        assert!(refused.error.message.contains(why), "{}", refused.error);
+    }
 }
 
 #[tokio::test]
@@ -302,7 +337,11 @@ fn check_tells_institutions_profile_and_addresses_and_what_is_switched_off_c04_s
     };
     let s360 = config(&[S360, ODOO, INBOUND]);
     let text = say(&s360, None);
-    assert!(text.contains("institution ACME: contacts, orders posted to us; read and written as operator TANDEM_OP"));
+    assert!(
+        text.contains(
+            "institution ACME: contacts, orders, access posted to us; read and written as operator TANDEM_OP"
+        )
+    );
     assert!(text.contains("institution GLOBE: contacts posted to us; receive-only"), "{text}");
     assert!(
         text.contains("ok stream s360_contacts/ACME: comes in at /s360/contacts/ACME; auth basic, two secrets valid")

@@ -1,11 +1,11 @@
 //! Staff and lead sources of the Connector's, as far as was agreed (C-09, C-11, C-17 to C-19, C-23).
 //!
 //! Staff are never created, in any direction (P-07). The lead sources it defines with us, and whoever of ours it
-//! names, come from the shelf. A source of ours gets an id there that follows from its name, so that whoever
-//! creates it twice has created it once.
+//! names, are not listed here: whoever took note of them adds them. A source of ours gets an id there that follows
+//! from its name, so that whoever creates it twice has created it once.
 
 use super::xml::Element;
-use super::{Connector, SYSTEM, disk};
+use super::{Connector, SYSTEM};
 use crate::model::{Fingerprint, MatchKind, RecordId};
 use crate::remote::exchange::failure;
 use crate::remote::port::{Entry, MatchSupport, SourceUpdate};
@@ -20,6 +20,7 @@ impl Connector {
                 list: agreed.receives || agreed.sends && agreed.list_staff,
                 create: false,
                 staff_by_email: agreed.sends && agreed.staff_by_email,
+                told: agreed.receives,
                 ..MatchSupport::default()
             },
             MatchKind::LeadSource if agreed.source => MatchSupport {
@@ -31,34 +32,24 @@ impl Connector {
                     because: "the Connector keeps the name that was saved first",
                     ..SourceUpdate::default()
                 },
+                told: agreed.receives,
                 ..MatchSupport::default()
             },
             _ => MatchSupport::default(),
         }
     }
 
-    /// Every entry of `kind`: what the Connector lists, where it does, and what it has told us.
+    /// Every entry of `kind` that the Connector lists, where it does.
     pub(super) async fn all_entries(&self, kind: MatchKind) -> Result<Vec<Entry>, RemoteError> {
         let agreed = self.agreed;
         let listed = match kind {
             MatchKind::Staff => agreed.list_staff,
             MatchKind::LeadSource => agreed.list_sources,
         };
-        let mut entries = match agreed.sends && listed {
-            true => self.wire.list(resource(kind), &entry_of(kind)).await?,
-            false => Vec::new(),
-        };
-        if agreed.receives {
-            let told = self.shelf.told(kind).map_err(|why| disk("list", &why))?;
-            let known: std::collections::BTreeSet<RecordId> = entries.iter().map(|entry| entry.id.clone()).collect();
-            // One it lists by now is one: a second entry of the same key would match nobody.
-            let keys: std::collections::BTreeSet<String> =
-                entries.iter().filter_map(|entry| key_of(kind, entry)).collect();
-            let listed =
-                |entry: &Entry| known.contains(&entry.id) || key_of(kind, entry).is_some_and(|key| keys.contains(&key));
-            entries.extend(told.into_iter().filter(|entry| !listed(entry)));
+        match agreed.sends && listed {
+            true => self.wire.list(resource(kind), &entry_of(kind)).await,
+            false => Ok(Vec::new()),
         }
-        Ok(entries)
     }
 
     /// The people with this address; nobody is an empty answer.
@@ -101,16 +92,6 @@ impl Connector {
         };
         self.wire.save_source(action, id, &known.name, active).await.map(drop)
     }
-}
-
-/// What an entry is matched by: the address of staff, the name of a source, neither with regard to case.
-fn key_of(kind: MatchKind, entry: &Entry) -> Option<String> {
-    let text = match kind {
-        MatchKind::Staff => entry.email.as_deref().unwrap_or_default(),
-        MatchKind::LeadSource => &entry.name,
-    };
-    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    Some(folded).filter(|folded| !folded.is_empty())
 }
 
 fn resource(kind: MatchKind) -> &'static str {

@@ -41,10 +41,6 @@ impl Shelf for Memory {
         panic!("the stream's state is the sender's")
     }
 
-    fn told(&self, _: crate::model::MatchKind) -> Result<Vec<crate::remote::Entry>, String> {
-        Ok(Vec::new())
-    }
-
     fn put(&self, _: Shelved) -> BoxFuture<'_, Result<Timestamp, String>> {
         panic!("only the outbox puts, with the record in line")
     }

@@ -28,7 +28,7 @@ pub(super) fn support(kind: MatchKind) -> MatchSupport {
         MatchKind::LeadSource => SourceUpdate { name: true, active: false, because: NO_STATE },
         MatchKind::Staff => SourceUpdate::default(),
     };
-    MatchSupport { list: true, create: kind == MatchKind::LeadSource, staff_by_email: false, update }
+    MatchSupport { list: true, create: kind == MatchKind::LeadSource, staff_by_email: false, update, told: false }
 }
 
 /// Every entry of `kind`.

@@ -10,6 +10,7 @@
 
 #![allow(clippy::result_large_err, reason = "RemoteError is the port's type, and an error ends a network call anyway")]
 
+pub mod access;
 mod bookings;
 mod client;
 mod contacts;

@@ -93,10 +93,6 @@ impl Shelf for MemoryShelf {
         Ok(self.streams.lock().unwrap().get(stream).cloned().unwrap_or_default())
     }
 
-    fn told(&self, _: crate::model::MatchKind) -> Result<Vec<crate::remote::Entry>, String> {
-        Ok(Vec::new())
-    }
-
     fn put(&self, row: Shelved) -> BoxFuture<'_, Result<Timestamp, String>> {
         let mut rows = self.rows.lock().unwrap();
         let key = (row.module, row.id.clone());

@@ -11,13 +11,13 @@ use futures::future::join_all;
 
 use self::world::{Manner, World, person, sam, source};
 use super::operate::MatchRefusal;
-use super::{MatchMode, SourceNeed};
+use super::{MatchMode, SourceNeed, tell_entry};
 use crate::model::matching::{Entry, MatchState};
 use crate::model::{MatchKind, Side, Timestamp};
 use crate::remote::Class;
 use crate::remote::port::MatchSupport;
 use crate::seam::Clock as _;
-use crate::store::{MatchFilter, Reads as _};
+use crate::store::{MatchFilter, Reads as _, Tx};
 
 const STAFF: MatchKind = MatchKind::Staff;
 const SOURCE: MatchKind = MatchKind::LeadSource;
@@ -273,6 +273,34 @@ async fn decisions_of_people_survive_listings_and_bear_their_name_c25() {
     let filter = MatchFilter { state: Some(MatchState::Manual), needle: Some("BROAD") };
     assert_eq!(world.engine.match_rows(SOURCE, Side::Crm, filter, None, 10).unwrap().len(), 1);
     assert!(world.create("s1").await.is_err(), "its namesake was parted from it by a person");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_told_counts_until_it_is_listed_and_then_the_list_decides_c23() {
+    let mut world = World::new(&[source("s1", "Radio"), source("s2", "Fair")], &[]);
+    world.on(Side::Crm).source_support = MatchSupport { list: true, told: true, ..MatchSupport::default() };
+    world.start();
+    world.until(|world| world.refreshed(SOURCE)).await;
+    let now = world.engine.now();
+    let tell = move |tx: &mut Tx<'_>| {
+        [source("t1", "Radio"), source("t2", "Fair")]
+            .iter()
+            .try_for_each(|entry| tell_entry(tx, SOURCE, Side::Crm, entry, now).map(drop))
+    };
+    world.engine.store().write(tell).await.unwrap();
+    let pairs = |world: &World| ["s1", "s2"].map(|id| world.stands(SOURCE, Side::Ivvy, id).1);
+    let both = [Some("t1".to_owned()), Some("t2".to_owned())];
+    for listed in [Vec::new(), vec![source("t1", "Radio")]] {
+        world.on(Side::Crm).sources = listed;
+        world.pass(Duration::from_secs(60)).await;
+        world.refresh(SOURCE).await;
+        assert_eq!(pairs(&world), both, "told or listed is the same");
+    }
+    world.on(Side::Crm).sources.clear();
+    world.pass(Duration::from_secs(60)).await;
+    world.refresh(SOURCE).await;
+    assert!(world.row(SOURCE, Side::Crm, "t1").gone, "it listed it, and lists it no more");
+    assert_eq!(pairs(&world)[1], both[1], "that was only told, and still counts");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,10 @@
 //! Entries of a match table that a system tells us of because it cannot be listed: the sources it defines with us,
-//! and the people and sources of ours it names. They are kept beside the rows, so that its adapter can list
-//! them as any other would.
+//! and the people and sources of ours it names. They are kept beside the rows and belong to what it lists, until it
+//! lists them itself: then they are forgotten with that listing, and it is the list that says what is there.
 //!
 //! Being told is no reason to create staff, and no name that is told is ever pushed anywhere (P-07, P-09).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,52 @@ fn meta_key(kind: MatchKind, side: Side) -> String {
 ///
 /// # Errors
 /// The store fails, or does not hold what was written.
-pub fn told_entries(reads: &impl Reads, kind: MatchKind, side: Side) -> Result<Vec<Entry>, StoreError> {
+fn told_entries(reads: &impl Reads, kind: MatchKind, side: Side) -> Result<Vec<Entry>, StoreError> {
     Ok(all_told(reads, kind, side)?.into_iter().map(|told| told.entry).collect())
+}
+
+/// What a listing of `side` and what it told come to: all that it lists, and those told that it does not. One it
+/// lists by now is one: a second entry of the same key would match nobody (C-23).
+pub(super) fn with_told(
+    reads: &impl Reads,
+    kind: MatchKind,
+    side: Side,
+    listed: Vec<Entry>,
+) -> Result<Vec<Entry>, StoreError> {
+    let ids: BTreeSet<RecordId> = listed.iter().map(|entry| entry.id.clone()).collect();
+    let keys: BTreeSet<String> = listed.iter().filter_map(|entry| key_of(kind, entry)).collect();
+    let is_listed =
+        |entry: &Entry| ids.contains(&entry.id) || key_of(kind, entry).is_some_and(|key| keys.contains(&key));
+    let told = told_entries(reads, kind, side)?.into_iter().filter(|entry| !is_listed(entry)).map(super::capped);
+    Ok(listed.into_iter().chain(told).collect())
+}
+
+/// What an entry is matched by: the address of staff, the name of a source, neither with regard to case.
+fn key_of(kind: MatchKind, entry: &Entry) -> Option<String> {
+    let text = match kind {
+        MatchKind::Staff => entry.email.as_deref().unwrap_or_default(),
+        MatchKind::LeadSource => &entry.name,
+    };
+    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    Some(folded).filter(|folded| !folded.is_empty())
+}
+
+/// Forgets what `side` told and now lists under the same id. One it lists under another id stays: it may go on
+/// naming it as it was told.
+pub(super) fn forget_listed(
+    tx: &mut Tx<'_>,
+    kind: MatchKind,
+    side: Side,
+    listed: &BTreeSet<RecordId>,
+) -> Result<(), StoreError> {
+    let mut told = all_told(tx, kind, side)?;
+    let before = told.len();
+    told.retain(|told| !listed.contains(&told.entry.id));
+    if told.len() < before {
+        // Invariant: as where they are told.
+        tx.put_meta(&meta_key(kind, side), &serde_json::to_vec(&told).unwrap_or_default())?;
+    }
+    Ok(())
 }
 
 fn all_told(reads: &impl Reads, kind: MatchKind, side: Side) -> Result<Vec<Told>, StoreError> {
@@ -113,12 +158,21 @@ pub fn define_source(
 ) -> Result<RecordId, StoreError> {
     let kind = MatchKind::LeadSource;
     let meta = format!("defined {kind} {} {}", side as u8, Fingerprint::of_bytes(key.as_bytes()));
+    let (folded, table) = (fold(name), tx.match_table(kind)?);
     if let Some(known) = tx.meta(&meta)? {
         let id = RecordId::from(String::from_utf8_lossy(&known).as_ref());
-        show(tx, side, &id, active, now)?;
+        let row = tx.match_row(kind, side, &id)?;
+        // It was listed, then no more: it is told again, under the name that was fixed, unless another one has that.
+        if !show(tx, side, &id, active, now)?
+            && let Some(row) = row.filter(|row| row.gone)
+            && people::named(&table, side, &fold(&row.name)).is_empty()
+        {
+            let ours = tx.match_row(kind, side.other(), &id)?;
+            let stands = ours.is_some_and(|ours| !ours.gone && fold(&ours.name) == fold(&row.name));
+            tell(tx, kind, side, &Entry { active, ..row.entry() }, stands, now)?;
+        }
         return Ok(id);
     }
-    let (folded, table) = (fold(name), tx.match_table(kind)?);
     let minted = || RecordId::from(format!("s-{}", Fingerprint::of_bytes(folded.as_bytes())));
     let (id, stands) =
         match (people::named(&table, side, &folded).first(), people::named(&table, side.other(), &folded).first()) {
@@ -317,5 +371,50 @@ mod tests {
             .map(|row| row.id.as_str())
             .collect();
         assert_eq!(paired, ["8"], "what was named is matched; nothing else is");
+    }
+
+    #[test]
+    fn what_it_tells_and_lists_by_now_is_one_entry_c23() {
+        let joined = |kind, told: &[(&str, &str, Option<&str>)], listed: (&str, &str, Option<&str>)| {
+            let entry = |(id, name, email): &(&str, &str, Option<&str>)| Entry {
+                id: (*id).into(),
+                name: (*name).to_owned(),
+                email: email.map(str::to_owned),
+                active: true,
+            };
+            let (store, told): (_, Vec<Entry>) = (store(&[]), told.iter().map(entry).collect());
+            let tell = move |tx: &mut Tx<'_>| {
+                told.iter().try_for_each(|one| tell_entry(tx, kind, Side::Crm, one, Timestamp::default()).map(drop))
+            };
+            store.write_blocking(tell).unwrap();
+            let all = store.read(|view| with_told(view, kind, Side::Crm, vec![entry(&listed)])).unwrap();
+            all.into_iter().map(|entry| entry.id.0).collect::<Vec<_>>()
+        };
+        let sources = [("7", "Web fair", None), ("8", "Radio", None), ("s-9", "Old name", None)];
+        assert_eq!(joined(MatchKind::LeadSource, &sources, ("s-9", " web  FAIR", None)), ["s-9", "8"]);
+        let staff = [("7", "Ada", Some("ada@x.example ")), ("8", "Ada", None)];
+        assert_eq!(joined(MatchKind::Staff, &staff, ("u-9", "Ada", Some("ADA@x.example"))), ["u-9", "8"]);
+    }
+
+    #[test]
+    fn what_it_lists_itself_is_forgotten_and_told_again_once_it_lists_it_no_more_c23() {
+        let store = store(&[]);
+        let (radio, fair) = (define(&store, "hub/1", "Radio"), define(&store, "hub/2", "Fair"));
+        let told = || store.read(|view| told_entries(view, KIND, Side::Crm)).unwrap();
+        let listed = BTreeSet::from([RecordId::from(radio.as_str())]);
+        store.write_blocking(move |tx| forget_listed(tx, KIND, Side::Crm, &listed)).unwrap();
+        assert_eq!(told().iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), [fair.as_str()]);
+        assert_eq!(define(&store, "hub/1", "Radio"), radio);
+        assert_eq!(told().len(), 1, "it is there: the list says how it is");
+        let id = RecordId::from(radio.as_str());
+        store
+            .write_blocking(move |tx| {
+                let row = tx.match_row(KIND, Side::Crm, &id)?.unwrap();
+                tx.put_match_rows(&[MatchRow { gone: true, ..row }])
+            })
+            .unwrap();
+        assert_eq!(define(&store, "hub/1", "Renamed"), radio);
+        let again = told().into_iter().find(|entry| entry.id.as_str() == radio);
+        assert_eq!(again.map(|entry| entry.name).as_deref(), Some("Radio"), "names are fixed once saved (P-09)");
     }
 }

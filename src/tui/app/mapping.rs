@@ -17,6 +17,9 @@ use crate::wire::{MapChange, MapOrigin, MapVerb, Request};
 const TRANSFORMS: [(&str, Transform); 4] =
     [("none", Transform::None), ("trim", Transform::Trim), ("upper", Transform::Upper), ("lower", Transform::Lower)];
 
+/// Versions that are shown; older ones are for the command line.
+const VERSIONS: u32 = 50;
+
 const FLOWS: [(&str, Flow); 3] = [("both", Flow::Both), ("to CRM", Flow::ToCrm), ("to iVvy", Flow::ToIvvy)];
 
 /// Label of the value table, which is told from the default by it.
@@ -88,7 +91,10 @@ impl App {
             ActionId::MapResync => self.ask_resync(),
             ActionId::MapHistory => {
                 if let Some(module) = self.mapping().map(|mapping| mapping.module) {
-                    effects.push(Effect::Call(Tag::MapHistory, Request::MapHistory { module }));
+                    effects.push(Effect::Call(
+                        Tag::MapHistory,
+                        Request::MapHistory { module, before: None, limit: VERSIONS },
+                    ));
                 }
             }
             _ => {}
@@ -218,11 +224,14 @@ impl App {
     }
 
     /// Versions to read.
-    pub(super) fn show_versions(&mut self, versions: Vec<FieldMap>) {
-        let lines: Vec<String> = match versions.is_empty() {
+    pub(super) fn show_versions(&mut self, versions: Vec<FieldMap>, more: u32) {
+        let mut lines: Vec<String> = match versions.is_empty() {
             true => vec!["The map in the store has never been changed.".to_owned()],
             false => versions.iter().map(|map| version_line(map, &self.settings.zone)).collect(),
         };
+        if let Some(oldest) = versions.last().filter(|_| more > 0) {
+            lines.push(format!("{more} more: tandem map history MODULE --before {}", oldest.version));
+        }
         let title = format!("Versions of the map, newest first; {}", self.settings.zone.label(self.now));
         self.dialogs.push(Dialog::Report(Report::new(&title, lines)));
     }

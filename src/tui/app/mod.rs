@@ -187,6 +187,13 @@ pub enum Tag {
         /// After this number; from the first on when absent.
         after: Option<u64>,
     },
+    /// Checks at the gates.
+    AccessChecks {
+        /// Of which stream.
+        stream: StreamId,
+        /// Beyond this place; the newest when absent.
+        before: Option<String>,
+    },
     /// What an entry could be paired with, of what contains a text.
     MatchOptions(MatchEntry, String),
     /// The field map that is shown.

@@ -5,6 +5,10 @@ use crate::tui::action::{ActionId, Tier};
 use crate::tui::dialog::{Dialog, Field, Form, Input, Purpose};
 use crate::wire::Request;
 
+/// The note of a release: where somebody has to have agreed, and elsewhere.
+const AGREED: &str = "who agreed, and when";
+const NOTED: &str = "note for the log (may stay empty)";
+
 impl App {
     pub(super) fn operate(&mut self, id: ActionId, effects: &mut Vec<Effect>) {
         let module = self.current_module();
@@ -65,6 +69,15 @@ impl App {
             form = form.field(Field::Text { label: "how many", input: Input::new("", false), required: true });
         }
         form = form.field(Field::Typed { expect: expect.to_string(), input: Input::new("", false) });
+        if id != ActionId::GuardDiscard {
+            let required = plan.approval.is_some();
+            form = match plan.approval {
+                Some(approval) => form.line(&format!("{approval}.")),
+                None => form,
+            };
+            let label = if required { AGREED } else { NOTED };
+            form = form.field(Field::Text { label, input: Input::new("", false), required });
+        }
         self.dialogs.push(Dialog::Form(Box::new(form)));
     }
 
@@ -73,7 +86,8 @@ impl App {
         let request = match *purpose {
             Purpose::GuardRelease { module, expect, sample } => {
                 let sample = if sample { form.first_text().trim().parse().ok() } else { None };
-                Request::GuardRelease { module, sample, expect, plan: None }
+                let note = Some(form.last_text().trim().to_owned()).filter(|note| !note.is_empty());
+                Request::GuardRelease { module, sample, expect, plan: None, note }
             }
             Purpose::GuardDiscard { module, expect } => Request::GuardDiscard { module, expect },
             Purpose::Pause { module, paused: true } => Request::Resume { module: Some(module) },

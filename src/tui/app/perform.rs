@@ -206,7 +206,7 @@ impl App {
             return;
         }
         if self.tab == Tab::Dashboard && self.stream.is_some() {
-            self.other_half_of_stream();
+            self.turn_stream(by);
             return;
         }
         let tabs: Vec<Tab> = Tab::iter().collect();
@@ -453,6 +453,10 @@ impl App {
 
     /// The title of an action with its key, for the footer.
     pub(in crate::tui) fn labelled(&self, id: ActionId) -> Option<(String, &'static str)> {
+        if id == ActionId::Open && self.stream.as_ref().is_some_and(|screen| screen.lists_checks()) {
+            // There is nothing in a check but its row.
+            return None;
+        }
         let title = match (id, self.tab, &self.screen) {
             (ActionId::Open, Tab::Dashboard, None) if self.stream.is_some() => "read",
             (ActionId::StreamRetry, ..) if self.current_stream().is_some_and(|row| !row.inbound) => "revive",

@@ -84,6 +84,14 @@ impl App {
                     screen.receive(after, page);
                 }
             }
+            (Tag::AccessChecks { stream, before }, Answer::AccessChecks(page)) => {
+                if before.is_none() {
+                    self.stream_answered();
+                }
+                if let Some(screen) = self.stream.as_mut().filter(|screen| screen.stream == stream) {
+                    screen.checks.receive(before.as_deref(), page);
+                }
+            }
             (Tag::MatchOptions(entry, text), Answer::MatchOptions { options, without }) => {
                 self.match_options((&entry, &text), options, without);
             }
@@ -97,7 +105,7 @@ impl App {
                 self.refresh.map.now();
                 self.toast(Severity::Good, &format!("map version {}. {}", changed.version, changed.message));
             }
-            (Tag::MapHistory, Answer::MapHistory { versions }) => self.show_versions(versions),
+            (Tag::MapHistory, Answer::MapHistory { versions, more }) => self.show_versions(versions, more),
             (Tag::Decide { verb, target }, Answer::Decided(item)) => self.decided(verb, &target, &item),
             (Tag::Bulk, Answer::DecidedMany { results }) => self.bulk_answered(results, effects),
             (Tag::Guard(module), Answer::Guard(plan)) => {
@@ -164,6 +172,7 @@ impl App {
                 | Tag::Matches { .. }
                 | Tag::Module { .. }
                 | Tag::StreamItems { .. }
+                | Tag::AccessChecks { .. }
         );
         match tag {
             Tag::Status if again => self.refresh.status.retry(at),
@@ -209,16 +218,8 @@ impl App {
                     None => self.module_answered(),
                 }
             }
-            Tag::StreamItems { stream, after } => {
-                if let Some(screen) = self.stream.as_mut().filter(|screen| screen.stream == stream) {
-                    screen.failed();
-                }
-                match after {
-                    Some(_) => self.more_failed(),
-                    None if again => self.refresh.stream.retry(at),
-                    None => self.stream_answered(),
-                }
-            }
+            Tag::StreamItems { stream, after } => self.stream_failed(&stream, after.is_some(), again),
+            Tag::AccessChecks { stream, before } => self.stream_failed(&stream, before.is_some(), again),
             Tag::Map if again => self.refresh.map.retry(at),
             Tag::Map => {
                 self.map_answered();

@@ -46,7 +46,7 @@ impl App {
         }
     }
 
-    /// Asks for what the stream set aside when that is stale, and for more near its end.
+    /// Asks for what is listed of the stream when that is stale, and for more near its end.
     pub(super) fn pump_stream(&mut self, effects: &mut Vec<Effect>) {
         let live = self.live();
         let (due, more) = (self.refresh.stream.due(self.now), self.may_ask_for_more());
@@ -56,12 +56,34 @@ impl App {
             false if more => screen.prefetch(),
             false => None,
         };
-        if let Some(Request::StreamItems { stream, after, limit }) = request {
-            if after.is_none() {
-                self.refresh.stream.ask();
+        let Some(request) = request else { return };
+        let (tag, first) = match &request {
+            Request::StreamItems { stream, after, .. } => {
+                (Tag::StreamItems { stream: stream.clone(), after: *after }, after.is_none())
             }
-            let tag = Tag::StreamItems { stream: stream.clone(), after };
-            effects.push(Effect::Call(tag, Request::StreamItems { stream, after, limit }));
+            Request::AccessChecks(query) => {
+                let (stream, before) = (screen.stream.clone(), query.before.clone());
+                let first = before.is_none();
+                (Tag::AccessChecks { stream, before }, first)
+            }
+            _ => return,
+        };
+        if first {
+            self.refresh.stream.ask();
+        }
+        effects.push(Effect::Call(tag, request));
+    }
+
+    /// What is listed of a stream could not be had: further rows, or the first ones.
+    pub(super) fn stream_failed(&mut self, stream: &StreamId, further: bool, again: bool) {
+        if let Some(screen) = self.stream.as_mut().filter(|screen| screen.stream == *stream) {
+            screen.failed();
+        }
+        let at = self.retry_at();
+        match further {
+            true => self.more_failed(),
+            false if again => self.refresh.stream.retry(at),
+            false => self.stream_answered(),
         }
     }
 
@@ -72,13 +94,11 @@ impl App {
         self.stream = Some(screen);
     }
 
-    /// Gives the room to the settings, or back to the list.
-    pub(super) fn other_half_of_stream(&mut self) {
+    /// Gives the room to the next list, or to the settings.
+    pub(super) fn turn_stream(&mut self, by: isize) {
         if let Some(screen) = &mut self.stream {
-            screen.pane = match screen.pane {
-                Pane::Items => Pane::Settings,
-                Pane::Settings => Pane::Items,
-            };
+            screen.turn(by);
+            self.refresh.stream.now();
         }
     }
 
@@ -94,6 +114,9 @@ impl App {
             return no("open a stream on the dashboard first");
         };
         match id {
+            A::StreamRetry | A::StreamDismiss if screen.pane == Pane::Checks => {
+                no("checks are only looked at; Tab shows what was set aside")
+            }
             A::StreamRetry | A::StreamDismiss if screen.current().is_none() => match row.inbound {
                 true => no("nothing is set aside"),
                 false => no("no post is dead"),

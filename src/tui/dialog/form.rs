@@ -12,7 +12,7 @@ use crate::text::{Safe, strip_controls};
 use crate::tui::action::Tier;
 use crate::tui::app::Target;
 use crate::tui::mapping::Seen;
-use crate::wire::{MapChange, MatchEntry, MatchVerb, StreamVerb};
+use crate::wire::{MapChange, MatchEntry, MatchVerb, NOTE, StreamVerb};
 
 /// Longest text an input takes, in bytes.
 const INPUT_MAX: usize = 64 * 1024;
@@ -372,7 +372,7 @@ impl Form {
 
     fn submit(&mut self) -> Outcome {
         let missing = self.fields.iter().enumerate().find_map(|(at, field)| field.complaint().map(|why| (at, why)));
-        let complaint = missing.or_else(|| self.check_value().err().map(|why| (0, why)));
+        let complaint = missing.or_else(|| self.check_value().err());
         match complaint {
             Some((at, why)) => {
                 self.focus = at;
@@ -383,16 +383,28 @@ impl Form {
         }
     }
 
-    fn check_value(&self) -> Result<(), String> {
+    /// The field that will not do, and why.
+    fn check_value(&self) -> Result<(), (usize, String)> {
+        let first = |why: String| (0, why);
         match &self.purpose {
-            Purpose::EditField { kind } => parse_value(*kind, &self.first_text()).map(drop),
+            Purpose::EditField { kind } => parse_value(*kind, &self.first_text()).map(drop).map_err(first),
             Purpose::Goto => {
-                self.first_text().trim().parse::<ItemId>().map(drop).map_err(|_| "type a number".to_owned())
+                self.first_text().trim().parse::<ItemId>().map(drop).map_err(|_| first("type a number".to_owned()))
             }
-            Purpose::GuardRelease { sample: true, expect, .. } => match self.first_text().trim().parse::<u64>() {
-                Ok(count) if count > 0 && count <= *expect => Ok(()),
-                _ => Err(format!("type a number from 1 to {expect}")),
-            },
+            Purpose::GuardRelease { sample, expect, .. } => {
+                let count = self.first_text().trim().parse::<u64>();
+                if *sample && !count.is_ok_and(|count| count > 0 && count <= *expect) {
+                    return Err(first(format!("type a number from 1 to {expect}")));
+                }
+                match self.last_text().trim().chars().count() {
+                    0 => Ok(()),
+                    count if NOTE.contains(&count) => Ok(()),
+                    count => {
+                        let why = format!("{} to {} characters, not {count}", NOTE.start(), NOTE.end());
+                        Err((self.fields.len().saturating_sub(1), why))
+                    }
+                }
+            }
             _ => Ok(()),
         }
     }
@@ -400,6 +412,15 @@ impl Form {
     /// The text of the first free text field.
     pub fn first_text(&self) -> String {
         let text = self.fields.iter().find_map(|field| match field {
+            Field::Text { input, .. } => Some(input.text()),
+            _ => None,
+        });
+        text.unwrap_or_default()
+    }
+
+    /// The text of the last free text field.
+    pub fn last_text(&self) -> String {
+        let text = self.fields.iter().rev().find_map(|field| match field {
             Field::Text { input, .. } => Some(input.text()),
             _ => None,
         });

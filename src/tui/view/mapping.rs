@@ -24,6 +24,10 @@ pub(super) fn draw(brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect, mapping:
         return;
     };
     let (tone, head) = head(view, brush.names, crm);
+    let left_out = view.left_out.mapped + view.left_out.fields.values().sum::<u64>();
+    let more =
+        if left_out > 0 { format!(" · {} more not shown", super::time::count(left_out)) } else { String::new() };
+    let head = head + &more;
     lines(frame, area, [Line::from(brush.fit(tone, &Safe::limited(&head, 400), columns))]);
     let below = (area.height / 4).clamp(1, 5);
     let list = Rect { y: area.y + 1, height: area.height.saturating_sub(1 + below), ..area };

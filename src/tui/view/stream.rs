@@ -76,14 +76,70 @@ pub(super) fn draw(app: &App, screen: &Screen, brush: Brush<'_>, frame: &mut Fra
         return;
     }
     // The list keeps a third of the screen; what of the settings has no room is behind Tab.
-    let wanted = screen.items().len().max(1) + 1;
+    let checks = screen.pane == Pane::Checks;
+    let wanted = if checks { screen.checks.rows().len() } else { screen.items().len() }.max(1) + 1;
     let reserved = wanted.min((height / 3).max(3));
     let above = settings.len().min(height.saturating_sub(1 + reserved));
     let room = height.saturating_sub(1 + above);
     let mut shown: Vec<Line<'static>> = std::iter::once(Line::from(heading)).collect();
     shown.extend(settings.into_iter().take(above));
-    shown.extend(items(app, screen, row, brush, columns, room));
+    shown.extend(match checks {
+        true => gates(app, screen, row, brush, columns, room),
+        false => items(app, screen, row, brush, columns, room),
+    });
     lines(frame, area, shown);
+}
+
+/// The checks at the gates, the cursor's row among what is shown.
+fn gates(
+    app: &App,
+    screen: &Screen,
+    row: &StreamRow,
+    brush: Brush<'_>,
+    columns: usize,
+    room: usize,
+) -> Vec<Line<'static>> {
+    let checks = &screen.checks;
+    let now = app.status.as_ref().map_or(app.now, |status| status.daemon.now);
+    if checks.rows().is_empty() {
+        let none = match (checks.loaded(), checks.has_more()) {
+            (true, false) => "  No check has come yet.".to_owned(),
+            _ => format!("  loading{}", brush.signs.more),
+        };
+        return vec![Line::from(brush.say(Tone::Dim, none))];
+    }
+    let more = if checks.has_more() { "the newest" } else { "all" };
+    let aside = if row.aside > 0 { format!("; Tab: {} set aside", time::count(row.aside)) } else { String::new() };
+    let title = format!("  Checks, newest first: {more} {}{aside}", time::count(checks.rows().len() as u64));
+    let mut all = vec![Line::from(brush.fit(Tone::Dim, &Safe::limited(&title, 200), columns))];
+    let last = checks.is_full() && checks.cursor + 1 == checks.rows().len();
+    let room = room.saturating_sub(1 + usize::from(last)).max(1);
+    let top = (checks.cursor + 1).saturating_sub(room);
+    for (at, check) in checks.rows().iter().enumerate().skip(top).take(room) {
+        let mut spans = vec![brush.marker(at == checks.cursor), Span::raw(" ")];
+        let safe = |text: &str| Safe::limited(text, 100).as_str().to_owned();
+        let told = |text: &Option<String>| text.as_deref().map(safe).unwrap_or_default();
+        let when = check.at.as_deref().map_or_else(|| time::stamp(&app.settings.zone, check.told_at, now), safe);
+        spans.push(brush.say(Tone::Dim, format!("{when}  {}  ", safe(&check.institution))));
+        let result = check.result.as_deref().map_or_else(|| "?".to_owned(), safe);
+        let tone = if result == "OK" { Tone::Good } else { Tone::Warn };
+        let result = format!("{} {result}", told(&check.flow));
+        let room = columns.saturating_sub(super::paint::width(&spans));
+        spans.extend(brush.fit(tone, &Safe::limited(result.trim(), 40), room.min(12)));
+        let said = |label: &str, text: &Option<String>| match text {
+            Some(_) => format!("  {label}{}", told(text)),
+            None => String::new(),
+        };
+        let rest = said("", &check.failure) + &said("ticket ", &check.ticket) + &said("barcode ", &check.barcode);
+        let used = super::paint::width(&spans);
+        spans.extend(brush.fit(Tone::Text, &Safe::limited(&rest, 320), columns.saturating_sub(used)));
+        all.push(Line::from(spans));
+    }
+    if last {
+        let text = "  Older ones: tandem streams access --institution".to_owned();
+        all.push(Line::from(brush.say(Tone::Dim, format!("{text} {}", Safe::limited(&row.id.tenant, 40).as_str()))));
+    }
+    all
 }
 
 /// How far the settings can be scrolled.
