@@ -214,6 +214,9 @@ impl AccountService {
             }
             Request::GuardRelease { module, sample, expect, plan, note } => {
                 let held = self.expect_held(module, expect, plan).await?;
+                if held.held == 0 {
+                    self.streams.expect_read(engine, module)?;
+                }
                 let note = approval::note(note.as_deref(), self.approval(&held.creates, &held.updates))?;
                 Ok(match engine.guard_release_noted(module, sample, note, actor.clone()).await? {
                     Release::Moved(items) => done(format!("{items} items released")),

@@ -19,7 +19,8 @@ use super::push::Sender;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::inbound::s360::{self as quarantine, Retried};
-use crate::model::{Actor, AuditEvent, OutboxCounts, Revived, StreamId, StreamState, Timestamp};
+use crate::model::guard::TripCause;
+use crate::model::{Actor, AuditEvent, ModuleId, OutboxCounts, Revived, StreamId, StreamState, Timestamp};
 use crate::remote::Lane;
 use crate::seam::Clock;
 use crate::store::{Note, Reads as _, StoreError, Tx};
@@ -54,6 +55,38 @@ impl Streams {
                 .hint("`tandem streams` lists them")
                 .into()
         })
+    }
+
+    /// A first sync of which nothing is planned yet is not let go: what comes later would go out unlooked-at.
+    ///
+    /// # Errors
+    /// What has to happen first: a stream's day is set, or a side is read to its end.
+    pub fn expect_read(&self, engine: &Engine, module: ModuleId) -> Result<(), ServiceError> {
+        let (first, unread, unsaid) = engine.store().read(|view| {
+            let trip = view.guard(module)?.and_then(|guard| guard.tripped);
+            let mut unread = None;
+            for side in module.swept_sides() {
+                unread = unread.or(view.cursor(module, *side)?.last_full.is_none().then_some(*side));
+            }
+            let mut unsaid = None;
+            for known in self.known.iter().filter(|known| known.needs_first_sync() && known.modules.contains(&module)) {
+                unsaid = unsaid.or(view.stream(&known.id)?.first_sync.is_none().then(|| known.id.clone()));
+            }
+            Ok((trip.is_some_and(|trip| trip.cause == TripCause::FirstSync), unread, unsaid))
+        })?;
+        let refuse = |message: String, hint: String| Err(Error::new(ErrorKind::Refused, message).hint(hint).into());
+        match (unsaid, unread) {
+            _ if !first => Ok(()),
+            (Some(stream), _) => refuse(
+                format!("there is nothing of {module} to look at before the first-sync date of {stream} is set"),
+                format!("tandem streams first-sync {stream} DATE --zone ZONE; then look at the plan and release it"),
+            ),
+            (None, Some(side)) => refuse(
+                format!("there is nothing of {module} to look at before {} was read to its end", side.title()),
+                "wait for the first sweep, then look at the plan and release it".to_owned(),
+            ),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Every stream and how it is doing, as of one moment.

@@ -3,7 +3,6 @@
 mod posting;
 mod reading;
 
-use crate::wire::AccessQuery;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,9 +13,10 @@ use super::reconcile::CHUNK;
 use super::*;
 use crate::config::Secrets;
 use crate::daemon::account::Account;
+use crate::model::guard::{Guard, Trip};
 use crate::model::{FirstSync, Gap, ModuleId, Quarantined, RecordId, Role, Shelved, Side};
 use crate::seam::{Entropy, SystemClock};
-use crate::wire::{AuditQuery, CheckRow, PreviewAs, StreamAuth, StreamPart};
+use crate::wire::{AccessQuery, AuditQuery, CheckRow, PreviewAs, StreamAuth, StreamPart};
 
 const S360: &str = r#"version = 1
 [s360]
@@ -356,4 +356,44 @@ fn check_tells_institutions_profile_and_addresses_and_what_is_switched_off_c04_s
     let text = say(&config(&[ivvy, PUSH]), None);
     assert!(text.contains("stream push_orders: goes to https://crm.example.com/o; auth basic"), "{text}");
     assert_eq!(say(&config(&[ivvy, ODOO]), None), "", "nothing is said where nothing is posted");
+}
+
+#[tokio::test]
+async fn a_first_sync_of_which_nothing_is_planned_is_not_let_go_s28() {
+    let world = World::new();
+    let module = ModuleId::Contacts;
+    let now = Timestamp::from_secs(1_795_000_000);
+    let trip = |cause| Guard {
+        module,
+        tripped: Some(Trip::new(cause, now, "because")),
+        first_released: None,
+        window_start: now,
+        creates: 0,
+        updates: 0,
+        conflicts: 0,
+        fields: Default::default(),
+        mapping: None,
+    };
+    let put = async |guard: Guard| world.engine.store().write(move |tx| tx.put_guard(&guard)).await.unwrap();
+    let refused = || world.streams.expect_read(&world.engine, module).map_err(|failed| failed.error.message);
+    put(trip(TripCause::FirstSync)).await;
+    assert!(refused().unwrap_err().contains("first-sync date of s360_contacts/ACME is set"));
+    let first = FirstSync { from: now, entered: "2026-01-31 UTC".to_owned(), by: "ada".to_owned(), at: now };
+    for stream in ["s360_contacts/ACME", "s360_contacts/GLOBE"] {
+        world.put(stream, StreamState { first_sync: Some(first.clone()), ..StreamState::default() }).await;
+    }
+    assert!(refused().unwrap_err().contains("was read to its end"));
+    let read = move |tx: &mut Tx<'_>| {
+        for side in Side::BOTH {
+            let mut cursor = tx.cursor(module, side)?;
+            cursor.last_full = Some(now);
+            tx.put_cursor(module, side, &cursor)?;
+        }
+        Ok(())
+    };
+    world.engine.store().write(read).await.unwrap();
+    assert_eq!(refused(), Ok(()), "an account may well have no contacts");
+    world.put("s360_contacts/ACME", StreamState::default()).await;
+    put(trip(TripCause::Creates)).await;
+    assert_eq!(refused(), Ok(()), "any other trip is let go when a person says so");
 }
