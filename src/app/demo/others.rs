@@ -39,6 +39,14 @@ const CALLS: Duration = Duration::from_secs(20);
 /// The password and keys of the demonstration: they guard invented data on this machine.
 const DEMO_SECRET: &str = "demo-of-tandem";
 
+/// Where opportunities say what is to be booked: the field of an order, and Salesforce's.
+const ASKED: [(&str, &str, salesforce::Kind); 4] = [
+    ("booking", "Booking__c", salesforce::Kind::Text(40)),
+    ("product", "Product__c", salesforce::Kind::Text(40)),
+    ("quantity", "Quantity__c", salesforce::Kind::Double),
+    ("unit_price", "Unit_Price__c", salesforce::Kind::Double),
+];
+
 /// The accounts beside iVvy and Salesforce.
 pub(super) struct Others {
     accounts: Vec<(DemoAccount, Config, Hosted)>,
@@ -145,8 +153,9 @@ impl Others {
         settings.first_sync = chrono::NaiveDate::from_ymd_opt(2020, 1, 1);
         let sim = S360Sim::new(settings, Arc::clone(&self.clock), Entropy::seeded(self.seed));
         sim.load(&Population::generate(self.seed, PEOPLE, PEOPLE / 8), self.seed);
+        let asked = ASKED.map(|(_, name, kind)| ("Opportunity".to_owned(), salesforce::Field::new(name, kind)));
         let crm = SalesforceSim::new(
-            salesforce::Settings::default(),
+            salesforce::Settings { custom_fields: asked.to_vec(), ..salesforce::Settings::default() },
             Arc::clone(&self.clock),
             Entropy::seeded(self.seed.wrapping_add(1)),
         );
@@ -166,6 +175,7 @@ impl Others {
                     "operator": account.operator,
                     "secret": {"file": secret},
                     "currency": "EUR",
+                    "bookings": {"point_of_sales": 7, "payment_method": 3},
                     "contacts": inflow,
                     "orders": inflow,
                 }),
@@ -176,7 +186,7 @@ impl Others {
             "s360": {"partner": "TANDEM", "institutions": institutions},
             "crm": {"kind": "salesforce", "url": crm_url, "client_id": crm.settings().client_id, "secret": {"file": crm_secret}},
             "inbound": {"listen": receiver},
-        }), &[ModuleId::Companies, ModuleId::Contacts, ModuleId::Orders])?;
+        }), &[ModuleId::Companies, ModuleId::Contacts, ModuleId::Orders], &ASKED.map(|(name, field, _)| (name, field)))?;
         self.host(DemoAccount::S360, config, shutdown)?;
         for code in sim.institutions() {
             self.agree_on_history(&code).await?;
@@ -186,6 +196,7 @@ impl Others {
                 .map_err(|error| Error::internal("the demo's first sync was refused").because(&error))?;
         }
         self.tasks.push(tokio::spawn(sim.pusher(Arc::clone(&self.transport)).run(self.quiet.clone())));
+        self.tasks.push(tokio::spawn(ask_for_seats(Arc::clone(&crm), Arc::clone(&self.clock))));
         self.tasks.push(tokio::spawn(s360::Editor::new(&sim, self.edits_per_minute).run(self.quiet.clone())));
         self.tasks.push(tokio::spawn(salesforce::Editor::new(&crm, self.edits_per_minute).run(self.quiet.clone())));
         Ok(())
@@ -250,6 +261,7 @@ impl Others {
                 "inbound": {"listen": receiver},
             }),
             &[ModuleId::Contacts, ModuleId::Leads],
+            &[],
         )?;
         self.host(DemoAccount::Connector, config, shutdown)?;
         self.tasks.push(tokio::spawn(ivvy::Editor::new(&ivvy, self.edits_per_minute).run(self.quiet.clone())));
@@ -290,6 +302,7 @@ impl Others {
                 },
             }),
             &[ModuleId::Companies, ModuleId::Contacts, ModuleId::QuotesAndBookings],
+            &[],
         )?;
         self.host(DemoAccount::Push, config, shutdown)?;
         self.tasks.push(tokio::spawn(ivvy::Editor::new(&ivvy, self.edits_per_minute).run(self.quiet.clone())));
@@ -314,6 +327,25 @@ impl Others {
     }
 }
 
+/// A sales person asks S-360 for seats, once there is somebody to sell to (S-07).
+async fn ask_for_seats(crm: Arc<SalesforceSim>, clock: Arc<dyn Clock>) {
+    let buyer = loop {
+        let contacts = crm.records("Contact").unwrap_or_default();
+        if let Some(contact) = contacts.into_iter().find(|contact| contact["Ivvy_Id__c"].is_string()) {
+            break contact["Id"].clone();
+        }
+        clock.sleep(Duration::from_millis(200)).await;
+    };
+    for (name, booking, seats) in [("Box for the premiere", "reservation", 4), ("Gala night", "sale", 2)] {
+        let wish = json!({
+            "Name": name, "StageName": "Prospecting", "CloseDate": "2027-05-01", "ContactId": buyer,
+            "Booking__c": booking, "Product__c": "12", "Quantity__c": seats, "Unit_Price__c": 60.25,
+        });
+        // Invented for the demonstration: nobody misses it.
+        let _ = crm.insert("Opportunity", wish);
+    }
+}
+
 /// Where one account lives.
 struct Place(PathBuf);
 
@@ -335,14 +367,18 @@ impl Place {
     }
 
     /// Writes the configuration: `sections`, and what all accounts of the demonstration have in common.
-    fn config(&self, sections: &Value, modules: &[ModuleId]) -> Result<Config> {
+    /// The configuration of an account with these modules on; `order_fields` are where its CRM keeps fields of orders.
+    fn config(&self, sections: &Value, modules: &[ModuleId], order_fields: &[(&str, &str)]) -> Result<Config> {
         let name = self.0.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let enabled = |module: ModuleId| modules.contains(&module);
-        let switches: serde_json::Map<String, Value> = ModuleId::ALL
+        let mut switches: serde_json::Map<String, Value> = ModuleId::ALL
             .into_iter()
             .filter(|module| module.follows().is_none())
             .map(|module| (module.to_string(), json!({"enabled": enabled(module)})))
             .collect();
+        if !order_fields.is_empty() {
+            switches[<&str>::from(ModuleId::Orders)]["crm_fields"] = order_fields.iter().copied().collect();
+        }
         let mut whole = json!({
             "version": crate::config::VERSION,
             "account": format!("demo-{name}"),
