@@ -140,6 +140,38 @@ async fn a_full_page_of_one_second_goes_on_by_id() {
     assert_eq!(sent[1].json()["order"], "id");
 }
 
+/// An opportunity that asks for a booking has no key of ours yet; one that asks for nothing is none of ours (S-07).
+#[tokio::test]
+async fn an_opportunity_that_asks_for_a_booking_is_listed_without_a_key_s07() {
+    let row = |id: i64, booking: Json| {
+        json!({"id": id, "name": "Gala", "partner_id": false, "stage_id": [1, "New"], "active": true,
+            "expected_revenue": 0.0, "date_deadline": false, "write_date": "2026-11-21 08:00:00",
+            "write_uid": [2, "Admin"], "lost_reason_id": false, "probability": 10.0, "is_company": false,
+            "x_booking": booking, "x_seats": 2})
+    };
+    let rows = [row(1, json!(false)), row(2, json!("reservation")), row(3, json!(false)), row(4, json!(""))];
+    let keys = json!({"1": "__tandem__.order-ACME-7", "2": "", "3": "__tandem__.registration-9", "4": ""});
+    for asking in [true, false] {
+        let transport = Arc::new(Scripted::new([reply(200, &json!(rows)), reply(200, &keys)]));
+        let mut settings = Settings::new("https://odoo.example", "crm", SecretString::from("s3cret-key"));
+        settings.name_fields = custom();
+        if asking {
+            let fields = [("booking", "x_booking"), ("quantity", "x_seats")];
+            let fields = fields.map(|(name, field)| ((ModuleId::Orders, name.to_owned()), field.to_owned()));
+            settings.extra_fields.extend(fields);
+        }
+        let odoo = Odoo::new(settings, transport.clone(), Arc::new(SystemClock)).unwrap();
+        let page = odoo.list(ModuleId::Orders, &PageRequest::default()).await.unwrap();
+        let ids: Vec<&str> = page.records.iter().map(|record| record.id.as_str()).collect();
+        assert_eq!(ids, if asking { &["1", "2"][..] } else { &["1"] });
+        if asking {
+            assert_eq!(page.records[1].fields["quantity"], Value::Int(2));
+            assert_eq!(page.records[1].fields["booking"], Value::text("reservation"));
+        }
+        transport.finish();
+    }
+}
+
 #[tokio::test]
 async fn a_user_who_may_not_read_the_key_table_looks_up_by_reference() {
     let forbidden = || reply(403, &json!({"name": "odoo.exceptions.AccessError", "message": "You are not allowed"}));
