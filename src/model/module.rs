@@ -567,12 +567,12 @@ impl ModuleDef {
         if self.flow.may_write(Side::Ivvy) { None } else { self.id.one_way() }
     }
 
-    /// Lets CRM records ask for bookings (S-07): they are given whoever buys, and what they ask for.
+    /// Lets CRM records ask for bookings (S-07): they are given whoever buys, in which currency, and what they ask for.
     pub fn take_bookings(&mut self) {
         self.flow = Flow::Both;
         self.request = Some(Cow::Borrowed(BOOKING));
         for field in &mut self.fields {
-            field.at_creation |= ["contact", "company"].contains(&field.name.as_ref());
+            field.at_creation |= ["contact", "company", "currency"].contains(&field.name.as_ref());
         }
     }
 }

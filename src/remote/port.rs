@@ -313,6 +313,20 @@ pub trait Remote: Send + Sync + fmt::Debug {
         key: &'a str,
     ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>>;
 
+    /// The record that a create under `key` with these fields has made, if it has: [`Remote::find_by_key`], for systems
+    /// that have to know of which part of them it would be.
+    ///
+    /// # Errors
+    /// [`Class::Rejected`] when what is there under the key is not what `fields` would create.
+    fn find_made<'a>(
+        &'a self,
+        module: ModuleId,
+        key: &'a str,
+        _fields: &'a Fields,
+    ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
+        self.find_by_key(module, key)
+    }
+
     /// Records that look exactly like what `fields` would create, fresh from the remote: how a create whose outcome
     /// is unknown is proved where no field holds our key. What is found is taken for ours only then. `None` if
     /// the system cannot look for them.

@@ -127,6 +127,12 @@ impl Step<'_, '_> {
         if item.reasons.contains(Reason::Anonymised) {
             return Ok(Err("the person was anonymised: nothing can be written; skip it".to_owned()));
         }
+        if !self.looked && self.core.def(item.module).is_some_and(|def| def.request.is_some()) {
+            return Ok(Err(format!(
+                "what is booked is approved as it was seen: look at it, then give its version ({})",
+                item.ver
+            )));
+        }
         if let Some(pending) = item.pending.take()
             && self.decision.choices.is_empty()
             && self.decision.side.is_none()

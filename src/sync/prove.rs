@@ -78,9 +78,13 @@ fn lane(intent: &Intent) -> Lane {
 
 async fn look_for_create(core: &Arc<Core>, intent: &Intent, key: &str, fields: &Fields) -> Result<Proof, StoreError> {
     let remote = core.remotes.on(intent.side, lane(intent));
-    match remote.find_by_key(intent.module, key).await {
+    match remote.find_made(intent.module, key, fields).await {
         Ok(Some(found)) => {
-            return Ok(found.into_iter().next().map_or(Proof::NotApplied, |record| Proof::Applied(Box::new(record))));
+            return Ok(match found.into_iter().next() {
+                Some(record) => Proof::Applied(Box::new(record)),
+                None if asked_for(core, intent) => Proof::Later(undecidable(core, intent)),
+                None => Proof::NotApplied,
+            });
         }
         Ok(None) => {}
         Err(error) => return Ok(Proof::Later(error)),
@@ -143,6 +147,17 @@ fn identity_sent(core: &Core, intent: &Intent) -> Result<Option<String>, StoreEr
     Ok(seen.and_then(|seen| seen.identity))
 }
 
+/// Whether the write is one that a person asked for and approved by itself: it costs money, so that it cannot be seen is
+/// no proof that it was not made (S-07). A payment may be under way for longer than anybody waits.
+fn asked_for(core: &Core, intent: &Intent) -> bool {
+    intent.side == Side::Ivvy && core.def(intent.module).is_some_and(|def| def.request.is_some())
+}
+
+fn undecidable(core: &Core, intent: &Intent) -> RemoteError {
+    let message = "it does not show there, which proves nothing: look there, then say whether it arrived";
+    RemoteError { message: message.to_owned(), ..unprovable(core, intent) }
+}
+
 /// Why no call can prove the outcome.
 fn unprovable(core: &Core, intent: &Intent) -> RemoteError {
     RemoteError {
@@ -164,6 +179,8 @@ async fn look_at_update(core: &Arc<Core>, intent: &Intent, id: &RecordId, patch:
             let view = core.view(intent.module, intent.side, &record);
             if holds(core, intent, &view, patch) {
                 Proof::Applied(record)
+            } else if holds(core, intent, &view, pre_image) && asked_for(core, intent) {
+                Proof::Later(undecidable(core, intent))
             } else if holds(core, intent, &view, pre_image) {
                 Proof::NotApplied
             } else {

@@ -105,7 +105,7 @@ async fn create(core: &Arc<Core>, claimed: &Claimed, key: &str, fields: &Fields)
         return Ok(moved);
     }
     // Under our key already: an earlier create whose answer was lost, or another engine's.
-    match remote.find_by_key(intent.module, key).await {
+    match remote.find_made(intent.module, key, fields).await {
         Ok(Some(found)) => {
             if let Some(record) = found.into_iter().next() {
                 return Ok(Outcome::Applied(Applied { created: false, ..applied(record) }));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Blueprint;
 use crate::config;
 use crate::error::Result;
-use crate::model::Side;
+use crate::model::{Fingerprint, Side};
 use crate::remote::gate::{Gate, GateSettings, GatedTransport};
 use crate::remote::transport::Limits;
 use crate::remote::{Lane, Remote, Transport, s360};
@@ -75,13 +75,25 @@ pub(super) fn origin(blueprint: &Blueprint, section: &config::S360, lane: Lane) 
     let settle = blueprint.config().sync.settle.unwrap_or(Duration::from_secs(10));
     let settings = s360::Settings {
         partner: section.partner.clone(),
-        reference: format!("tandem-{}-", blueprint.config().account),
+        reference: s360::OurReference {
+            account: blueprint.config().account.clone(),
+            crm: short_name(&blueprint.config().crm),
+        },
         institutions,
         settle,
         limits: Limits::default(),
     };
     let adapter = s360::S360::new(&settings, blueprint.shelf(Side::Ivvy), Arc::clone(blueprint.clock()));
     Ok(Arc::new(adapter.map_err(|error| super::in_section("s360", blueprint.config(), error))?))
+}
+
+/// A few letters that are others for another CRM.
+fn short_name(crm: &config::Crm) -> String {
+    let place = match &crm.system {
+        config::CrmSystem::Odoo { database, .. } => database.as_str(),
+        _ => "",
+    };
+    Fingerprint::of(&(crm.url.host_str(), place)).to_string().chars().take(5).collect()
 }
 
 #[cfg(test)]

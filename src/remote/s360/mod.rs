@@ -33,7 +33,7 @@ use serde_json::json;
 
 use self::client::{Client, SEARCH_CONTACT};
 pub use self::fresh::FreshToken;
-pub use self::settings::{Bookings, Institution, Operator, Settings, default_url};
+pub use self::settings::{Bookings, Institution, Operator, OurReference, Settings, default_url};
 use super::exchange::{failure, without_values};
 use super::shelf::Shelf;
 use super::{
@@ -57,7 +57,7 @@ pub struct S360 {
     clock: Arc<dyn Clock>,
     settle: Duration,
     /// [`Settings::reference`].
-    reference: String,
+    reference: OurReference,
     /// What listings could not ask for yet, by module.
     asking: Mutex<BTreeMap<ModuleId, listing::Asking>>,
 }
@@ -200,12 +200,21 @@ impl Remote for S360 {
 
     fn find_by_key<'a>(
         &'a self,
+        _module: ModuleId,
+        _key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn find_made<'a>(
+        &'a self,
         module: ModuleId,
         key: &'a str,
+        fields: &'a Fields,
     ) -> BoxFuture<'a, Result<Option<Vec<Record>>, RemoteError>> {
         Box::pin(async move {
             match module {
-                ModuleId::Orders => self.booked(key).await.map(Some),
+                ModuleId::Orders => self.booked(key, fields).await.map(Some),
                 _ => Ok(None),
             }
         })
@@ -239,11 +248,11 @@ impl Remote for S360 {
         module: ModuleId,
         id: &'a RecordId,
         patch: &'a Fields,
-        _expected: Option<&'a str>,
+        expected: Option<&'a str>,
     ) -> BoxFuture<'a, Result<WriteAck, RemoteError>> {
         Box::pin(async move {
             let changed = match module {
-                ModuleId::Orders => self.rebook(id, patch).await,
+                ModuleId::Orders => self.rebook(id, patch, expected).await,
                 _ => self.change(module, id, patch).await,
             };
             changed.map_err(|error| without_values(error, patch))

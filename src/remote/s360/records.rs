@@ -49,14 +49,13 @@ impl S360 {
     pub(super) fn record(&self, place: &Place, row: &Shelved) -> Result<Record, RemoteError> {
         let body: Json = serde_json::from_str(&row.body)
             .map_err(|_| fail("read the shelf", Class::Malformed, "a record on the shelf is not JSON"))?;
+        let mut version = None;
         let fields = match row.module {
             ModuleId::Orders => {
                 let number = listing::split(&row.id).map_or("", |(_, number)| number);
                 let mut fields = orders::fields(number, place.currency.as_deref(), &body);
                 self.put_purchaser(place, &body, &mut fields)?;
-                if place.bookings.is_some() {
-                    self.put_booking(&body, &mut fields);
-                }
+                version = bookings::show(&self.reference, &body, &mut fields);
                 fields
             }
             module => {
@@ -67,7 +66,8 @@ impl S360 {
                 fields
             }
         };
-        Ok(Record { id: row.id.clone(), fields, modified: Some(row.at), archived: row.gone, ..Record::default() })
+        let (id, modified) = (row.id.clone(), Some(row.at));
+        Ok(Record { id, fields, modified, version, archived: row.gone, ..Record::default() })
     }
 
     /// Who bought: a structure is the opportunity's company; so is the structure a relay belongs to. Of whom nothing
@@ -85,15 +85,6 @@ impl S360 {
             fields.insert("company".to_owned(), self.head(company)?.0.as_str().into());
         }
         Ok(())
-    }
-
-    /// What an order shows that an opportunity asked for. It keeps the opportunity's own name.
-    fn put_booking(&self, body: &Json, fields: &mut Fields) {
-        let shown = bookings::shown(&self.reference, body);
-        if !shown.is_empty() {
-            fields.remove("name");
-        }
-        fields.extend(shown);
     }
 
     /// The contact that `id` was merged into, as far as the shelf tells, or itself; and what lies there of it.

@@ -16,9 +16,8 @@ use crate::remote::transport::{Limits, Transport};
 pub struct Settings {
     /// The partner's name that S-360 knows us by: `iss` of every token.
     pub partner: String,
-    /// What the reference of every order made here begins with, so that nobody else's is taken for one of ours; what
-    /// follows is the id of the opportunity that asked for it.
-    pub reference: String,
+    /// How the references of orders made here are made.
+    pub reference: OurReference,
     /// The institutions, by code.
     pub institutions: BTreeMap<String, Institution>,
     /// Longest time a write may take to show in a search.
@@ -42,6 +41,29 @@ pub struct Institution {
     pub contacts_posted: bool,
     /// Its own way out, behind its own gate: no two institutions share one (S-10).
     pub transport: Arc<dyn Transport>,
+}
+
+/// What the reference of an order made here is made of, so that nobody else's is taken for one of ours:
+/// `tandem/ACCOUNT/CRM/OPPORTUNITY`. None of the first three holds a slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OurReference {
+    /// The account's name.
+    pub account: String,
+    /// A short name of the CRM behind it: another one may number its opportunities alike.
+    pub crm: String,
+}
+
+impl OurReference {
+    /// The reference of the order that opportunity `key` asked for.
+    pub(super) fn of(&self, key: &str) -> String {
+        format!("tandem/{}/{}/{key}", self.account, self.crm)
+    }
+
+    /// The opportunity that asked for an order with the reference `told`, if it is one of this account and CRM.
+    pub(super) fn asker<'a>(&self, told: &'a str) -> Option<&'a str> {
+        let rest = told.strip_prefix("tandem/")?.strip_prefix(self.account.as_str())?.strip_prefix('/')?;
+        rest.strip_prefix(self.crm.as_str())?.strip_prefix('/').filter(|key| !key.is_empty())
+    }
 }
 
 /// Where bookings are made (contract 2.5). Both are S-360's numbers.

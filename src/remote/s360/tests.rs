@@ -206,7 +206,7 @@ impl Bench {
         }
         let settings = Settings {
             partner: "TANDEM".to_owned(),
-            reference: "tandem-house-".to_owned(),
+            reference: OurReference { account: "house".to_owned(), crm: "1a2b3".to_owned() },
             institutions,
             settle: Duration::from_secs(10),
             limits: Limits::default(),

@@ -49,6 +49,7 @@ const OPERATION: &[Member] = &[
     may("performanceId", Holds::Whole),
     may("product", Holds::Text(200)),
     may("productCode", Holds::Text(40)),
+    may("operationId", Holds::Whole),
 ];
 
 const PURCHASER: &[Member] = &[must("contactReference", Holds::Text(20))];
@@ -219,8 +220,15 @@ impl Order {
         }
         let mut taken = 0;
         if let Some(operations) = &saved.operations {
-            let mut list = Vec::with_capacity(operations.len());
+            // Whatever does not name one that is there is another one beside it.
+            let known = self.doc.get("operationDatas").and_then(Value::as_array).cloned().unwrap_or_default();
+            let named = |one: &Value| operations.iter().any(|given| given.get("operationId") == one.get("operationId"));
+            let mut list: Vec<Value> = known.iter().filter(|one| !named(one)).cloned().collect();
             for operation in operations {
+                let there = known.iter().any(|one| operation.get("operationId") == one.get("operationId"));
+                if operation.contains_key("operationId") && !there {
+                    return Err(Refusal::missing("there is no such operation"));
+                }
                 let mut data = Map::new();
                 data.insert("operationId".into(), json!(operation_id + 2 * taken));
                 data.insert("kind".into(), json!("SINGLE_ENTRY"));

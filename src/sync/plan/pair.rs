@@ -137,13 +137,17 @@ fn asks_first(def: &ModuleDef, plan: &Plan, counterparts: &Counterparts) -> bool
     def.request.is_some() && !merge_plan::patch(def, plan, Side::Ivvy, counterparts).is_empty()
 }
 
-/// Whether a person has approved these very values of the CRM's: what is left to do after one half of a decision has
-/// been written is no new question.
+/// Whether a person has approved these very values: what is left to do after one half of a decision has been written
+/// is no new question, as long as nothing of what will be written to moved.
 fn approved(standing: Option<&Item>, plan: &Plan) -> bool {
     standing.is_some_and(|item| {
         item.decided
-            && plan.fields.iter().filter(|row| row.verdict == Verdict::ToIvvy || row.choice.is_some()).all(|row| {
-                item.plan.field(&row.field).is_some_and(|shown| shown.crm == row.crm && shown.choice == row.choice)
+            && plan.fields.iter().all(|row| {
+                let goes = row.verdict == Verdict::ToIvvy || row.choice.is_some();
+                let shown = item.plan.field(&row.field);
+                shown.is_some_and(|shown| {
+                    shown.ivvy == row.ivvy && (!goes || shown.crm == row.crm && shown.choice == row.choice)
+                })
             })
     })
 }

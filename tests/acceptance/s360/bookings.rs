@@ -1,8 +1,6 @@
 //! Bookings asked for in the CRM: off unless set up, never made without a person's word, made once whatever is lost
 //! on the way, and followed afterwards like any other order (S-07, S-27).
 
-use std::collections::BTreeMap;
-
 use tandem::model::{Choice, Decision, Item, Reason, Reasons, Verb};
 use tandem::sync::Ask;
 
@@ -18,6 +16,7 @@ impl House {
         let contact = self.crm("Contact", &format!("contact-ACME-{number}"));
         let wish = json!({
             "Name": "Annual gala", "StageName": "Prospecting", "CloseDate": "2027-01-31", "ContactId": contact["Id"],
+            "Description": "Likes the front row",
             "Booking__c": booking, "Product__c": "12", "Quantity__c": 2, "Unit_Price__c": 60.25,
         });
         let id = self.crm.insert("Opportunity", wish).unwrap();
@@ -42,25 +41,38 @@ impl House {
         item
     }
 
-    async fn approve(&self, item: &Item, choices: &[(&str, Choice)]) {
-        let decision = Decision {
+    fn decision(&self, item: &Item, verb: Verb, choices: &[(&str, Choice)]) -> Decision {
+        Decision {
             item: item.id,
             ver: item.ver,
             seen: item.seen,
-            verb: Verb::Approve,
-            choices: choices
-                .iter()
-                .map(|(field, choice)| ((*field).to_owned(), choice.clone()))
-                .collect::<BTreeMap<_, _>>(),
+            verb,
+            choices: choices.iter().map(|(field, choice)| ((*field).to_owned(), choice.clone())).collect(),
             side: None,
             until: None,
             record: None,
             reason: None,
             actor: operator("ada"),
             at: self.engine.now(),
-        };
-        let ask = Ask { ver: Some(item.ver), seen: Some(item.seen), decision };
+        }
+    }
+
+    async fn decide(&self, item: &Item, verb: Verb, choices: &[(&str, Choice)]) {
+        let ask = Ask { ver: Some(item.ver), seen: Some(item.seen), decision: self.decision(item, verb, choices) };
         self.engine.decide(ask).await.unwrap().unwrap();
+    }
+
+    async fn approve(&self, item: &Item, choices: &[(&str, Choice)]) {
+        self.decide(item, Verb::Approve, choices).await;
+    }
+
+    /// The reservation of a new wish, made.
+    async fn reserved(&self) -> String {
+        let id = self.wish("reservation").await;
+        self.approve(&self.asked(Reason::Rule), &[]).await;
+        self.until("the reservation", async || self.links(ORDERS).len() == 1).await;
+        self.settle().await;
+        id
     }
 }
 
@@ -87,6 +99,9 @@ async fn a_reservation_waits_for_a_person_and_lapses_into_the_same_opportunity_s
     assert_eq!(house.booked(), Vec::<Json>::new(), "nothing without a person's word");
     let item = house.asked(Reason::Rule);
 
+    let blind = Ask { ver: None, seen: None, decision: house.decision(&item, Verb::Approve, &[]) };
+    assert!(house.engine.decide(blind).await.unwrap().is_err(), "nor without a look");
+
     // What was approved is what was shown: an edit since is shown first.
     house.crm.edit("Opportunity", &id, json!({"Quantity__c": 3})).unwrap();
     house.approve(&item, &[]).await;
@@ -97,9 +112,11 @@ async fn a_reservation_waits_for_a_person_and_lapses_into_the_same_opportunity_s
     house.settle().await;
     let order = house.booked().remove(0);
     assert_eq!((&order["orderState"], &order["reservationAmount"]), (&json!("IN_RESERVATION"), &json!(180_750)));
-    assert_eq!(order["externalReference"], format!("tandem-house-{id}"));
+    let reference = order["externalReference"].as_str().unwrap();
+    assert!(reference.starts_with("tandem/house/") && reference.ends_with(&format!("/{id}")), "{reference}");
     let shown = house.opportunity(&id);
     assert_eq!((&shown["Name"], &shown["Amount"]), (&json!("Annual gala"), &json!(180.75)), "{}", house.describe());
+    assert_eq!(shown["Description"], "Likes the front row", "whatever was asked, their notes are theirs");
     assert_eq!(shown["Ivvy_Id__c"], format!("order-ACME-{}", order["orderId"]));
 
     // The hold lapses: S-360 gives it up and posts it.
@@ -140,10 +157,7 @@ async fn a_sale_takes_two_decisions_s07_s27() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_a_booking_is_approved_by_itself_s07() {
     let house = House::booking().await;
-    let id = house.wish("reservation").await;
-    house.approve(&house.asked(Reason::Rule), &[]).await;
-    house.until("the reservation", async || house.links(ORDERS).len() == 1).await;
-    house.settle().await;
+    let id = house.reserved().await;
     house.crm.edit("Opportunity", &id, json!({"Quantity__c": 5})).unwrap();
     house.settle().await;
     assert_eq!(house.booked()[0]["operationDatas"][0]["quantity"], 2, "not yet");
@@ -195,5 +209,60 @@ async fn a_booking_whose_answer_is_lost_is_made_once_and_shown_once_s07_i17() {
     assert_eq!((&shown["StageName"], &shown["Name"]), (&json!("Closed Won"), &json!("Annual gala")));
     let held = house.engine.store().read(|view| view.in_state(ORDERS, State::Held, None, 9)).unwrap();
     assert!(held.is_empty(), "{}", house.describe());
+    house.end().await;
+}
+
+/// Seats and payment asked for at once are two steps: nobody pays for what they have not seen the price of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_seats_and_their_payment_are_two_questions_s07_s27() {
+    let house = House::booking().await;
+    let id = house.reserved().await;
+    house.crm.edit("Opportunity", &id, json!({"Quantity__c": 3, "Booking__c": "sale"})).unwrap();
+    house.settle().await;
+    house.approve(&house.asked(Reason::Rule), &[]).await;
+    house.until("three seats", async || house.booked()[0]["operationDatas"][0]["quantity"] == 3).await;
+    house.settle().await;
+    assert_eq!(house.booked()[0]["orderState"], "IN_RESERVATION", "not paid for");
+    house.approve(&house.asked(Reason::Conflict), &[("booking", Choice::Crm)]).await;
+    house.until("the payment", async || house.booked()[0]["orderState"] == "CLOSED").await;
+    assert_eq!(house.booked()[0]["saleAmount"], json!(180_750));
+    house.end().await;
+}
+
+/// A payment that may be under way is never sent again by itself, however little of it shows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_whose_answer_is_lost_waits_for_a_person_s07_i17() {
+    let house = House::booking().await;
+    let id = house.reserved().await;
+    let calls = || house.s360.faults().fired(FaultKind::ErrorBefore);
+    house.s360.faults().arm(FaultSpec::times(FaultKind::ErrorBefore, "createPayments", 1_000)).unwrap();
+    house.crm.edit("Opportunity", &id, json!({"Booking__c": "sale"})).unwrap();
+    house.settle().await;
+    house.approve(&house.asked(Reason::Rule), &[]).await;
+    house.until("a payment", async || calls() == 1).await;
+    house.settle().await;
+    let item = house.asked(Reason::Unproven);
+    house.settle().await;
+    assert_eq!((calls(), house.booked()[0]["orderState"].as_str()), (1, Some("IN_RESERVATION")), "once");
+    house.s360.faults().clear();
+    house.decide(&item, Verb::Resend, &[]).await;
+    house.until("the sale", async || house.booked()[0]["orderState"] == "CLOSED").await;
+    house.end().await;
+}
+
+/// That an order is not found proves nothing: nobody knows whether S-360 finds orders by their reference.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_not_found_is_not_made_again_unasked_s07_i17() {
+    let house = House::booking().await;
+    house.wish("reservation").await;
+    house.s360.faults().arm(FaultSpec::times(FaultKind::ErrorBefore, "createOrUpdateOrder", 1)).unwrap();
+    house.approve(&house.asked(Reason::Rule), &[]).await;
+    house.until("a try", async || house.s360.faults().fired(FaultKind::ErrorBefore) == 1).await;
+    house.settle().await;
+    let item = house.asked(Reason::Unproven);
+    assert_eq!(house.booked(), Vec::<Json>::new());
+    house.decide(&item, Verb::Resend, &[]).await;
+    house.until("the order", async || house.links(ORDERS).len() == 1).await;
+    assert_eq!(house.booked().len(), 1);
     house.end().await;
 }
