@@ -44,6 +44,7 @@ pub(super) fn note(note: Option<&str>, needed: Option<&'static str>) -> Result<O
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::path::Path;
     use std::sync::Arc;
 
@@ -204,5 +205,48 @@ mod tests {
     fn a_row_without_a_note_is_spelled_as_before_s11() {
         let row = AuditEvent::GuardReleased { scope: "all".to_owned(), note: None };
         assert_eq!(serde_json::to_string(&row).unwrap(), r#"{"event":"guard_released","scope":"all"}"#);
+    }
+
+    #[tokio::test]
+    async fn bookings_are_approved_one_by_one_s07() {
+        let origin = S360.replace("operator", "bookings = { point_of_sales = 7 }\noperator")
+            + "[modules.orders]\nenabled = true\ncrm_fields = { booking = \"x_b\", product = \"x_p\", quantity = \"x_q\", \
+               unit_price = \"x_u\" }\n";
+        let held = Held::new(&origin, Side::Ivvy).await;
+        let now = Timestamp::from_secs(1_795_000_000);
+        let mut ids = Vec::new();
+        for (module, record) in [(ModuleId::Orders, "1"), (ModuleId::Orders, "2"), (MODULE, "3"), (MODULE, "4")] {
+            let add = move |tx: &mut crate::store::Tx<'_>| {
+                let pair = PairKey::Lone(Side::Crm, record.into());
+                let reasons = Reasons::one(Reason::Rule);
+                let item = Item::new(tx.new_item_id()?, module, pair, Kind::Create, now);
+                let item = Item { state: State::Held, reasons, ..item };
+                let what = AuditEvent::Planned { state: item.state, summary: String::new() };
+                let note = Note { at: now, actor: Actor::engine(), module: Some(module), item: None, link: None, what };
+                tx.put_item(&item, note)?;
+                Ok((item.id, item.ver, item.seen))
+            };
+            ids.push(held.service.engine().store().write(add).await.unwrap());
+        }
+        let approve = |(item, ver, seen): (_, u32, _)| crate::wire::Decide {
+            item,
+            ver: Some(ver),
+            seen: Some(seen),
+            verb: crate::model::Verb::Approve,
+            choices: BTreeMap::new(),
+            side: None,
+            until: None,
+            record: None,
+            reason: None,
+        };
+        let refused = async |decisions: Vec<crate::wire::Decide>| {
+            let answer = held.service.answer(&held.actor, Request::DecideMany { decisions }).await.map_err(|f| f.error);
+            let Ok(Answer::DecidedMany { results }) = answer else { panic!("{answer:?}") };
+            results.into_iter().map(|result| result.error.map(|error| error.message)).collect::<Vec<_>>()
+        };
+        let together = refused(ids.iter().copied().map(approve).collect()).await;
+        let one_by_one = |told: &Option<String>| told.as_deref() == Some("what is booked is approved one by one");
+        assert_eq!(together.iter().map(one_by_one).collect::<Vec<_>>(), [true, true, false, false], "{together:?}");
+        assert_eq!(refused(vec![approve(ids[0])]).await, [None], "by itself it is");
     }
 }

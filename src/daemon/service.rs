@@ -159,12 +159,19 @@ impl AccountService {
             }
             Request::DecideMany { decisions } => {
                 // All at once, so that the store takes them in one or two commits; answers keep their order.
+                let many = decisions.len() > 1;
                 let decided = decisions.into_iter().map(|decide| async {
                     let item = decide.item;
-                    let error = self.decide(actor, decide).await.err().map(|failed| failed.error);
-                    DecideResult { item, error }
+                    let error = match many && decide.verb == Verb::Approve && self.is_asked_for(item)? {
+                        true => Some(
+                            Error::new(ErrorKind::Refused, "what is booked is approved one by one")
+                                .hint("open it, look at it, and approve it there"),
+                        ),
+                        false => self.decide(actor, decide).await.err().map(|failed| failed.error),
+                    };
+                    Ok::<_, ServiceError>(DecideResult { item, error })
                 });
-                let results = join_all(decided).await;
+                let results = join_all(decided).await.into_iter().collect::<Result<_, _>>()?;
                 Ok(Answer::DecidedMany { results })
             }
             Request::Audit(mut query) => {
@@ -333,6 +340,13 @@ impl AccountService {
     /// Who has to have agreed before this is written.
     fn approval(&self, creates: &BTreeMap<Side, u64>, updates: &BTreeMap<Side, u64>) -> Option<&'static str> {
         approval::needed(&self.account.blueprint.config().origin, creates, updates)
+    }
+
+    /// Whether the item is about a record that is made in the origin because somebody asks for it (S-07).
+    fn is_asked_for(&self, item: ItemId) -> Result<bool, ServiceError> {
+        let engine = self.engine();
+        let module = engine.store().read(|view| view.item(item))?.map(|item| item.module);
+        Ok(engine.modules().iter().any(|def| Some(def.id) == module && def.request.is_some()))
     }
 
     /// What the guard holds now: the number an operator typed, and the plan they saw if they say which, must be that.
