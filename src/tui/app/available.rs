@@ -5,6 +5,7 @@ use super::{App, Link, Tab};
 use crate::model::{ModuleId, Verb};
 use crate::tui::action::{Action, ActionId, Tier};
 use crate::tui::dialog::Dialog;
+use crate::tui::triage::Pane;
 
 impl App {
     /// Why an action is not possible now; `None` when it is.
@@ -23,7 +24,7 @@ impl App {
         }
         match (action.verb, self.tab) {
             (Some(Verb::Undo), _) => self.undo_refusal(),
-            (Some(Verb::Pair), _) => self.triage.refusal(Verb::Pair).or_else(|| {
+            (Some(Verb::Pair), _) => self.triage.refusal(Verb::Pair).or_else(|| self.taken()).or_else(|| {
                 self.triage
                     .view()
                     .filter(|view| !view.item.plan.candidates.is_empty())
@@ -58,6 +59,14 @@ impl App {
             return Some(format!("{} {fields} a choice; open the item", row.unsolved));
         }
         None
+    }
+
+    /// Why the candidate under the cursor cannot be chosen.
+    fn taken(&self) -> Option<String> {
+        let view = self.triage.view().filter(|_| self.triage.pane == Pane::Candidates)?;
+        let other = view.candidates.get(self.triage.cursor())?.paired.as_ref()?;
+        let side = self.hello.sides.of(other.side);
+        Some(format!("it is paired with {side} {} {} already", other.id, other.title))
     }
 
     fn undo_refusal(&self) -> Option<String> {
