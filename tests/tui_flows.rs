@@ -579,6 +579,7 @@ async fn a_new_record_beside_candidates_is_made_only_after_a_question_v11() {
     assert_eq!(console.decisions(), []);
     console.press("a y").await;
     assert_eq!(console.decisions().len(), 1, "{}", console.text());
+    assert!(console.shows("takes it back until it is written"), "{}", console.text());
     // From the list, too, and among others.
     let mut console = Console::start(ambiguous(), SIZE).await;
     console.press("2 a").await;
@@ -627,6 +628,8 @@ async fn a_blocked_item_says_what_it_waits_for_v42() {
     assert!(!row.contains("to choose"), "nobody can choose while it is blocked: {row}");
     console.press("Enter").await;
     assert!(console.shows("waits for #44 Jo Lee (contact, held)"), "{}", console.text());
+    console.press("i").await;
+    assert!(console.shows("while the item is blocked; it waits for #44 Jo Lee"), "{}", console.text());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Choice, FieldPlan, ItemId, Side, Value, Verb, Verdict};
+use crate::model::{Choice, FieldPlan, ItemId, Side, State, Value, Verb, Verdict};
 use crate::wire::ItemView;
 
 /// Which part of the pane has the cursor.
@@ -332,8 +332,17 @@ impl Triage {
             }
         }
         match view.verbs.get(&verb) {
-            Some(reason) => reason.clone(),
-            None => Some(format!("not possible while the item is {state}")),
+            Some(reason) => reason.as_ref().map(|reason| self.explained(reason)),
+            None => Some(self.explained(&format!("not possible while the item is {state}"))),
+        }
+    }
+
+    /// A refusal of a blocked item, with what would end it.
+    pub fn explained(&self, why: &str) -> String {
+        let blocked = self.view().filter(|view| view.item.state == State::Blocked);
+        match blocked.and_then(|view| view.waits_for.as_ref()) {
+            Some(awaited) => format!("{why}; it {}", awaited.sentence()),
+            None => why.to_owned(),
         }
     }
 }

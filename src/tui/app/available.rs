@@ -81,7 +81,7 @@ impl App {
             A::TakeIvvy | A::TakeCrm | A::Edit | A::ClearChoice => {
                 let Some(view) = self.triage.view() else { return no("no item is open") };
                 if let Some(why) = Self::edit_refusal(view.item.state) {
-                    return Some(why);
+                    return Some(self.triage.explained(&why));
                 }
                 match self.triage.selected() {
                     None => no("the cursor is not on a field"),
@@ -100,7 +100,7 @@ impl App {
                 Some(view) if id == A::TakeAllCrm && self.one_way(view.item.module).is_some() => {
                     self.one_way(view.item.module).map(str::to_owned)
                 }
-                Some(view) => Self::edit_refusal(view.item.state),
+                Some(view) => Self::edit_refusal(view.item.state).map(|why| self.triage.explained(&why)),
                 None => no("no item is open"),
             },
             A::MatchPair
