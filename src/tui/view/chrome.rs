@@ -271,6 +271,12 @@ mod tests {
                 "Choices whose values did not move are kept. [Esc] "
             ]
         );
+        // The first line ends early, as the next word has no room there.
+        assert_eq!(
+            toast_rows(" error: one two extraordinarily", "", 20, 1),
+            [" error: one two ex… "],
+            "nothing is glued"
+        );
         for (room, most) in [(60, 1), (40, 1), (40, 2), (30, 3), (90, 3)] {
             let rows = toast_rows(text, " [Esc]", room, most);
             assert!(rows.len() <= most && rows.last().unwrap().ends_with(" [Esc] "), "{rows:?}");
