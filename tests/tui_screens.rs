@@ -304,17 +304,28 @@ async fn dialogs() {
 
 #[tokio::test]
 async fn candidates_for_a_first_pairing() {
-    let mut world = conflicts(1);
-    let view = world.views.get_mut(&ItemId(1)).unwrap();
-    view.item.plan.fields.clear();
-    view.item.reasons = Reasons::one(Reason::Ambiguous);
-    view.verbs.insert(model::Verb::Pair, None);
-    view.item.plan.candidates = [("77", "Anna Smith, Sydney"), ("78", "Anna Smith, Perth")]
-        .map(|(id, title)| model::plan::Candidate { side: Side::Crm, id: id.into(), title: title.into() })
-        .to_vec();
-    let fake = Fake::new(fixture::hello(), world);
-    let terminal = play(&fake, (80, 24), keys("2 Enter j Enter")).await;
-    insta::assert_snapshot!(picture(&terminal));
+    let anna = |side, id: &str, title: &str| model::plan::Candidate { side, id: id.into(), title: title.into() };
+    let fake = || {
+        let mut world = conflicts(1);
+        let view = world.views.get_mut(&ItemId(1)).unwrap();
+        view.item.plan.fields.clear();
+        view.item.reasons = Reasons::one(Reason::Ambiguous);
+        view.verbs.insert(model::Verb::Pair, None);
+        view.item.plan.candidates = ["77", "78", "79"].map(|id| anna(Side::Crm, id, "Anna Smith")).to_vec();
+        let known = |facts: &[&str], paired| wire::CandidateView {
+            facts: facts.iter().map(|fact| (*fact).to_owned()).collect(),
+            paired,
+        };
+        view.candidates = vec![
+            known(&["anna@a.example", "+61 2 5550 1000", "Harbour Ltd"], None),
+            known(&["anna@b.example"], Some(anna(Side::Ivvy, "12", "Anna Smith"))),
+            known(&[], None),
+        ];
+        Fake::new(fixture::hello(), world)
+    };
+    let mut all = at_all_sizes(fake, "2 Enter").await;
+    all += &at_all_sizes(fake, "2 Enter j j Enter").await;
+    insta::assert_snapshot!(all);
 }
 
 #[tokio::test]

@@ -295,3 +295,59 @@ async fn hostile_text_in_a_stream_is_shown_safely() {
         assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}', '\u{9b}']), "{size:?}\n{text}");
     }
 }
+
+/// Decision 0019: a record is done once it is handed over. That nobody took it must be seen all the same.
+#[tokio::test]
+async fn dead_posts_are_seen_from_everywhere_and_counted_with_their_module_s17() {
+    let mut console = Console::start(fake(), SIZE).await;
+    assert!(console.shows("! dead 1, 2 posts"), "{}", console.text());
+    let contacts = console.marked_line().unwrap().1;
+    assert_eq!(contacts.split_whitespace().nth(9), Some("3"), "one dead item and two dead posts: {contacts}");
+    assert!(console.shows("2 posts are dead: open the stream below to see why"), "{}", console.text());
+    console.press("2").await;
+    assert!(console.shows("! dead 1, 2 posts"), "{}", console.text());
+}
+
+#[tokio::test]
+async fn the_row_of_a_stream_offers_the_streams_keys() {
+    let mut console = Console::start(fake(), SIZE).await;
+    console.press("j j").await;
+    assert!(console.marked_line().unwrap().1.contains("S-360 contacts ACME"), "{}", console.text());
+    let footer = console.text().lines().last().unwrap().to_owned();
+    assert!(footer.contains("t test") && !footer.contains("sync now"), "{footer}");
+    console.press("t").await;
+    let done = console.fake.asked().into_iter().find(|request| matches!(request, Request::StreamDo { .. }));
+    let stream = id("s360_contacts/ACME");
+    assert_eq!(done, Some(Request::StreamDo { stream, verb: StreamVerb::Test }));
+}
+
+/// A column is there as a whole or not at all: "1" of "15 min" says another thing.
+#[tokio::test]
+async fn no_column_of_the_dashboard_is_cut_off() {
+    let titles = ["Held", "Ready", "Dead", "Lag", "Next", "Writes/min", "Last", "Last run", "Records", "State"];
+    let fake = || {
+        let mut world = world();
+        world.status.modules.iter_mut().for_each(|module| module.next_run_s = Some(900));
+        Fake::new(fixture::hello(), world)
+    };
+    for width in (60..=130).step_by(5) {
+        let shown = picture(&play(&fake(), (width, 30), keys("1")).await);
+        let heads: Vec<&str> = shown.lines().filter(|line| line.contains("State")).collect();
+        assert_eq!(heads.len(), 2, "{shown}");
+        for word in heads.iter().flat_map(|line| line.split("  ").map(str::trim)).flat_map(|cell| cell.split(' ')) {
+            let known = titles.iter().any(|title| title.split(' ').any(|part| part == word));
+            assert!(
+                known || ["", "Group", "Module", "Direction", "Retry", "Stream"].contains(&word),
+                "{word} at {width}\n{shown}"
+            );
+        }
+        let row = shown.lines().find(|line| line.contains("Contacts ")).unwrap();
+        match heads[0].contains("Next") {
+            true => assert!(row.contains("15 min"), "at {width}: {row}"),
+            false => assert!(row.ends_with("12 s"), "at {width}: {row}"),
+        }
+        if width >= 100 {
+            assert!(shown.contains("Records") && shown.contains("1,204"), "at {width}\n{shown}");
+        }
+    }
+}

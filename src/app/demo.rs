@@ -66,7 +66,10 @@ pub(super) async fn run(run: RunDemo) -> Result<()> {
     } else {
         let shown = others.as_ref().and_then(|others| others.hosted(run.args.show)).unwrap_or(&hosted);
         let backend = embedded(shown).await?;
-        tui::run(backend, super::console_options(None, run.color)).await
+        // Whoever wants to try a command beside the console must know where.
+        let welcome = format!("from another terminal: tandem --socket {} status", shown.daemon.socket().display());
+        let options = tui::Options { welcome: Some(welcome), ..super::console_options(None, run.color) };
+        tui::run(backend, options).await
     };
     quiet.cancel();
     releasing.abort();

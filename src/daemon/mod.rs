@@ -7,6 +7,7 @@
 
 pub mod account;
 mod approval;
+mod beside;
 mod calls;
 mod identity;
 pub(crate) mod mapping;

@@ -194,6 +194,12 @@ fn refusal(actor: &Actor, item: &Item, verb: Verb) -> Option<String> {
     Some(why.to_owned())
 }
 
+/// Modules that a side has no place for.
+pub(super) fn impossible(remotes: &Remotes) -> Vec<ModuleId> {
+    let nowhere = |module: &ModuleId| Side::BOTH.iter().any(|side| remotes.declared(*side).fields(*module).is_empty());
+    ModuleId::ALL.into_iter().filter(nowhere).collect()
+}
+
 /// Tests both remotes and, with an engine, the store.
 pub(crate) async fn check(remotes: &Remotes, modules: &[ModuleId], engine: Option<&Engine>) -> Vec<CheckRow> {
     let mut rows = Vec::new();

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use super::account::Account;
 use super::push::Sender;
 use super::streams::Streams;
-use super::{Service, ServiceError, approval, mapping, matching, names, preview, report, streams};
+use super::{Service, ServiceError, approval, beside, mapping, matching, names, preview, report, streams};
 use crate::config::Origin;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inbound::Counts;
@@ -137,7 +137,11 @@ impl AccountService {
             Request::Page(mut query) => {
                 query.limit = query.limit.clamp(1, LARGEST_PAGE);
                 let now = engine.now();
-                let rows = engine.store().read(|view| view.page_at(&query, now))?;
+                let rows = engine.store().read(|view| {
+                    let mut rows = view.page_at(&query, now)?;
+                    beside::of_rows(view, &mut rows)?;
+                    Ok(rows)
+                })?;
                 Ok(Answer::Rows(rows))
             }
             Request::Item { id } => self.item(actor, id),
@@ -300,6 +304,7 @@ impl AccountService {
 
     fn item(&self, actor: &Actor, id: ItemId) -> Result<Answer, ServiceError> {
         let engine = self.engine();
+        let defs = engine.modules();
         let view = engine.store().read(|view| {
             let Some(item) = view.item(id)? else {
                 return Ok(None);
@@ -320,9 +325,10 @@ impl AccountService {
                 }
             }
             let history = view.audit(&AuditQuery { item: Some(id), before: None, limit: HISTORY })?;
-            Ok(Some((item, stamps, authors, history)))
+            let beside = (beside::candidates(view, &defs, &item)?, beside::awaited(view, &item)?);
+            Ok(Some((item, stamps, authors, history, beside)))
         })?;
-        let Some((item, stamps, authors, history)) = view else {
+        let Some((item, stamps, authors, history, (candidates, waits_for))) = view else {
             return Err(refused(id, Refusal::Unknown));
         };
         let verbs = report::verbs(actor, &item);
@@ -333,6 +339,8 @@ impl AccountService {
             verbs,
             history,
             item,
+            candidates,
+            waits_for,
             cut: BTreeMap::new(),
         })))
     }
@@ -394,6 +402,7 @@ impl Service for AccountService {
             sides: self.names().clone(),
             guarantees: Side::BOTH.into_iter().map(guarantee).collect(),
             modules,
+            impossible: report::impossible(&engine.remotes()),
         }
     }
 

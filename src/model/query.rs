@@ -83,6 +83,35 @@ pub struct Row {
     /// Who is on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assigned: Option<String>,
+    /// What it waits for. The store leaves it out; the daemon fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<Awaited>,
+}
+
+/// The record that must be in both systems before an item can go on, and the item that is about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// Module of the record.
+    pub module: ModuleId,
+    /// The item about it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemId>,
+    /// State of that item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// What the record is called (remote text).
+    pub title: String,
+}
+
+impl Awaited {
+    /// In words, with the number to look it up by.
+    pub fn sentence(&self) -> String {
+        let (what, title) = (self.module.singular(), &self.title);
+        match (self.item, self.state) {
+            (Some(item), Some(state)) => format!("waits for #{item} {title} ({what}, {state})"),
+            _ => format!("waits for the {what} {title}, which has not been planned yet"),
+        }
+    }
 }
 
 /// A page of rows.

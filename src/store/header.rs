@@ -232,6 +232,7 @@ impl Header {
             assigned: self.assigned.filter(|_| self.assigned_until > now),
             title: self.title,
             summary: self.summary,
+            waits_for: None,
         }
     }
 }

@@ -59,6 +59,27 @@ pub fn fit(text: &str, columns: usize, side: Fit) -> String {
     }
 }
 
+/// The words of a text, with the punctuation that belongs to them: no line begins with `;` or ends with `(`.
+fn units(text: &str) -> Vec<&str> {
+    let closing = |word: &str| word.chars().all(|c| ".,;:!?)]}%…»".contains(c));
+    let opening = |word: &str| word.ends_with(['(', '[', '{', '«', '`']);
+    let mut units: Vec<&str> = Vec::new();
+    let mut start = 0;
+    for (at, word) in text.split_word_bound_indices() {
+        let blank = |word: &str| word.trim().is_empty();
+        match units.last_mut() {
+            Some(last) if !blank(last) && !blank(word) && (closing(word) || opening(last)) => {
+                *last = &text[start..at + word.len()];
+            }
+            _ => {
+                start = at;
+                units.push(word);
+            }
+        }
+    }
+    units
+}
+
 /// `text` broken into lines of at most `columns`, at blanks where possible. Never empty. A cluster
 /// wider than a line gets a line of its own.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
@@ -66,7 +87,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
-    for word in text.split_word_bounds() {
+    for word in units(text) {
         let wide = width(word);
         if used + wide > columns && used > 0 {
             lines.push(std::mem::take(&mut line).trim_end().to_owned());
@@ -115,6 +136,12 @@ mod tests {
         assert_eq!(wrap("both sides changed", 10), ["both sides", "changed"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3), [""]);
+    }
+
+    #[test]
+    fn punctuation_stays_with_its_word() {
+        assert_eq!(wrap("one two; three", 7), ["one", "two;", "three"]);
+        assert_eq!(wrap("is off (venues)", 8), ["is off", "(venues)"]);
     }
 
     proptest! {

@@ -347,7 +347,7 @@ pub const CATALOGUE: &[Action] = &[
         .cli("tandem queue approve ID")
         .tier(Tier::T1, Role::Triage)
         .verb(Verb::Approve)
-        .help("Carry out the plan with the choices made, on exactly the version you see."),
+        .help("Carry out the plan with the choices made, on exactly the version you see. Asks first (T2) where that makes a new record though others may be the same."),
     action(ActionId::Skip, "skip", ITEMS, &["s"])
         .cli("tandem queue skip ID")
         .tier(Tier::T1, Role::Triage)

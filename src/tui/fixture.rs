@@ -36,6 +36,7 @@ pub fn hello() -> Hello {
             (Side::Crm, "odoo cannot refuse a stale write; we read just before".to_owned()),
         ]),
         modules: ModuleId::PEOPLE.into_iter().map(ModuleId::def).collect(),
+        impossible: Vec::new(),
     }
 }
 
@@ -178,6 +179,8 @@ pub fn view(id: u64, title: &str, fields: Vec<FieldPlan>) -> ItemView {
         verbs: possible.into_iter().map(|verb| (verb, None)).collect(),
         history: vec![audit_row(41), audit_row(40)],
         cut: BTreeMap::new(),
+        candidates: Vec::new(),
+        waits_for: None,
     }
 }
 
@@ -198,6 +201,7 @@ pub fn row(id: u64) -> Row {
         summary: "2 fields differ on both sides".into(),
         unsolved: 2,
         assigned: None,
+        waits_for: None,
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Options {
     pub zone: Zone,
     /// Keys that differ from the catalogue, by action name.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// Something to say first; the messages keep it.
+    pub welcome: Option<String>,
 }
 
 impl Options {
@@ -96,7 +98,11 @@ pub async fn run(backend: Arc<dyn Backend>, options: Options) -> Result<()> {
     let unusable = |error: std::io::Error| Error::unavailable("the terminal cannot be used").because(&error);
     let mut terminal = Terminal::new(terminal::Tty::new(stdout())).map_err(unusable)?;
     let size = terminal.size().map_err(unusable)?;
-    let app = App::new(backend.hello().clone(), settings, size, SystemClock.now())?;
+    let now = SystemClock.now();
+    let mut app = App::new(backend.hello().clone(), settings, size, now)?;
+    if let Some(text) = &options.welcome {
+        app.welcome(text);
+    }
     let stop = asked_to_stop().map_err(unusable)?;
     let session = terminal::Session::start().map_err(unusable)?;
     let parts = Parts { backend, clock: Arc::new(SystemClock), theme, stop, idle: watch::Sender::new(Idle::default()) };

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{ItemId, ModuleId, Reason, State};
+use crate::model::{ItemId, Kind, ModuleId, Reason, State};
 use crate::wire::{Anchor, Filter, PageQuery, Row, Rows};
 
 /// Most rows the daemon answers at once.
@@ -39,6 +39,8 @@ pub struct Mark {
     pub module: ModuleId,
     /// State when it was marked.
     pub state: State,
+    /// Kind of work.
+    pub kind: Kind,
 }
 
 /// Why rows were asked for, so that the answer can be put in its place.
@@ -450,7 +452,8 @@ impl Queue {
     }
 
     fn mark(&mut self, row: &Row) {
-        let mark = Mark { version: row.version, title: row.title.clone(), module: row.module, state: row.state };
+        let (version, title) = (row.version, row.title.clone());
+        let mark = Mark { version, title, module: row.module, state: row.state, kind: row.kind };
         self.marks.insert(row.id, mark);
     }
 

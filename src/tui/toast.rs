@@ -1,4 +1,5 @@
-//! Messages to the operator: short ones fade, errors stay until they are dismissed, all are kept.
+//! Messages to the operator: short ones fade soon, errors late or with the next key once they were there to be
+//! read; all are kept.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,6 +10,12 @@ use crate::text::Safe;
 
 /// How long a message that is not an error stays. Also the time in which its undo is offered.
 pub const SHOWN_FOR: Duration = Duration::from_secs(8);
+
+/// How long an error stays where nobody presses a key: it must not cover what is below for good.
+pub const ERROR_SHOWN_FOR: Duration = Duration::from_secs(60);
+
+/// How long an error was there before a key may take it away: what is typed ahead was not meant for it.
+const READ: Duration = Duration::from_secs(3);
 
 /// Messages kept for the history.
 const KEPT: usize = 200;
@@ -83,7 +90,7 @@ impl Toasts {
         let newest = self.kept.back().filter(|toast| self.fresh > 0 && !faded(toast, now));
         match newest {
             Some(toast) if now.since(toast.at) < Duration::from_secs(2) => Some(toast),
-            _ => fresh().find(|toast| toast.severity == Severity::Error).or(newest),
+            _ => fresh().find(|toast| toast.severity == Severity::Error && !faded(toast, now)).or(newest),
         }
     }
 
@@ -94,21 +101,27 @@ impl Toasts {
         shown
     }
 
-    /// Errors nobody has dismissed.
-    pub fn errors(&self) -> usize {
-        self.kept.iter().rev().take(self.fresh).filter(|toast| toast.severity == Severity::Error).count()
+    /// A key was pressed: whoever goes on has read what is shown, if it was there long enough.
+    pub fn went_on(&mut self, now: Timestamp) {
+        let read =
+            self.current(now).is_some_and(|toast| toast.severity == Severity::Error && now.since(toast.at) >= READ);
+        if read {
+            self.fresh = 0;
+        }
+    }
+
+    /// Errors that are neither dismissed nor faded.
+    pub fn errors(&self, now: Timestamp) -> usize {
+        let fresh = self.kept.iter().rev().take(self.fresh);
+        fresh.filter(|toast| toast.severity == Severity::Error && !faded(toast, now)).count()
     }
 
     /// When the picture changes by itself next.
     pub fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        let newest = self.kept.back().filter(|toast| self.fresh > 0 && !faded(toast, now))?;
-        let yields = newest.at.plus(Duration::from_secs(2));
-        let hidden_error = newest.severity != Severity::Error && self.errors() > 0;
-        match newest.severity {
-            _ if hidden_error && yields > now => Some(yields),
-            Severity::Error => None,
-            _ => Some(newest.at.plus(SHOWN_FOR)),
-        }
+        let shown = self.current(now)?;
+        let yields = shown.at.plus(Duration::from_secs(2));
+        let hidden_error = shown.severity != Severity::Error && self.errors(now) > 0;
+        Some(if hidden_error && yields > now { yields } else { shown.at.plus(lasts(shown)) })
     }
 
     /// Everything kept, newest first.
@@ -117,8 +130,12 @@ impl Toasts {
     }
 }
 
+fn lasts(toast: &Toast) -> Duration {
+    if toast.severity == Severity::Error { ERROR_SHOWN_FOR } else { SHOWN_FOR }
+}
+
 fn faded(toast: &Toast, now: Timestamp) -> bool {
-    toast.severity != Severity::Error && now.since(toast.at) >= SHOWN_FOR
+    now.since(toast.at) >= lasts(toast)
 }
 
 #[cfg(test)]
@@ -130,17 +147,24 @@ mod tests {
     }
 
     #[test]
-    fn notes_fade_errors_stay_until_dismissed() {
+    fn notes_fade_soon_and_errors_when_they_were_read() {
         let mut toasts = Toasts::default();
         toasts.push(at(0), Severity::Error, "disk full");
         toasts.push(at(1), Severity::Good, "skipped");
         assert_eq!(toasts.current(at(1)).unwrap().text.as_str(), "skipped", "a fresh note is seen first");
         assert_eq!(toasts.deadline(at(1)), Some(at(3)));
         assert_eq!(toasts.current(at(4)).unwrap().text.as_str(), "disk full");
-        assert_eq!(toasts.current(at(4_000)).unwrap().text.as_str(), "disk full");
-        assert!(toasts.dismiss(at(4_000)));
-        assert_eq!((toasts.current(at(4_000)), toasts.deadline(at(4_000))), (None, None));
-        assert_eq!(toasts.history().count(), 2);
+        assert_eq!(toasts.deadline(at(4)), Some(at(60)));
+        assert_eq!((toasts.current(at(60)), toasts.deadline(at(60))), (None, None));
+        toasts.push(at(70), Severity::Error, "disk full");
+        assert!(toasts.dismiss(at(70)));
+        assert_eq!((toasts.current(at(70)), toasts.deadline(at(70))), (None, None));
+        toasts.push(at(80), Severity::Error, "disk full");
+        toasts.went_on(at(81));
+        assert!(toasts.current(at(81)).is_some(), "typed ahead, not in answer");
+        toasts.went_on(at(84));
+        assert_eq!(toasts.current(at(84)), None);
+        assert_eq!(toasts.history().count(), 4, "all are kept");
     }
 
     #[test]

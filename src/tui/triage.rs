@@ -4,9 +4,9 @@
 //! Choices stay here until the operator approves. They are bound to the exact three values they were
 //! made on: when the item comes back changed, a choice survives only where its values did not move.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Choice, FieldPlan, ItemId, Side, Value, Verb, Verdict};
+use crate::model::{Choice, FieldPlan, ItemId, Side, State, Value, Verb, Verdict};
 use crate::wire::ItemView;
 
 /// Which part of the pane has the cursor.
@@ -53,6 +53,8 @@ pub struct Triage {
     pub pane: Pane,
     cursor: usize,
     top: usize,
+    /// Fields that a refusal is about. They are shown though nothing differs, and the cursor goes there first.
+    refused: BTreeSet<String>,
     /// Show the last agreed values where they are usually hidden, and the other way round.
     pub flip_base: bool,
     /// Whether fields without a difference are shown.
@@ -90,10 +92,12 @@ impl Triage {
     }
 
     /// Takes the item as it is now. Choices whose values moved are dropped and named.
-    pub fn receive(&mut self, view: ItemView) -> Carried {
+    /// `refused` are the fields its refusal is about.
+    pub fn receive(&mut self, view: ItemView, refused: BTreeSet<String>) -> Carried {
         if Some(view.item.id) != self.wanted {
             return Carried::default();
         }
+        let newly = refused.iter().any(|field| !self.refused.contains(field));
         let before = self.selected().map(|row| row.field.clone());
         let first = self.view().is_none();
         let mut carried = Carried::default();
@@ -116,7 +120,8 @@ impl Triage {
             self.pane = Pane::Candidates;
         }
         self.view = Some(view);
-        if first {
+        self.refused = refused;
+        if first || (newly && self.pane == Pane::Fields) {
             self.cursor = self.first_open();
         } else if let Some(field) = before {
             let same = self.rows().position(|row| row.field == field);
@@ -130,7 +135,18 @@ impl Triage {
     pub fn rows(&self) -> impl Iterator<Item = &FieldPlan> {
         let show_same = self.show_same;
         let fields = self.view().map(|view| view.item.plan.fields.as_slice()).unwrap_or_default();
-        fields.iter().filter(move |row| show_same || row.verdict != Verdict::Same || row.moved || row.choice.is_some())
+        fields.iter().filter(move |row| {
+            show_same || row.verdict != Verdict::Same || row.moved || row.choice.is_some() || self.asked_for(row)
+        })
+    }
+
+    fn asked_for(&self, row: &FieldPlan) -> bool {
+        self.refused.contains(&row.field)
+    }
+
+    /// Whether a refusal is about the field, and nothing was chosen since.
+    pub fn is_refused(&self, row: &FieldPlan) -> bool {
+        self.asked_for(row) && self.draft(row).is_none()
     }
 
     /// Shows or hides fields that do not differ; the cursor stays on its field.
@@ -143,9 +159,15 @@ impl Triage {
         }
     }
 
-    /// Index of the first field that needs a choice, or of the first one.
+    /// Whether `n` stops at the field.
+    fn needs_someone(&self, row: &FieldPlan) -> bool {
+        self.unsolved(row) || self.is_refused(row)
+    }
+
+    /// Index of the first field that was refused or needs a choice, or of the first one.
     fn first_open(&self) -> usize {
-        self.rows().position(|row| self.unsolved(row)).unwrap_or(0)
+        let refused = self.rows().position(|row| self.is_refused(row));
+        refused.or_else(|| self.rows().position(|row| self.unsolved(row))).unwrap_or(0)
     }
 
     /// The field under the cursor.
@@ -247,7 +269,7 @@ impl Triage {
         let Some(row) = self.selected().cloned() else { return };
         self.put(&row, choice);
         let cursor = self.cursor;
-        let next = self.rows().enumerate().skip(cursor + 1).find(|(_, row)| self.unsolved(row)).map(|(at, _)| at);
+        let next = self.rows().enumerate().skip(cursor + 1).find(|(_, row)| self.needs_someone(row)).map(|(at, _)| at);
         if let Some(at) = next {
             self.cursor = at;
         }
@@ -284,7 +306,7 @@ impl Triage {
             return false;
         }
         let open: Vec<usize> =
-            self.rows().enumerate().filter(|(_, row)| self.unsolved(row)).map(|(at, _)| at).collect();
+            self.rows().enumerate().filter(|(_, row)| self.needs_someone(row)).map(|(at, _)| at).collect();
         let hit = match forward {
             true => open.into_iter().find(|at| *at > self.cursor),
             false => open.into_iter().rev().find(|at| *at < self.cursor),
@@ -310,10 +332,48 @@ impl Triage {
             }
         }
         match view.verbs.get(&verb) {
-            Some(reason) => reason.clone(),
-            None => Some(format!("not possible while the item is {state}")),
+            Some(reason) => reason.as_ref().map(|reason| self.explained(reason)),
+            None => Some(self.explained(&format!("not possible while the item is {state}"))),
         }
     }
+
+    /// A refusal of a blocked item, with what would end it.
+    pub fn explained(&self, why: &str) -> String {
+        let blocked = self.view().filter(|view| view.item.state == State::Blocked);
+        match blocked.and_then(|view| view.waits_for.as_ref()) {
+            Some(awaited) => format!("{why}; it {}", awaited.sentence()),
+            None => why.to_owned(),
+        }
+    }
+}
+
+/// The fields, each with its title, that a sentence names in whole words. A longer name goes before one that is
+/// part of it: "first name" is not "name".
+pub fn named_in<'a>(sentence: &str, fields: impl Iterator<Item = (&'a str, String)>) -> BTreeSet<String> {
+    let words = |text: &str| {
+        let bare: String = text.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+        bare.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let mut said = format!(" {} ", words(sentence));
+    let mut names: Vec<(String, &str)> = Vec::new();
+    for (field, title) in fields {
+        for name in [words(&title), words(field)] {
+            // Systems write `LastName` where we say "Last name".
+            names.push((name.replace(' ', ""), field));
+            names.push((name, field));
+        }
+    }
+    names.retain(|(name, _)| !name.is_empty());
+    names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    let mut found = BTreeSet::new();
+    for (name, field) in names {
+        let name = format!(" {name} ");
+        if said.contains(&name) {
+            said = said.replace(&name, " | ");
+            found.insert(field.to_owned());
+        }
+    }
+    found
 }
 
 /// Whether a side's value can be taken for a field.
@@ -335,7 +395,7 @@ mod tests {
     fn opened(view: ItemView) -> Triage {
         let mut triage = Triage::default();
         triage.open(view.item.id);
-        triage.receive(view);
+        triage.receive(view, BTreeSet::new());
         triage
     }
 
@@ -359,7 +419,7 @@ mod tests {
         let mut moved = fixture::conflict(7);
         moved.item.ver += 1;
         moved.item.plan.fields.iter_mut().find(|row| row.field == "phone").unwrap().crm = Some(Value::text("+61 999"));
-        let carried = triage.receive(moved);
+        let carried = triage.receive(moved, BTreeSet::new());
         assert_eq!(carried, Carried { kept: 1, dropped: vec!["phone".into()] });
         assert_eq!(triage.open_fields(), ["phone"]);
     }
@@ -394,7 +454,43 @@ mod tests {
         let mut triage = opened(fixture::conflict(7));
         triage.open(ItemId(8));
         assert!(triage.view().is_none());
-        triage.receive(fixture::conflict(7));
+        triage.receive(fixture::conflict(7), BTreeSet::new());
         assert!(triage.view().is_none());
+    }
+
+    #[test]
+    fn a_refusal_names_fields_by_title_or_name_and_the_longer_one_wins() {
+        let fields = [("name", "Name"), ("first_name", "First name"), ("last_name", "Last name"), ("email", "E-mail")];
+        let named = |sentence: &str| {
+            let fields = fields.iter().map(|(field, title)| (*field, (*title).to_owned()));
+            named_in(sentence, fields).into_iter().collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(named("a first name is missing, and the Connector takes nobody without"), "first_name");
+        assert_eq!(named("REQUIRED_FIELD_MISSING: Required fields are missing: [LastName]"), "last_name");
+        assert_eq!(named("incomplete: First name, E-mail needed in iVvy"), "email,first_name");
+        assert_eq!(named("the name is too long, and renamed emails"), "name");
+        assert_eq!(named("no such place"), "");
+    }
+
+    #[test]
+    fn a_refused_field_is_shown_and_has_the_cursor_until_a_value_is_chosen() {
+        let mut view = fixture::view(
+            7,
+            "Anna",
+            vec![fixture::field("email", "a", "b", "c"), fixture::field("first_name", "", "", "")],
+        );
+        view.item.reasons = crate::model::Reasons::one(crate::model::Reason::Validation);
+        let refused = BTreeSet::from(["first_name".to_owned()]);
+        let mut triage = Triage::default();
+        triage.open(view.item.id);
+        triage.receive(view.clone(), BTreeSet::new());
+        assert_eq!((triage.length(), triage.selected().unwrap().field.as_str()), (1, "email"));
+        triage.receive(view.clone(), refused.clone());
+        assert_eq!((triage.length(), triage.selected().unwrap().field.as_str()), (2, "first_name"));
+        triage.choose(Choice::Custom(Value::text("Anna")));
+        assert!(!triage.rows().any(|row| triage.is_refused(row)));
+        triage.step(-1);
+        triage.receive(view, refused);
+        assert_eq!(triage.selected().unwrap().field, "email", "the cursor stays once it was there");
     }
 }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::model::plan::Candidate;
+use crate::model::query::Awaited;
 use crate::model::{AuditRow, Choice, Fingerprint, Item, ItemId, RecordId, Side, Timestamp, Verb};
 
 /// A decision as a client sends it.
@@ -67,4 +69,20 @@ pub struct ItemView {
     /// the store and in what is pushed; [`Request::Preview`](super::Request::Preview) reads them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cut: BTreeMap<String, u64>,
+    /// What tells the candidates of the plan apart, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<CandidateView>,
+    /// What the item waits for, where it waits for another record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<Awaited>,
+}
+
+/// What is known of a candidate beyond its title, as it was last seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CandidateView {
+    /// Values that tell people and companies apart: e-mail, phone, company (remote text).
+    pub facts: Vec<String>,
+    /// The record it is paired with meanwhile; then it cannot be chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paired: Option<Candidate>,
 }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::item::{Decide, DecideResult, ItemView};
+pub use self::item::{CandidateView, Decide, DecideResult, ItemView};
 pub use self::mapping::{MapChange, MapChanged, MapLeftOut, MapLine, MapOrigin, MapSuggestion, MapVerb, MapView};
 pub use self::matching::{MatchEntry, MatchLine, MatchPage, MatchQuery, MatchStatus, MatchVerb};
 pub use self::module::{Failures, GuardLimit, ModuleSettings, ModuleView};
@@ -104,6 +104,9 @@ pub struct Hello {
     pub guarantees: BTreeMap<Side, String>,
     /// The effective module catalogue, custom fields included.
     pub modules: Vec<ModuleDef>,
+    /// Modules that one of the two systems has no place for: they cannot be switched on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub impossible: Vec<ModuleId>,
 }
 
 /// What a client may ask.

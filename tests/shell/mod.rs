@@ -137,6 +137,7 @@ impl Service for Fake {
             crm: "odoo".to_owned(),
             guarantees: BTreeMap::from([(Side::Crm, "verified afterwards".to_owned())]),
             modules: ModuleId::PEOPLE.map(ModuleId::def).to_vec(),
+            impossible: Vec::new(),
         }
     }
 
@@ -411,6 +412,8 @@ fn view(item: Item) -> ItemView {
         verbs: BTreeMap::from([(Verb::Approve, Some("1 field needs a choice".to_owned()))]),
         history: vec![audit_row(7)],
         cut: BTreeMap::new(),
+        candidates: Vec::new(),
+        waits_for: None,
     }
 }
 
@@ -430,6 +433,7 @@ fn row(item: &Item) -> Row {
         summary: item.plan.summary.clone(),
         unsolved: 1,
         assigned: None,
+        waits_for: None,
     }
 }
 

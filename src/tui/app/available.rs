@@ -5,6 +5,7 @@ use super::{App, Link, Tab};
 use crate::model::{ModuleId, Verb};
 use crate::tui::action::{Action, ActionId, Tier};
 use crate::tui::dialog::Dialog;
+use crate::tui::triage::Pane;
 
 impl App {
     /// Why an action is not possible now; `None` when it is.
@@ -23,7 +24,7 @@ impl App {
         }
         match (action.verb, self.tab) {
             (Some(Verb::Undo), _) => self.undo_refusal(),
-            (Some(Verb::Pair), _) => self.triage.refusal(Verb::Pair).or_else(|| {
+            (Some(Verb::Pair), _) => self.triage.refusal(Verb::Pair).or_else(|| self.taken()).or_else(|| {
                 self.triage
                     .view()
                     .filter(|view| !view.item.plan.candidates.is_empty())
@@ -60,6 +61,14 @@ impl App {
         None
     }
 
+    /// Why the candidate under the cursor cannot be chosen.
+    fn taken(&self) -> Option<String> {
+        let view = self.triage.view().filter(|_| self.triage.pane == Pane::Candidates)?;
+        let other = view.candidates.get(self.triage.cursor())?.paired.as_ref()?;
+        let side = self.hello.sides.of(other.side);
+        Some(format!("it is paired with {side} {} {} already", other.id, other.title))
+    }
+
     fn undo_refusal(&self) -> Option<String> {
         let here = self.tab == Tab::Diff && self.triage.view().is_some() && self.triage.refusal(Verb::Undo).is_none();
         (!here && !self.has_undo()).then(|| "nothing was decided in this session".to_owned())
@@ -72,7 +81,7 @@ impl App {
             A::TakeIvvy | A::TakeCrm | A::Edit | A::ClearChoice => {
                 let Some(view) = self.triage.view() else { return no("no item is open") };
                 if let Some(why) = Self::edit_refusal(view.item.state) {
-                    return Some(why);
+                    return Some(self.triage.explained(&why));
                 }
                 match self.triage.selected() {
                     None => no("the cursor is not on a field"),
@@ -91,7 +100,7 @@ impl App {
                 Some(view) if id == A::TakeAllCrm && self.one_way(view.item.module).is_some() => {
                     self.one_way(view.item.module).map(str::to_owned)
                 }
-                Some(view) => Self::edit_refusal(view.item.state),
+                Some(view) => Self::edit_refusal(view.item.state).map(|why| self.triage.explained(&why)),
                 None => no("no item is open"),
             },
             A::MatchPair

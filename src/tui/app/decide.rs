@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use self::bulk::Bulk;
 use super::{App, Effect, Tab, Tag, Target};
-use crate::model::{Choice, FieldPlan, Item, RecordId, Side, Timestamp, Verb};
+use crate::model::{Choice, FieldPlan, Item, Kind, PairKey, RecordId, Side, Timestamp, Verb};
 use crate::text::Safe;
 use crate::tui::action::{Action, ActionId, Tier};
 use crate::tui::dialog::{Dialog, Field, Form, Input, Purpose};
@@ -58,6 +58,7 @@ impl App {
                 seen: None,
                 title: row.title.clone(),
                 module: row.module,
+                kind: row.kind,
             });
             return target.into_iter().collect();
         }
@@ -69,6 +70,7 @@ impl App {
                 seen: None,
                 title: mark.title.clone(),
                 module: mark.module,
+                kind: mark.kind,
             })
             .collect()
     }
@@ -81,10 +83,13 @@ impl App {
         let action = Action::of(id);
         let Some(verb) = action.verb else { return };
         let targets = self.targets(verb);
+        // Where candidates wait for an answer, "approve" means "none of them": that makes a record for good.
+        let makes = verb == Verb::Approve && targets.iter().any(|target| target.kind == Kind::Link);
         let many = targets.len() > 1 || (self.tab == Tab::Queue && !self.queue.marks.is_empty());
         let tier = match (many, targets.len()) {
             (true, count) if count > TYPED_ABOVE || self.production() => action.tier.max(Tier::T3),
             (true, _) => action.tier.max(Tier::T2),
+            (false, _) if makes => action.tier.max(Tier::T2),
             (false, _) => action.tier,
         };
         let extra = matches!(verb, Verb::Snooze | Verb::Arrived | Verb::Force);
@@ -103,9 +108,17 @@ impl App {
             [one] => format!("{} #{} {}", one.module.singular(), one.id, one.title),
             many => format!("{} items", many.len()),
         };
-        let title = format!("{}: {what}", action.title);
+        let creates = targets.iter().filter(|target| verb == Verb::Approve && target.kind == Kind::Link).count();
+        let (title, submit) = match (count, creates) {
+            (1, 1) => (format!("Create a new record? {what}"), "create"),
+            _ => (format!("{}: {what}", action.title), action.title),
+        };
         let purpose = Purpose::Verb { verb, targets: targets.clone() };
-        let mut form = Form::new(&title, action.title, tier, purpose);
+        let mut form = Form::new(&title, submit, tier, purpose);
+        if creates > 0 {
+            form = form.line(&self.creation(&targets, creates));
+            form = form.line("Once written this cannot be undone: Tandem deletes no record of another system.");
+        }
         if count > 1 {
             let names: Vec<String> =
                 targets.iter().take(5).map(|target| Safe::limited(&target.title, 40).to_string()).collect();
@@ -149,6 +162,29 @@ impl App {
             form = form.field(Field::Typed { expect, input: Input::new("", false) }).field(reason);
         }
         form
+    }
+
+    /// What approving makes where there are candidates, or several could be meant.
+    fn creation(&self, targets: &[Target], creates: usize) -> String {
+        if targets.len() > 1 {
+            let records = if creates == 1 { "1 new record".to_owned() } else { format!("{creates} new records") };
+            return format!("{records} would be made that may be there already: open the item to see the candidates.");
+        }
+        let open = self.triage.view().filter(|view| self.tab == Tab::Diff && view.item.kind == Kind::Link);
+        let Some(view) = open else {
+            return "A new record is made on the other side. Open the item (Enter) to see what could be meant instead."
+                .to_owned();
+        };
+        let there = match &view.item.pair {
+            PairKey::Lone(side, _) => self.hello.sides.of(side.other()),
+            PairKey::Link(_) => "the other system",
+        };
+        let what = format!("A new {} \"{}\" is made in {there}", view.item.module.singular(), view.item.title);
+        match view.item.plan.candidates.len() {
+            0 => format!("{what}."),
+            1 => format!("{what}, beside the 1 that may be the same. To pair with that: Esc, Tab, Enter."),
+            many => format!("{what}, beside the {many} that may be the same. To pair with one: Esc, Tab, Enter."),
+        }
     }
 
     pub(super) fn ask_pair(&mut self) {
@@ -261,7 +297,8 @@ impl App {
 }
 
 fn target_of(item: &Item) -> Target {
-    Target { id: item.id, version: item.ver, seen: Some(item.seen), title: item.title.clone(), module: item.module }
+    let (title, seen) = (item.title.clone(), Some(item.seen));
+    Target { id: item.id, version: item.ver, seen, title, module: item.module, kind: item.kind }
 }
 
 /// The verb that takes another one back.

@@ -20,6 +20,10 @@ impl App {
             effects.push(Effect::Suspend);
             return;
         }
+        // Esc takes it away itself, and then does nothing else.
+        if key.code != KeyCode::Esc {
+            self.toasts.went_on(self.now);
+        }
         match self.dialogs.last_mut() {
             Some(Dialog::Form(form)) => match form.key(key) {
                 Outcome::Open => {}

@@ -34,7 +34,7 @@ use super::toast::{Severity, Toasts};
 use super::triage::Triage;
 use super::view::layout;
 use crate::error::Result;
-use crate::model::{Fingerprint, ItemId, ModuleId, Seq, StreamId, Timestamp, Verb};
+use crate::model::{Fingerprint, ItemId, Kind, ModuleId, Seq, StreamId, Timestamp, Verb};
 use crate::seam::Zone;
 use crate::wire::{Answer, Hello, MatchEntry, PreviewQuery, Request, Status};
 
@@ -95,6 +95,8 @@ pub struct Target {
     pub title: String,
     /// Module.
     pub module: ModuleId,
+    /// Kind of work: deciding which record is meant is another thing than sending values.
+    pub kind: Kind,
 }
 
 /// Something decided in this session that can be taken back.
@@ -312,6 +314,12 @@ impl App {
         })
     }
 
+    /// Says something before anything else was asked.
+    pub fn welcome(&mut self, text: &str) {
+        let messages = self.key_hint(ActionId::Messages);
+        self.toast(Severity::Info, &format!("{text} ({messages} shows this again)"));
+    }
+
     /// Changes the state by one message and says what to do about it.
     pub fn update(&mut self, now: Timestamp, msg: Msg) -> Vec<Effect> {
         self.now = now;
@@ -368,6 +376,10 @@ impl App {
             Some(_) => vec![Scope::Global],
             None if self.tab == Tab::Dashboard && self.stream.is_some() => vec![Scope::Stream, Scope::Global],
             None if self.tab == Tab::Dashboard && self.screen.is_some() => vec![Scope::Module, Scope::Global],
+            // The row of a stream offers the stream's own keys.
+            None if self.tab == Tab::Dashboard && self.current_stream().is_some() => {
+                vec![Scope::Stream, Scope::Dashboard, Scope::Global]
+            }
             None => vec![self.tab.scope(), Scope::Global],
         }
     }

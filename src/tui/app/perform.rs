@@ -462,6 +462,7 @@ impl App {
             (ActionId::StreamRetry, ..) if self.current_stream().is_some_and(|row| !row.inbound) => "revive",
             (ActionId::Open, Tab::Dashboard, None) => "open",
             (ActionId::Open, Tab::Dashboard, Some(_)) => "queue",
+            (ActionId::Open, Tab::Diff, _) if self.triage.pane == Pane::Candidates => "pair",
             _ => Action::of(id).title,
         };
         self.keymap.key(id).map(|key| (key, title))

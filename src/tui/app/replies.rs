@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{App, Effect, Link, Tab, Tag};
 use crate::error::{Error, ErrorKind};
-use crate::model::Verb;
+use crate::model::{Item, Reason, Verb};
 use crate::tui::backend::{BackendEvent, CallError};
 use crate::tui::dialog::{Dialog, Report};
 use crate::tui::queue::Load;
@@ -43,7 +43,8 @@ impl App {
             (Tag::Item(id), Answer::Item(view)) => {
                 self.item_answered();
                 if self.triage.wanted() == Some(id) {
-                    let carried = self.triage.receive(*view);
+                    let refused = self.refused_fields(&view.item);
+                    let carried = self.triage.receive(*view, refused);
                     if !carried.dropped.is_empty() {
                         let fields = carried.dropped.join(", ");
                         self.toast(
@@ -256,6 +257,15 @@ impl App {
             (false, ..) => Severity::Error,
         };
         self.toast(severity, &format!("{error}{hint}"));
+    }
+
+    /// The fields that the refusal of an item names: by their titles, or by their own names.
+    fn refused_fields(&self, item: &Item) -> BTreeSet<String> {
+        let Some(error) = item.error.as_ref().filter(|_| item.reasons.contains(Reason::Validation)) else {
+            return BTreeSet::new();
+        };
+        let fields = item.plan.fields.iter().map(|row| (row.field.as_str(), self.field_title(item.module, &row.field)));
+        crate::tui::triage::named_in(&error.message, fields)
     }
 
     pub(super) fn backend_event(&mut self, event: BackendEvent, effects: &mut Vec<Effect>) {

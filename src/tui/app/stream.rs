@@ -1,6 +1,6 @@
 //! A stream looked at closely: opening it, what was set aside in it, and what can be done about it.
 
-use super::{App, Effect, Tag};
+use super::{App, Effect, Tab, Tag};
 use crate::model::StreamId;
 use crate::tui::action::{ActionId, Tier};
 use crate::tui::dialog::{Dialog, Field, Form, Input, Preview, Purpose};
@@ -110,16 +110,18 @@ impl App {
     pub(super) fn stream_refusal(&self, id: ActionId) -> Option<String> {
         use ActionId as A;
         let no = |why: &str| Some(why.to_owned());
-        let (Some(screen), Some(row)) = (&self.stream, self.current_stream()) else {
-            return no("open a stream on the dashboard first");
+        let Some(row) = self.current_stream().filter(|_| self.tab == Tab::Dashboard) else {
+            return no("choose a stream on the dashboard first");
         };
         match id {
-            A::StreamRetry | A::StreamDismiss if screen.pane == Pane::Checks => {
-                no("checks are only looked at; Tab shows what was set aside")
-            }
-            A::StreamRetry | A::StreamDismiss if screen.current().is_none() => match row.inbound {
-                true => no("nothing is set aside"),
-                false => no("no post is dead"),
+            A::StreamRetry | A::StreamDismiss => match &self.stream {
+                None => no("open the stream first and choose which"),
+                Some(screen) if screen.pane == Pane::Checks => {
+                    no("checks are only looked at; Tab shows what was set aside")
+                }
+                Some(screen) if screen.current().is_none() && row.inbound => no("nothing is set aside"),
+                Some(screen) if screen.current().is_none() => no("no post is dead"),
+                Some(_) => None,
             },
             A::StreamFirstSync if !row.needs_first_sync => {
                 no("only S-360's contacts and orders have a first-sync date")

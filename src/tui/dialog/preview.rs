@@ -94,6 +94,11 @@ impl Preview {
         self.stream.is_some()
     }
 
+    /// Whether it is a post of ours, not a record of theirs.
+    pub fn is_post(&self) -> bool {
+        self.stream.as_ref().is_some_and(|part| !part.id.kind.is_inbound())
+    }
+
     /// How the value is looked at.
     pub fn mode(&self) -> PreviewAs {
         self.mode

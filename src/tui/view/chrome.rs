@@ -15,6 +15,7 @@ use crate::tui::action::{ActionId, CATALOGUE};
 use crate::tui::app::{App, Link, Tab};
 use crate::tui::dialog::Dialog;
 use crate::tui::theme::Tone;
+use crate::tui::triage::Pane;
 
 pub(super) fn header(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, regions: Regions) {
     let production = app.hello.environment.eq_ignore_ascii_case("production");
@@ -75,10 +76,18 @@ pub(super) fn status(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, area: R
         let total = |state: State| status.modules.iter().filter_map(|module| module.counts.get(&state)).sum::<u64>();
         for state in [State::Held, State::Dead, State::Ready, State::Retry, State::Unknown] {
             let number = total(state);
-            if number > 0 {
-                parts.push(vec![
-                    brush.say(Tone::state(state), format!("{} {state} {}", state.glyph(), time::count(number))),
-                ]);
+            // A dead post leaves no dead item: its record counts as handed over.
+            let posts = if state == State::Dead { status.streams.iter().map(|row| row.dead).sum() } else { 0 };
+            let posts = match posts {
+                0 => None,
+                1 => Some("1 post".to_owned()),
+                many => Some(format!("{} posts", time::count(many))),
+            };
+            let items = (number > 0).then(|| time::count(number));
+            let told: Vec<String> = items.into_iter().chain(posts).collect();
+            if !told.is_empty() {
+                let text = format!("{} {state} {}", state.glyph(), told.join(", "));
+                parts.push(vec![brush.say(Tone::state(state), text)]);
             }
         }
         let paused: Vec<String> = status
@@ -170,7 +179,23 @@ fn scope_hints(app: &App) -> Vec<(String, &'static str)> {
     let possible = own.filter(|action| app.refusal(action.id).is_none()).map(|action| action.id);
     let open = app.dialogs.is_empty().then_some(ActionId::Open);
     let last = [ActionId::Palette, ActionId::Menu, ActionId::Quit];
-    std::iter::once(ActionId::Help).chain(open).chain(possible).chain(last).filter_map(|id| app.labelled(id)).collect()
+    let wanted = std::iter::once(ActionId::Help).chain(open).chain(possible).chain(last);
+    let mut hints: Vec<(String, &'static str)> = wanted.filter_map(|id| app.labelled(id)).collect();
+    // Who does not know that there are candidates approves a further record.
+    let asks = app.triage.view().is_some_and(|view| !view.item.plan.candidates.is_empty());
+    if app.tab == Tab::Diff
+        && app.dialogs.is_empty()
+        && asks
+        && let Some((key, _)) = app.labelled(ActionId::NextPane)
+    {
+        let there = match app.triage.pane {
+            Pane::Fields => "candidates",
+            Pane::Candidates => "history",
+            Pane::History => "fields",
+        };
+        hints.insert(hints.len().min(1), (key, there));
+    }
+    hints
 }
 
 /// What can follow the keys pressed so far.
@@ -195,10 +220,10 @@ pub(super) fn continuations(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, 
 /// The current message, bottom right of the body, wrapped over at most three lines.
 pub(super) fn toast(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect) {
     let Some(toast) = app.toasts.current(app.now) else { return };
-    let errors = app.toasts.errors();
+    let errors = app.toasts.errors(app.now);
     let more = if errors > 1 { format!(" ({errors} errors)") } else { String::new() };
     let dismiss = if toast.severity == crate::tui::toast::Severity::Error { " [Esc]" } else { "" };
-    let text = format!(" {}: {}{more}{dismiss} ", toast.severity.word(), toast.text);
+    let text = format!(" {}: {}{more}", toast.severity.word(), toast.text);
     // Beside a message of nearly the whole width only crumbs of what is below would show.
     let room = usize::from(if body.width <= 100 { body.width } else { 90 });
     // It must not hide what it is about: a low screen, or a dialog, gives it one line.
@@ -208,15 +233,55 @@ pub(super) fn toast(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Re
         12..18 => 2,
         _ => 3,
     };
-    let mut rows = crate::text::wrap(&text, room);
-    if rows.len() > most {
-        let rest = rows.split_off(most - 1).concat();
-        rows.push(crate::text::truncate(&rest, room));
-    }
+    let rows = toast_rows(&text, dismiss, room, most);
     let wide = rows.iter().map(|row| crate::text::width(row)).max().unwrap_or(0);
     let wide = if rows.len() > 1 { room } else { wide };
     let (width, height) = (u16::try_from(wide).unwrap_or(body.width).min(body.width), rows.len() as u16);
     let area = Rect { x: body.right() - width, y: body.bottom() - height.min(body.height), width, height };
     frame.render_widget(Clear, area);
     lines(frame, area, rows.into_iter().map(|row| Line::from(brush.say(toast.severity.tone(), row))));
+}
+
+/// A message over at most `most` lines; how it is dismissed is never what gives way.
+fn toast_rows(text: &str, dismiss: &str, room: usize, most: usize) -> Vec<String> {
+    let end = format!("{dismiss} ");
+    let mut rows = crate::text::wrap(text, room);
+    if rows.len() > most {
+        let rest = rows.split_off(most - 1).join(" ");
+        rows.push(rest);
+    }
+    let Some(last) = rows.last_mut() else { return rows };
+    *last = crate::text::truncate(last, room.saturating_sub(end.len())) + &end;
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_message_keeps_its_spaces_and_how_it_is_dismissed() {
+        let text =
+            " error: the item changed meanwhile; you see it as it is now. Choices whose values did not move are kept.";
+        let two = toast_rows(text, " [Esc]", 60, 2);
+        assert_eq!(
+            two,
+            [
+                " error: the item changed meanwhile; you see it as it is now.",
+                "Choices whose values did not move are kept. [Esc] "
+            ]
+        );
+        // The first line ends early, as the next word has no room there.
+        assert_eq!(
+            toast_rows(" error: one two extraordinarily", "", 20, 1),
+            [" error: one two ex… "],
+            "nothing is glued"
+        );
+        for (room, most) in [(60, 1), (40, 1), (40, 2), (30, 3), (90, 3)] {
+            let rows = toast_rows(text, " [Esc]", room, most);
+            assert!(rows.len() <= most && rows.last().unwrap().ends_with(" [Esc] "), "{rows:?}");
+            assert!(rows.iter().all(|row| crate::text::width(row) <= room), "{rows:?}");
+        }
+        assert_eq!(toast_rows(" done: skipped", "", 60, 3), [" done: skipped "]);
+    }
 }

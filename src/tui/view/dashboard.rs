@@ -61,9 +61,10 @@ fn modules(app: &App, brush: Brush<'_>, status: &Status, room: Room, detail: Det
     let mut rows = vec![(None, titles(brush, room, width))];
     for (at, module) in status.modules.iter().enumerate() {
         let here = at == app.module;
-        rows.push((Some(at), module_line(brush, room, width, module, here)));
+        let posts = dead_posts(status, module.name);
+        rows.push((Some(at), module_line(brush, room, width, module, posts, here)));
         if here || detail != Detail::Cursor {
-            let notes = module_notes(app, brush, module, width, detail != Detail::All);
+            let notes = module_notes(app, brush, module, posts, width, detail != Detail::All);
             rows.extend(notes.into_iter().map(|line| (Some(at), line)));
         }
     }
@@ -72,6 +73,12 @@ fn modules(app: &App, brush: Brush<'_>, status: &Status, room: Room, detail: Det
     }
     rows.extend(streams(app, brush, status, room, detail));
     rows
+}
+
+/// Posts of a module's records that nobody took. Their records are handed over, so no item is dead.
+fn dead_posts(status: &Status, module: ModuleId) -> u64 {
+    let own = status.streams.iter().filter(|row| !row.inbound && row.modules.contains(&module));
+    own.map(|row| row.dead).sum()
 }
 
 /// One row per stream; nothing where there is none.
@@ -99,6 +106,7 @@ fn streams(app: &App, brush: Brush<'_>, status: &Status, room: Room, detail: Det
 /// Title and width of each column of a stream; the last shown ones are left out where there is no room.
 fn stream_columns(room: Room, width: usize) -> [(&'static str, usize); 6] {
     let widths = match room {
+        Room::Wide if width < 118 => [26, width.saturating_sub(2 + 26 + 12 + 11 + 12), 12, 11, 0, 12],
         Room::Wide => [30, 34, 12, 11, 17, 12],
         Room::Medium if width < 76 => [23, width.saturating_sub(2 + 23 + 10), 0, 10, 0, 0],
         Room::Medium => [24, width.saturating_sub(2 + 24 + 11 + 10), 11, 10, 0, 0],
@@ -171,18 +179,24 @@ fn remotes(app: &App, brush: Brush<'_>, status: &Status, width: usize, whole: bo
     }
     if whole {
         let on: Vec<ModuleId> = status.modules.iter().map(|module| module.name).collect();
-        if let Some(off) = super::module::off(&on, brush.names) {
-            let parts = crate::text::wrap(&off, width.saturating_sub(2)).into_iter();
-            rows.extend(parts.map(|part| Line::from(brush.say(Tone::Dim, format!("  {part}")))));
+        if let Some((what, how)) = super::module::off(&on, brush.names, &app.hello.impossible) {
+            let room = width.saturating_sub(2);
+            let mut parts = crate::text::wrap(&what, room);
+            // What is to be typed is not broken while it fits a line of its own.
+            match parts.last_mut() {
+                Some(last) if last.len() + 1 + how.len() <= room => *last = format!("{last} {how}"),
+                _ => parts.extend(crate::text::wrap(&how, room)),
+            }
+            rows.extend(parts.into_iter().map(|part| Line::from(brush.say(Tone::Dim, format!("  {part}")))));
         }
         rows.extend([Line::default(), daemon_line(app, brush, width)]);
     }
     rows.into_iter().map(|line| (None, line)).collect()
 }
 
-/// Title and width of each column of figures.
-fn figures(room: Room) -> &'static [(&'static str, usize)] {
-    match room {
+/// Title and width of each column of figures that has room as a whole: half a number says another one.
+fn figures(room: Room, width: usize) -> impl Iterator<Item = (&'static str, usize)> {
+    let columns: &'static [(&'static str, usize)] = match room {
         Room::Wide => &[
             ("Direction", 10),
             ("Held", 7),
@@ -195,7 +209,13 @@ fn figures(room: Room) -> &'static [(&'static str, usize)] {
         ],
         Room::Medium => &[("Held", 7), ("Ready", 7), ("Dead", 6), ("Lag", 8), ("Next", 8)],
         Room::Narrow => &[("Held", 9), ("Dead", 7)],
-    }
+    };
+    let mut left = width.saturating_sub(2 + group_columns(width) + NAME + STATE);
+    columns.iter().copied().take_while(move |(_, columns)| {
+        let fits = *columns <= left;
+        left = left.saturating_sub(*columns);
+        fits
+    })
 }
 
 const NAME: usize = 18;
@@ -221,27 +241,34 @@ fn titles(brush: Brush<'_>, room: Room, width: usize) -> Line<'static> {
     spans.extend(brush.word(Tone::Dim, "Group", group_columns(width)));
     spans.extend(brush.word(Tone::Dim, "Module", NAME));
     spans.extend(brush.word(Tone::Dim, "State", STATE));
-    for (title, columns) in figures(room) {
-        spans.push(brush.say(Tone::Dim, crate::text::fit(title, *columns, crate::text::Fit::Right)));
+    for (title, columns) in figures(room, width) {
+        spans.push(brush.say(Tone::Dim, crate::text::fit(title, columns, crate::text::Fit::Right)));
     }
     Line::from(spans)
 }
 
-fn module_line(brush: Brush<'_>, room: Room, width: usize, module: &ModuleStatus, here: bool) -> Line<'static> {
+fn module_line(
+    brush: Brush<'_>,
+    room: Room,
+    width: usize,
+    module: &ModuleStatus,
+    posts: u64,
+    here: bool,
+) -> Line<'static> {
     let tone = state_tone(&module.state);
     let mut spans: Spans = vec![brush.marker(here), Span::raw(" ")];
     spans.extend(brush.word(Tone::Dim, &module.name.group().to_string(), group_columns(width)));
     spans.extend(brush.word(Tone::Title, module.name.title(), NAME));
     spans.extend(brush.fit(tone, &Safe::limited(&module.state, 20), STATE));
     let seconds = |value: Option<u64>| value.map_or_else(|| "never".to_owned(), |s| time::span(Duration::from_secs(s)));
-    for (title, columns) in figures(room) {
+    for (title, columns) in figures(room, width) {
         let state = |state: State| module.counts.get(&state).copied().unwrap_or(0);
-        let (tone, text) = match *title {
+        let (tone, text) = match title {
             "Direction" => (Tone::Dim, brush.names.say(&direction(&module.direction)).into_owned()),
             "Held" => (Tone::StateHeld, count(state(State::Held))),
             "Ready" => (Tone::StateReady, count(state(State::Ready))),
             "Retry" => (Tone::StateUnknown, count(state(State::Retry))),
-            "Dead" => (Tone::StateFailed, count(state(State::Dead))),
+            "Dead" => (Tone::StateFailed, count(state(State::Dead) + posts)),
             "Lag" => (Tone::Text, seconds(module.cursor_lag_s)),
             "Next" => (Tone::Text, module.next_run_s.map_or_else(String::new, next)),
             _ => (Tone::Text, module.rate_per_min.to_string()),
@@ -300,6 +327,7 @@ fn module_notes(
     app: &App,
     brush: Brush<'_>,
     module: &ModuleStatus,
+    posts: u64,
     width: usize,
     speaking: bool,
 ) -> Vec<Line<'static>> {
@@ -312,11 +340,20 @@ fn module_notes(
         true => format!("waits for you: {}", time::count(held)),
         false => format!("waits for you: {}", reasons.join(", ")),
     };
+    let blocked = module.counts.get(&State::Blocked).copied().unwrap_or(0);
+    if blocked > 0 {
+        let others = if blocked == 1 { "1 waits" } else { &format!("{} wait", time::count(blocked)) };
+        text += &format!("; {others} for another record, which the queue names");
+    }
     if let Some((read, total)) = module.progress.filter(|(read, _)| *read > 0) {
         text += &format!("; {}", super::module::reading(&brush.signs, read, total));
     }
-    if !speaking || held > 0 {
+    if !speaking || held + blocked > 0 {
         notes.push((Tone::Dim, text));
+    }
+    if posts > 0 {
+        let what = if posts == 1 { "1 post is".to_owned() } else { format!("{} posts are", time::count(posts)) };
+        notes.push((Tone::Error, format!("{what} dead: open the stream below to see why")));
     }
     if module.drifted > 0 {
         let count = time::count(module.drifted);

@@ -193,6 +193,13 @@ fn draw_picker(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, body: Rect, p
         Line::from(spans)
     });
     lines(frame, list, rows);
+    if picker.found.is_empty() {
+        lines(
+            frame,
+            list,
+            [Line::from(brush.say(Tone::Dim, "  No action is called that; Backspace takes letters back."))],
+        );
+    }
     if let Some(id) = picker.found.get(picker.selected) {
         let action = Action::of(*id);
         let cli = action.cli.map(|cli| format!("; same as `{cli}`")).unwrap_or_default();

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use super::layout::Room;
 use super::paint::{Brush, Spans, lines, width};
 use super::{log, time};
+use crate::model::plan::Candidate;
 use crate::model::{Choice, FieldPlan, Side, Value, Verdict};
 use crate::text::{Changed, Safe, word_diff};
 use crate::tui::app::App;
@@ -107,6 +108,9 @@ fn said(names: &SideNames, view: &ItemView) -> (Safe, Tone) {
     if let Some(pending) = &item.pending {
         said = format!("{}; {said}", pending.sentence());
     }
+    if let Some(awaited) = &view.waits_for {
+        said = format!("{}; {said}", awaited.sentence());
+    }
     if let Some(error) = &item.error {
         let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         said = format!("{}{hint}; {said}", error.message);
@@ -179,6 +183,9 @@ fn reason_line(app: &App, brush: Brush<'_>, row: &FieldPlan, columns: usize) -> 
     // First, because the end of the line is what gives way.
     let cut = if app.is_cut(row) { " Cut here; Enter reads it whole." } else { "" };
     let mut text = format!("{cut} {}", brush.names.say(crate::merge::explain::sentence(row)));
+    if app.triage.is_refused(row) {
+        text = format!("{cut} This is what was refused; e sets a value.{}", text.trim_start_matches(cut));
+    }
     if row.moved {
         text += " The values moved since you last looked.";
     }
@@ -187,7 +194,11 @@ fn reason_line(app: &App, brush: Brush<'_>, row: &FieldPlan, columns: usize) -> 
         (None, Some(_)) => text += " A choice is stored with the item.",
         (None, None) => {}
     }
-    let tone = if app.triage.unsolved(row) { Tone::DiffUnsolved } else { Tone::Dim };
+    let tone = match (app.triage.is_refused(row), app.triage.unsolved(row)) {
+        (true, _) => Tone::Error,
+        (_, true) => Tone::DiffUnsolved,
+        _ => Tone::Dim,
+    };
     Line::from(brush.fit(tone, &Safe::new(&text), columns))
 }
 
@@ -300,6 +311,7 @@ fn sign(app: &App, brush: Brush<'_>, row: &FieldPlan) -> (&'static str, Tone) {
         (Some(Choice::Crm), _) => (brush.signs.to_ivvy, Tone::DiffResult),
         (Some(Choice::Each { .. }), _) => ("<>", Tone::DiffResult),
         (Some(Choice::Custom(_)), _) => ("e", Tone::DiffResult),
+        (None, _) if app.triage.is_refused(row) => ("!", Tone::Error),
         (None, Verdict::Conflict) => ("?", Tone::DiffUnsolved),
         (None, Verdict::ToCrm) => (brush.signs.to_crm, Tone::DiffIvvy),
         (None, Verdict::ToIvvy) => (brush.signs.to_ivvy, Tone::DiffCrm),
@@ -378,14 +390,35 @@ fn candidates(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, view: &ItemVie
         "  Possible counterparts; Tab goes there"
     };
     let columns = usize::from(area.width);
-    let rows = view.item.plan.candidates.iter().enumerate().map(|(at, candidate)| {
-        let text = format!("{} {}  {}", brush.names.of(candidate.side), candidate.id, candidate.title);
-        let mut spans = vec![brush.marker(focused && at == app.triage.cursor()), Span::raw(" ")];
-        spans.extend(brush.fit(Tone::Text, &Safe::limited(&text, 300), columns.saturating_sub(2)));
-        Line::from(spans)
-    });
-    let skip = if focused { (app.triage.cursor() + 2).saturating_sub(usize::from(area.height)) } else { 0 };
-    lines(frame, area, std::iter::once(Line::from(brush.say(Tone::Dim, title))).chain(rows.skip(skip)));
+    let blocks: Vec<Vec<Line<'static>>> = (0..view.item.plan.candidates.len())
+        .map(|at| candidate(brush, view, at, focused && at == app.triage.cursor(), columns))
+        .collect();
+    lines(frame, area, [Line::from(brush.say(Tone::Dim, title))]);
+    let list = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    let top = if focused { first_block(&blocks, app.triage.cursor(), usize::from(list.height)) } else { 0 };
+    lines(frame, list, blocks.into_iter().skip(top).flatten());
+}
+
+/// A candidate: what it is called and, below, what tells it from the others and who has it already.
+fn candidate(brush: Brush<'_>, view: &ItemView, at: usize, here: bool, columns: usize) -> Vec<Line<'static>> {
+    let Some(candidate) = view.item.plan.candidates.get(at) else { return Vec::new() };
+    let named = |one: &Candidate| format!("{} {}  {}", brush.names.of(one.side), one.id, one.title);
+    let mut spans = vec![brush.marker(here), Span::raw(" ")];
+    spans.extend(brush.fit(Tone::Text, &Safe::limited(&named(candidate), 300), columns.saturating_sub(2)));
+    let mut rows = vec![Line::from(spans)];
+    let Some(known) = view.candidates.get(at) else { return rows };
+    let mut below = |tone, text: &str| {
+        let text = brush.fit(tone, &Safe::limited(text, 400), columns.saturating_sub(4));
+        rows.push(Line::from([vec![Span::raw("    ")], text].concat()));
+    };
+    if let Some(other) = &known.paired {
+        below(Tone::Warn, &format!("paired with {}", named(other)));
+    }
+    match known.facts.is_empty() {
+        true => below(Tone::Dim, "nothing more is known of it"),
+        false => below(Tone::Dim, &known.facts.join(", ")),
+    }
+    rows
 }
 
 fn events(app: &App, brush: Brush<'_>, frame: &mut Frame<'_>, view: &ItemView, area: Rect, focused: bool) {

@@ -327,8 +327,8 @@ fn outcome(run: &RunRow, signs: &Signs) -> (Tone, String) {
     }
 }
 
-/// What is off, by group, and how to switch it on (V-03).
-pub(super) fn off(on: &[ModuleId], names: &SideNames) -> Option<String> {
+/// What is off and could be on, by group, and how to switch it on (V-03).
+pub(super) fn off(on: &[ModuleId], names: &SideNames, impossible: &[ModuleId]) -> Option<(String, String)> {
     let mut groups: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     // What the account's origin does not have cannot be switched on.
     let ticketing = [ModuleId::Companies, ModuleId::Contacts, ModuleId::Orders];
@@ -336,13 +336,14 @@ pub(super) fn off(on: &[ModuleId], names: &SideNames) -> Option<String> {
         true => *module != ModuleId::Orders,
         false => ticketing.contains(module),
     };
-    let off = |module: &ModuleId| !on.contains(module) && has(module);
+    let off = |module: &ModuleId| !on.contains(module) && has(module) && !impossible.contains(module);
     ModuleId::ALL.into_iter().filter(off).for_each(|id| groups.entry(id.group()).or_default().push(id.title()));
     let number: usize = groups.values().map(Vec::len).sum();
     let first = ModuleId::ALL.into_iter().find(|id| off(id) && id.follows().is_none())?;
     let named: Vec<String> = groups.iter().map(|(group, titles)| format!("{} ({group})", titles.join(", "))).collect();
     let modules = if number == 1 { "module" } else { "modules" };
-    Some(format!("{number} {modules} off: {}. Switch on: [modules.{first}] enabled = true", named.join("; ")))
+    let what = format!("{number} {modules} off: {}.", named.join("; "));
+    Some((what, format!("Switch on: [modules.{first}] enabled = true")))
 }
 
 #[cfg(test)]
@@ -381,11 +382,27 @@ mod tests {
         let venues = [ModuleId::Companies, ModuleId::Contacts, ModuleId::Leads, ModuleId::QuotesAndBookings];
         let venues = [venues.as_slice(), &[ModuleId::ContactEmails]].concat();
         assert_eq!(
-            off(&venues, &names).unwrap(),
-            "3 modules off: Events, Attendees, Registrations (Events). Switch on: [modules.events] enabled = true"
+            off(&venues, &names, &[]).unwrap(),
+            (
+                "3 modules off: Events, Attendees, Registrations (Events).".to_owned(),
+                "Switch on: [modules.events] enabled = true".to_owned()
+            )
         );
-        assert_eq!(off(&ModuleId::ALL, &names), None);
-        let ticketing = off(&[ModuleId::Contacts], &SideNames::with_origin("S-360")).unwrap();
+        assert_eq!(off(&ModuleId::ALL, &names, &[]), None);
+        let (ticketing, _) = off(&[ModuleId::Contacts], &SideNames::with_origin("S-360"), &[]).unwrap();
         assert!(ticketing.starts_with("2 modules off: Companies (Venues); Orders (Tickets)"), "{ticketing}");
+        // The Connector has contacts and leads, and no place for anything else.
+        let nowhere: Vec<ModuleId> =
+            ModuleId::ALL.into_iter().filter(|id| ![ModuleId::Contacts, ModuleId::Leads].contains(id)).collect();
+        let (what, how) = off(&[ModuleId::Contacts], &names, &nowhere).unwrap();
+        assert_eq!(
+            (what.as_str(), how.as_str()),
+            ("1 module off: Leads (Common).", "Switch on: [modules.leads] enabled = true")
+        );
+        assert_eq!(
+            off(&[ModuleId::Contacts, ModuleId::Leads], &names, &nowhere),
+            None,
+            "no advice that cannot be followed"
+        );
     }
 }

@@ -34,7 +34,13 @@ pub(super) fn draw(brush: Brush<'_>, frame: &mut Frame<'_>, area: Rect, preview:
 /// What is looked at, how, and where one is.
 fn head(names: &SideNames, preview: &Preview) -> String {
     let of = match preview.of() {
-        _ if preview.is_stream() => "as it came",
+        _ if preview.is_stream() => {
+            if preview.is_post() {
+                "as we send it"
+            } else {
+                "as it came"
+            }
+        }
         PreviewOf::Ivvy => names.of(Side::Ivvy),
         PreviewOf::Crm => "CRM",
         PreviewOf::Base => "last agreed",

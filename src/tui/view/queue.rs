@@ -216,7 +216,12 @@ fn what(app: &App, entry: &Entry) -> String {
     let spoken = |reason: &Reason| *reason != Reason::Validation || row.summary.is_empty();
     let reasons: Vec<String> = row.reasons.iter().filter(spoken).map(Short::explain_short).collect();
     let who = row.assigned.as_ref().map(|who| format!("[{who}] ")).unwrap_or_default();
-    let open = if row.unsolved > 0 && !row.summary.starts_with("differ") {
+    let who = match &row.waits_for {
+        Some(awaited) => format!("{who}{}; ", awaited.sentence()),
+        None => who,
+    };
+    // While it is blocked nobody can choose anything yet.
+    let open = if row.unsolved > 0 && row.state != State::Blocked && !row.summary.starts_with("differ") {
         format!("{} to choose; ", row.unsolved)
     } else {
         String::new()

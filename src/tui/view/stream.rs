@@ -221,7 +221,9 @@ fn said(app: &App, row: &StreamRow, columns: usize) -> Vec<(String, Tone, String
 
 fn counts(row: &StreamRow) -> String {
     let state = &row.state;
-    let taken = format!("{} records in {} posts", time::count(state.records), time::count(state.payloads));
+    let records = if state.records == 1 { "record" } else { "records" };
+    let posts = if state.payloads == 1 { "post" } else { "posts" };
+    let taken = format!("{} {records} in {} {posts}", time::count(state.records), time::count(state.payloads));
     let others = [
         (row.pending, "waiting"),
         (row.unfinished, "unanswered"),

@@ -4,7 +4,7 @@
 
 use super::{Details, decide, inverse, target_of};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Item, ItemId, State, Verb};
+use crate::model::{Item, ItemId, Kind, State, Verb};
 use crate::text::Safe;
 use crate::tui::action::ActionId;
 use crate::tui::app::{App, Effect, Tab, Tag, Target, Undoable};
@@ -29,7 +29,11 @@ impl App {
         if item.state == State::Ready {
             self.await_outcome(item.id);
         }
-        let undo = self.undo_hint(verb);
+        let undo = match (verb, target.kind) {
+            // A record that was made stays: nothing is ever deleted.
+            (Verb::Approve, Kind::Link | Kind::Create) => format!("{} until it is written", self.undo_hint(verb)),
+            _ => self.undo_hint(verb),
+        };
         let now = match item.state {
             _ if item.id != target.id => {
                 format!(": #{} proposes the reverse, now {}; approve it to write it", item.id, item.state)
