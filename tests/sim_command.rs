@@ -97,6 +97,8 @@ async fn the_simulated_s360_pushes_with_a_key_from_a_file_and_stops_on_sigterm_s
     assert!(child.wait().await.unwrap().success());
     let line: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(line["institutions"][1]["operator"], "GLOBE_TANDEM");
+    let url = format!("{}/acme", line["url"].as_str().unwrap());
+    assert_eq!(line["institutions"][0]["url"], url.as_str(), "each has an address of its own");
     assert!(!printed.contains("hush-1"));
 }
 
@@ -106,12 +108,18 @@ async fn a_file_that_says_nothing_and_a_remote_that_pushes_nothing_are_refused()
     let file = directory.path().join("auth.json");
     std::fs::write(&file, r#"{"kind":"apikey","hush-2":1}"#).unwrap();
     let file = file.to_str().unwrap();
-    for system in ["s360", "ivvy"] {
+    let somewhere = ["--receiver", "http://127.0.0.1:9"];
+    for (args, why) in [
+        (&["s360", "--receiver-auth", file, somewhere[0], somewhere[1]][..], "says nothing about how"),
+        (&["s360", "--receiver-auth", file], "nowhere to push to"),
+        (&["s360", "--push-every", "10s"], "nowhere to push to"),
+        (&["ivvy", "--receiver-auth", file], "pushes nothing"),
+    ] {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_tandem"));
-        let output = command.args(["sim", system, "--receiver-auth", file]).output().await.unwrap();
+        let output = command.arg("sim").args(args).output().await.unwrap();
         assert_eq!(output.status.code(), Some(2));
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!said.contains("hush-2") && !said.is_empty(), "{said}");
+        assert!(!said.contains("hush-2") && said.contains(why), "{said}");
     }
 }
 

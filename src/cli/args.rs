@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::mapping::MapArgs;
@@ -13,7 +13,7 @@ use super::matching::MatchCommand;
 use super::queue::args::QueueCommand;
 use super::streams::StreamsArgs;
 use crate::config::{duration, paths};
-use crate::model::{ItemId, ModuleId, Seq};
+use crate::model::{ItemId, ModuleId, Seq, Side};
 
 /// Keeps iVvy and a CRM in step; people settle what a machine must not decide.
 #[derive(Debug, Parser)]
@@ -488,6 +488,24 @@ where
 {
     let names: Vec<&'static str> = T::iter().map(Into::into).collect();
     PossibleValuesParser::new(names).try_map(|name| name.parse())
+}
+
+/// The side called `name`: as Tandem calls it in every account, or as its system is called.
+pub(super) fn side_of(name: &str) -> Option<Side> {
+    match name {
+        "ivvy" | "s360" => Some(Side::Ivvy),
+        "crm" | "odoo" | "salesforce" | "connector" | "push" => Some(Side::Crm),
+        _ => None,
+    }
+}
+
+/// A side, by any of its names.
+pub(super) fn side() -> impl TypedValueParser<Value = Side> {
+    let names = [
+        PossibleValue::new("ivvy").alias("s360"),
+        PossibleValue::new("crm").aliases(["odoo", "salesforce", "connector", "push"]),
+    ];
+    PossibleValuesParser::new(names).try_map(|name| side_of(&name).ok_or_else(|| format!("`{name}` is not a side")))
 }
 
 fn account(text: &str) -> Result<String, String> {

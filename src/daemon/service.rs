@@ -151,7 +151,7 @@ impl AccountService {
                     let item = store.read(|view| view.item(query.item))?;
                     Ok(item.map(|item| preview::part(&item, &modules, &query)))
                 });
-                Ok(Answer::Preview(found.await?.ok_or_else(|| refused(item, Refusal::Unknown))??))
+                Ok(Answer::Preview(found.await?.ok_or_else(|| refused(item, None, Refusal::Unknown))??))
             }
             Request::Decide(decide) => {
                 let item = self.decide(actor, decide).await?;
@@ -213,7 +213,7 @@ impl AccountService {
                 Ok(Answer::Guard(plan))
             }
             Request::GuardRelease { module, sample, expect, plan, note } => {
-                let held = self.expect_held(module, expect, plan).await?;
+                let held = self.expect_held(module, expect, plan, "release").await?;
                 let note = approval::note(note.as_deref(), self.approval(&held.creates, &held.updates))?;
                 Ok(match engine.guard_release_noted(module, sample, note, actor.clone()).await? {
                     Release::Moved(items) => done(format!("{items} items released")),
@@ -221,7 +221,7 @@ impl AccountService {
                 })
             }
             Request::GuardDiscard { module, expect } => {
-                self.expect_held(module, expect, None).await?;
+                self.expect_held(module, expect, None, "discard").await?;
                 let moved = engine.guard_discard(module, actor.clone()).await?;
                 Ok(done(format!("{moved} items set aside; each comes back when its records change")))
             }
@@ -231,7 +231,7 @@ impl AccountService {
             }
             Request::MatchOptions { entry, text } => {
                 let engine = engine.clone();
-                blocking(move || matching::options(&engine, &entry, &text)).await
+                blocking(move || Ok(matching::options(&engine, &entry, &text))).await?
             }
             Request::MatchDecide { entry, verb, other } => matching::decide(engine, actor, entry, verb, other).await,
             Request::MatchUpdate { entry, expect } => matching::update(engine, actor, entry, expect).await,
@@ -284,7 +284,7 @@ impl AccountService {
         let ask = Ask { ver: decide.ver, seen: decide.seen, decision };
         match self.engine().decide(ask).await? {
             Ok(item) => Ok(item),
-            Err(refusal) => Err(refused(decide.item, refusal)),
+            Err(refusal) => Err(refused(decide.item, Some(decide.verb), refusal)),
         }
     }
 
@@ -313,7 +313,7 @@ impl AccountService {
             Ok(Some((item, stamps, authors, history)))
         })?;
         let Some((item, stamps, authors, history)) = view else {
-            return Err(refused(id, Refusal::Unknown));
+            return Err(refused(id, None, Refusal::Unknown));
         };
         let verbs = report::verbs(actor, &item);
         Ok(Answer::Item(Box::new(ItemView {
@@ -338,6 +338,7 @@ impl AccountService {
         module: ModuleId,
         expect: u64,
         plan: Option<Fingerprint>,
+        verb: &str,
     ) -> Result<Held, ServiceError> {
         let engine = self.engine().clone();
         let held = blocking(move || engine.guard_held(module)).await?;
@@ -353,7 +354,8 @@ impl AccountService {
         } else {
             return Ok(held);
         };
-        Err(Error::new(ErrorKind::Stale, message).hint("look at the plan again before you release it").into())
+        let hint = format!("look at the plan again before you {verb} it");
+        Err(Error::new(ErrorKind::Stale, message).hint(hint).into())
     }
 }
 
@@ -417,7 +419,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// A refusal in words, with the item as it is now.
-fn refused(id: ItemId, refusal: Refusal) -> ServiceError {
+fn refused(id: ItemId, verb: Option<Verb>, refusal: Refusal) -> ServiceError {
     match refusal {
         Refusal::Unknown => Error::new(ErrorKind::Refused, format!("there is no item {id}"))
             .hint("list the queue with `tandem queue list`")
@@ -434,7 +436,13 @@ fn refused(id: ItemId, refusal: Refusal) -> ServiceError {
             }
         }
         Refusal::Invalid(current, why) => {
-            ServiceError { error: Error::new(ErrorKind::Refused, format!("item {id}: {why}")), current: Some(current) }
+            let mut error = Error::new(ErrorKind::Refused, format!("item {id}: {why}"));
+            if verb == Some(Verb::Undo) && Verb::Reopen.accepts(current.state) && !Verb::Undo.accepts(current.state) {
+                error = error.hint(format!(
+                    "nothing was written, so there is nothing to undo: `tandem queue reopen {id}` has it decided anew"
+                ));
+            }
+            ServiceError { error, current: Some(current) }
         }
     }
 }

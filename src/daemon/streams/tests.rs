@@ -347,6 +347,7 @@ fn check_tells_institutions_profile_and_addresses_and_what_is_switched_off_c04_s
         text.contains("ok stream s360_contacts/ACME: comes in at /s360/contacts/ACME; auth basic, two secrets valid")
     );
     assert!(text.contains("auth UNPROTECTED"), "{text}");
+    assert!(text.contains("ok stream s360_contacts/GLOBE") && text.contains("first-sync date is to be set"), "{text}");
     let text = say(&s360, Some(StreamState::default()));
     assert!(text.contains("FAIL stream s360_contacts/GLOBE") && text.contains("first-sync date missing"), "{text}");
     let ivvy = "version = 1\n[ivvy]\nurl = \"https://a.example\"\nkey = \"k\"\nsecret = { env = \"I\" }\n";
