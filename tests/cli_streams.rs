@@ -71,7 +71,9 @@ async fn a_stream_is_shown_with_what_it_set_aside_safely_s15() {
     let rig = Rig::new(Role::Viewer);
     let (text, _) = rig.run(1, &["streams", "show", "s360_contacts/ACME"]);
     assert!(text.contains("two secrets are valid") && text.contains("every 15m, up to 500 a run"), "{text}");
-    for told in ["  Last         ", ", next expected ", "  Counts       ", "  Modules      ", "  Way          ", "; tested "] {
+    for told in
+        ["  Last         ", ", next expected ", "  Counts       ", "  Modules      ", "  Way          ", "; tested "]
+    {
         assert!(text.contains(told), "as rich as the screen: {told:?}: {text}");
     }
     assert!(text.contains("it has no number") && !text.contains('\u{1b}'), "{text}");

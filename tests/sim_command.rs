@@ -123,6 +123,39 @@ async fn a_file_that_says_nothing_and_a_remote_that_pushes_nothing_are_refused()
     }
 }
 
+/// docs/SYSTEMS.md, "Try it on this machine": typed as it stands, on ports that are free here.
+#[tokio::test]
+async fn the_documented_trial_works_as_it_is_typed_s28() {
+    let page = include_str!("../docs/SYSTEMS.md");
+    let mut script = page.split("```").find_map(|part| part.strip_prefix("sh\n")).unwrap().to_owned();
+    for port in ["4360", "4370", "8467"] {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(script.contains(port));
+        script = script.replace(port, &free.local_addr().unwrap().port().to_string());
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let told = directory.path().join("told");
+    let ours = std::path::Path::new(env!("CARGO_BIN_EXE_tandem")).parent().unwrap();
+    let mut shell = tokio::process::Command::new("sh")
+        .args(["-e", "-c", &script])
+        .current_dir(directory.path())
+        .env_clear()
+        .env("HOME", directory.path())
+        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", ours.display()))
+        .stdout(std::fs::File::create(&told).unwrap())
+        // Simulators and daemon are ended with the shell that started them.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let group = rustix::process::Pid::from_raw(i32::try_from(shell.id().unwrap()).unwrap()).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(120), shell.wait()).await;
+    rustix::process::kill_process_group(group, rustix::process::Signal::TERM).unwrap();
+    let told = std::fs::read_to_string(told).unwrap();
+    assert!(ended.unwrap().unwrap().success(), "{told}");
+    assert_eq!(told.matches("records take part from 2020-01-01 Europe/Paris on").count(), 2, "{told}");
+}
+
 #[tokio::test]
 async fn simulators_without_other_users_refuse_to_pretend_edits() {
     let options = |edits_per_minute, faults: &[&str]| SimOptions {

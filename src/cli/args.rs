@@ -451,6 +451,9 @@ pub struct InitArgs {
     /// Pushed CRM: file with that user's password, mode 0600
     #[arg(long, value_name = "PATH")]
     pub push_password_file: Option<PathBuf>,
+    /// Push: file with the key we post with in X-API-Key, mode 0600; instead of a user and a password
+    #[arg(long, value_name = "PATH")]
+    pub push_key_file: Option<PathBuf>,
     /// File with the Odoo API key or Salesforce client secret, mode 0600
     #[arg(long, value_name = "PATH")]
     pub crm_secret_file: Option<PathBuf>,
@@ -531,4 +534,24 @@ fn day(text: &str) -> Result<String, String> {
 
 fn interval(text: &str) -> Result<String, String> {
     duration::parse(text).map(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_is_called_by_its_systems_name_too() {
+        let take = |name: &str| {
+            Cli::try_parse_from(["tandem", "match", "list", "--side", name]).map(|cli| match cli.command {
+                Some(Command::Match(MatchCommand::List(args))) => args.side,
+                other => panic!("{other:?}"),
+            })
+        };
+        for (name, side) in [("ivvy", Side::Ivvy), ("s360", Side::Ivvy), ("crm", Side::Crm), ("push", Side::Crm)] {
+            assert_eq!(take(name).unwrap(), side);
+        }
+        let wrong = take("dynamics").unwrap_err().to_string();
+        assert!(wrong.contains("[possible values: ivvy, crm]"), "{wrong}");
+    }
 }

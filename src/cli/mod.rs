@@ -253,7 +253,10 @@ mod tests {
         let error = Cli::try_parse_from(["tandem", "--json", "streams", "show", "nope/X"]).unwrap_err();
         let error = misused(&error);
         assert_eq!(error.kind.exit_code(), 2);
-        assert!(error.message.starts_with("invalid value 'nope/X' for '<STREAM>': `nope` is not a stream"), "{error:?}");
+        assert!(
+            error.message.starts_with("invalid value 'nope/X' for '<STREAM>': `nope` is not a stream"),
+            "{error:?}"
+        );
         assert_eq!(error.hint.as_deref(), Some("For more information, try '--help'."));
         let missing = misused(&Cli::try_parse_from(["tandem", "streams", "test"]).unwrap_err());
         assert!(missing.message.contains("<STREAM>") && !missing.message.contains('\n'), "{missing:?}");

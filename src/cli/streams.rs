@@ -188,8 +188,8 @@ fn counts(row: &StreamRow) -> String {
     let state = &row.state;
     let all = [
         (row.pending, "pending"),
-        (state.records, "records"),
-        (state.payloads, "posts"),
+        (state.records, if state.records == 1 { "record" } else { "records" }),
+        (state.payloads, if state.payloads == 1 { "post" } else { "posts" }),
         (state.repeated, "repeated"),
         (state.refused, "refused"),
         (state.unstored, "not stored"),

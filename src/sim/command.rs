@@ -93,11 +93,7 @@ pub async fn run_until_signalled(router: Router, listen: SocketAddr, credentials
 ///
 /// # Errors
 /// As there.
-pub async fn run_and_tell(
-    router: Router,
-    listen: SocketAddr,
-    credentials: impl FnOnce(&str) -> Value,
-) -> Result<()> {
+pub async fn run_and_tell(router: Router, listen: SocketAddr, credentials: impl FnOnce(&str) -> Value) -> Result<()> {
     let io = |what: &str, error: std::io::Error| Error::unavailable(what).because(&error);
     // Watched before the line is printed: whoever reads it may signal at once.
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| io("cannot watch SIGTERM", error))?;

@@ -80,12 +80,8 @@ impl StreamRow {
         say(self.is_unprotected(), "UNPROTECTED");
         say(self.health.waits_for_first_sync, "first-sync date missing");
         let refused = if self.inbound { self.state.refused_since } else { 0 };
-        let counted = [
-            (self.dead, "dead"),
-            (refused, "refused"),
-            (self.aside, "set aside"),
-            (self.unfinished, "unanswered"),
-        ];
+        let counted =
+            [(self.dead, "dead"), (refused, "refused"), (self.aside, "set aside"), (self.unfinished, "unanswered")];
         for (count, word) in counted {
             say(count > 0, &format!("{count} {word}"));
         }

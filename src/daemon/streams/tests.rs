@@ -155,7 +155,9 @@ async fn every_stream_of_the_configuration_has_a_row_without_any_secret_s01_s09_
         ]))
     };
     let named = |crm: &str| of(crm).iter().map(|known| known.id.to_string()).collect::<Vec<_>>();
-    assert_eq!(named(CONNECTOR), ["connector_people/HARBOUR", "connector_sources/HARBOUR"]);
+    assert_eq!(named(CONNECTOR), ["connector_people/HARBOUR"], "no sources in the profile, so none ever comes");
+    let with = CONNECTOR.replace("source = false", "source = true");
+    assert_eq!(named(&with), ["connector_people/HARBOUR", "connector_sources/HARBOUR"]);
     assert_eq!(named(PUSH), ["push_contacts", "push_orders"]);
     assert!(named(ODOO).is_empty(), "an account without streams has none");
     assert!(of(CONNECTOR).iter().all(|known| !known.needs_first_sync() && known.rhythm.is_none()));

@@ -51,7 +51,9 @@ use super::{
 };
 use crate::error::Error;
 use crate::model::module::IVVY_KEY;
-use crate::model::{FieldDef, Fields, ModuleId, Record, RecordId, Shelved, Side, StreamId, StreamKind, Timestamp, Value};
+use crate::model::{
+    FieldDef, Fields, ModuleId, Record, RecordId, Shelved, Side, StreamId, StreamKind, Timestamp, Value,
+};
 use crate::seam::Clock;
 
 const SYSTEM: &str = "push";
