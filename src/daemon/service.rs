@@ -467,3 +467,24 @@ async fn check(account: &Account) -> Result<Vec<CheckRow>, StoreError> {
     rows.extend(streams::check(account.blueprint.config(), |id| Some(states.get(id).cloned().unwrap_or_default())));
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Kind, PairKey, RecordId, State, Timestamp};
+
+    #[test]
+    fn undo_of_what_was_never_written_leads_to_reopen() {
+        let pair = PairKey::Lone(Side::Ivvy, RecordId::from("7"));
+        let skipped = Item {
+            state: State::Skipped,
+            ..Item::new(ItemId(4), ModuleId::Contacts, pair, Kind::Create, Timestamp::EPOCH)
+        };
+        let hint = |verb| {
+            let refusal = Refusal::Invalid(Box::new(skipped.clone()), "it does not apply".to_owned());
+            refused(ItemId(4), Some(verb), refusal).error.hint.unwrap_or_default()
+        };
+        assert!(hint(Verb::Undo).contains("tandem queue reopen 4"), "{}", hint(Verb::Undo));
+        assert_eq!(hint(Verb::Approve), "");
+    }
+}

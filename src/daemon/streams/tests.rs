@@ -186,6 +186,8 @@ async fn the_first_sync_date_is_asked_after_a_test_in_one_form_only_s28_s29_scen
     ] {
         let refused = world.act(stream, first_sync(date, zone)).await.unwrap_err();
         assert!(refused.message.contains(why) && refused.hint.is_some(), "{date} {zone}: {refused}");
+        let code = if date == "2999-01-01" { 1 } else { 2 };
+        assert_eq!(refused.kind.exit_code(), code, "a date that makes no sense is wrong usage: {date} {zone}");
     }
     assert!(world.row(stream).state.first_sync.is_none(), "none of these");
     world.act(stream, first_sync("2025-01-31", "Europe/Paris")).await.unwrap();

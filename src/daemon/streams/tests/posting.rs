@@ -161,7 +161,11 @@ async fn a_run_that_is_asked_for_starts_at_once_and_not_in_its_time_s09() {
 async fn what_we_post_cannot_be_read_again_and_the_reason_is_that_s17() {
     let posting = Posting::new();
     let refused = posting.act("push_contacts", StreamVerb::Reconcile).await.unwrap_err();
-    assert!(refused.message.contains("we post there") && refused.hint.unwrap().contains("--dead"), "{}", refused.message);
+    assert!(
+        refused.message.contains("we post there") && refused.hint.unwrap().contains("--dead"),
+        "{}",
+        refused.message
+    );
 }
 
 /// A table that nothing uses says so before anything is looked for in it; an entry that is not there is no empty list.
