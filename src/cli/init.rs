@@ -373,8 +373,12 @@ impl Asker<'_> {
                 Ok(()) => return Ok(answer),
                 Err(why) if asked => self.context.out.raw(&format!("  not possible: {why}\n"))?,
                 Err(why) => {
+                    // The remedy, where it is told, is the hint; the option is named once.
+                    let why = why.strip_prefix(option).map_or(why.as_str(), |rest| rest.trim_start_matches(": "));
+                    let (why, remedy) = why.split_once("; run: ").map_or((why, None), |(why, run)| (why, Some(run)));
+                    let remedy = remedy.map_or_else(|| "correct the option".to_owned(), |run| format!("run: {run}"));
                     return Err(
-                        Error::config(format!("{option}: {why}")).hint("nothing was written; correct the option")
+                        Error::config(format!("{option}: {why}")).hint(format!("nothing was written; {remedy}"))
                     );
                 }
             }
