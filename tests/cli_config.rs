@@ -325,7 +325,7 @@ fn init_asks_for_what_a_stream_needs_by_name_s18() {
     refuses(&[&S360[..6], &ODOO[..]].concat(), "--s360-password-file is missing");
     refuses(&[&IVVY[..], &CONNECTOR[..16]].concat(), "--connector-key-file is missing");
     refuses(&[&IVVY[..], &CONNECTOR[..10]].concat(), "--connector-agreed-by is missing");
-    refuses(&[&IVVY[..], &PUSH[..4]].concat(), "--push-user is missing");
+    refuses(&[&IVVY[..], &PUSH[..4]].concat(), "--push-key-file is missing");
 }
 
 /// C-24: iVvy takes no lead without a source, so nothing starts that could not give it one.

@@ -71,6 +71,11 @@ async fn a_stream_is_shown_with_what_it_set_aside_safely_s15() {
     let rig = Rig::new(Role::Viewer);
     let (text, _) = rig.run(1, &["streams", "show", "s360_contacts/ACME"]);
     assert!(text.contains("two secrets are valid") && text.contains("every 15m, up to 500 a run"), "{text}");
+    for told in
+        ["  Last         ", ", next expected ", "  Counts       ", "  Modules      ", "  Way          ", "; tested "]
+    {
+        assert!(text.contains(told), "as rich as the screen: {told:?}: {text}");
+    }
     assert!(text.contains("it has no number") && !text.contains('\u{1b}'), "{text}");
     let rows = rig.json(1, &["streams", "show", "s360_contacts/ACME", "--quarantine", "--limit", "2"]);
     assert_eq!((rows.len(), &rows[0]["number"], &rows[2]), (3, &json!(1), &json!({ "next": 2 })));
@@ -83,6 +88,9 @@ async fn a_stream_is_shown_with_what_it_set_aside_safely_s15() {
     let (text, _) = rig.run(0, &["streams", "show", "s360_contacts/ACME", "--body", "1"]);
     assert!(text.contains("programme") && !text.contains('\u{1b}'), "{text}");
     rig.run(2, &["streams", "show", "s360/ACME"]);
+    let (_, error) = rig.run(2, &["--json", "streams", "show", "s360/ACME"]);
+    let error: Value = serde_json::from_str(&error).unwrap();
+    assert_eq!(error["error"]["exit_code"], json!(2), "{error}");
     rig.run(2, &["streams", "show", "push_orders", "--dead", "--quarantine"]);
 }
 

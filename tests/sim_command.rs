@@ -97,6 +97,8 @@ async fn the_simulated_s360_pushes_with_a_key_from_a_file_and_stops_on_sigterm_s
     assert!(child.wait().await.unwrap().success());
     let line: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(line["institutions"][1]["operator"], "GLOBE_TANDEM");
+    let url = format!("{}/acme", line["url"].as_str().unwrap());
+    assert_eq!(line["institutions"][0]["url"], url.as_str(), "each has an address of its own");
     assert!(!printed.contains("hush-1"));
 }
 
@@ -106,13 +108,52 @@ async fn a_file_that_says_nothing_and_a_remote_that_pushes_nothing_are_refused()
     let file = directory.path().join("auth.json");
     std::fs::write(&file, r#"{"kind":"apikey","hush-2":1}"#).unwrap();
     let file = file.to_str().unwrap();
-    for system in ["s360", "ivvy"] {
+    let somewhere = ["--receiver", "http://127.0.0.1:9"];
+    for (args, why) in [
+        (&["s360", "--receiver-auth", file, somewhere[0], somewhere[1]][..], "says nothing about how"),
+        (&["s360", "--receiver-auth", file], "nowhere to push to"),
+        (&["s360", "--push-every", "10s"], "nowhere to push to"),
+        (&["ivvy", "--receiver-auth", file], "pushes nothing"),
+    ] {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_tandem"));
-        let output = command.args(["sim", system, "--receiver-auth", file]).output().await.unwrap();
+        let output = command.arg("sim").args(args).output().await.unwrap();
         assert_eq!(output.status.code(), Some(2));
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!said.contains("hush-2") && !said.is_empty(), "{said}");
+        assert!(!said.contains("hush-2") && said.contains(why), "{said}");
     }
+}
+
+/// docs/SYSTEMS.md, "Try it on this machine": typed as it stands, on ports that are free here.
+#[tokio::test]
+async fn the_documented_trial_works_as_it_is_typed_s28() {
+    let page = include_str!("../docs/SYSTEMS.md");
+    let mut script = page.split("```").find_map(|part| part.strip_prefix("sh\n")).unwrap().to_owned();
+    for port in ["4360", "4370", "8467"] {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(script.contains(port));
+        script = script.replace(port, &free.local_addr().unwrap().port().to_string());
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let told = directory.path().join("told");
+    let ours = std::path::Path::new(env!("CARGO_BIN_EXE_tandem")).parent().unwrap();
+    let mut shell = tokio::process::Command::new("sh")
+        .args(["-e", "-c", &script])
+        .current_dir(directory.path())
+        .env_clear()
+        .env("HOME", directory.path())
+        .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", ours.display()))
+        .stdout(std::fs::File::create(&told).unwrap())
+        // Simulators and daemon are ended with the shell that started them.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let group = rustix::process::Pid::from_raw(i32::try_from(shell.id().unwrap()).unwrap()).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(120), shell.wait()).await;
+    rustix::process::kill_process_group(group, rustix::process::Signal::TERM).unwrap();
+    let told = std::fs::read_to_string(told).unwrap();
+    assert!(ended.unwrap().unwrap().success(), "{told}");
+    assert_eq!(told.matches("records take part from 2020-01-01 Europe/Paris on").count(), 2, "{told}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod attach;
 mod demo;
 mod host;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -15,11 +16,11 @@ use crate::cli::{Diagnosis, Hooks, KeyRow, RunConsole, RunDaemon, RunDemo, RunSi
 use crate::config::{Config, Secrets};
 use crate::daemon::{account, mapping, report, streams};
 use crate::error::{Error, Result};
-use crate::model::{ModuleId, Side};
+use crate::model::{ModuleId, Side, StreamId, StreamState};
 use crate::remote::http::{HttpSettings, ReqwestTransport};
 use crate::seam::{Clock, Entropy, SystemClock};
 use crate::sim::command::{PushOptions, SimOptions, run_connector, run_extcrm, run_ivvy, run_s360, run_salesforce};
-use crate::store::{self, Store, doctor};
+use crate::store::{self, Reads as _, Store, doctor};
 use crate::tui;
 use crate::wire::CheckRow;
 
@@ -87,7 +88,8 @@ impl Hooks for Parts {
             rows.extend(
                 mapping::check(&connected.remotes, &flows, |module| config.modules.of(module).fields.clone()).await,
             );
-            rows.extend(streams::check(config, |_| None));
+            let states = stored_streams(config)?;
+            rows.extend(streams::check(config, |id| Some(states.as_ref()?.get(id).cloned().unwrap_or_default())));
             Ok(rows)
         })
     }
@@ -154,4 +156,15 @@ fn console_options(theme: Option<String>, color: ColorWhen) -> tui::Options {
         zone: crate::cli::session_zone(),
         ..tui::Options::default()
     }
+}
+
+/// How the streams of `config` stand in its store; none where there is no store yet. Makes none.
+fn stored_streams(config: &Config) -> Result<Option<BTreeMap<StreamId, StreamState>>> {
+    let path = account::store_path(config);
+    if !path.exists() || streams::check(config, |_| None).is_empty() {
+        return Ok(None);
+    }
+    let options = store::Options { instance: config.account.clone(), ..store::Options::default() };
+    let streams = Store::open(&path, options)?.read(|view| view.streams())?;
+    Ok(Some(streams.into_iter().collect()))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::mapping::MapArgs;
@@ -13,7 +13,7 @@ use super::matching::MatchCommand;
 use super::queue::args::QueueCommand;
 use super::streams::StreamsArgs;
 use crate::config::{duration, paths};
-use crate::model::{ItemId, ModuleId, Seq};
+use crate::model::{ItemId, ModuleId, Seq, Side};
 
 /// Keeps iVvy and a CRM in step; people settle what a machine must not decide.
 #[derive(Debug, Parser)]
@@ -451,6 +451,9 @@ pub struct InitArgs {
     /// Pushed CRM: file with that user's password, mode 0600
     #[arg(long, value_name = "PATH")]
     pub push_password_file: Option<PathBuf>,
+    /// Push: file with the key we post with in X-API-Key, mode 0600; instead of a user and a password
+    #[arg(long, value_name = "PATH")]
+    pub push_key_file: Option<PathBuf>,
     /// File with the Odoo API key or Salesforce client secret, mode 0600
     #[arg(long, value_name = "PATH")]
     pub crm_secret_file: Option<PathBuf>,
@@ -490,6 +493,24 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
+/// The side called `name`: as Tandem calls it in every account, or as its system is called.
+pub(super) fn side_of(name: &str) -> Option<Side> {
+    match name {
+        "ivvy" | "s360" => Some(Side::Ivvy),
+        "crm" | "odoo" | "salesforce" | "connector" | "push" => Some(Side::Crm),
+        _ => None,
+    }
+}
+
+/// A side, by any of its names.
+pub(super) fn side() -> impl TypedValueParser<Value = Side> {
+    let names = [
+        PossibleValue::new("ivvy").alias("s360"),
+        PossibleValue::new("crm").aliases(["odoo", "salesforce", "connector", "push"]),
+    ];
+    PossibleValuesParser::new(names).try_map(|name| side_of(&name).ok_or_else(|| format!("`{name}` is not a side")))
+}
+
 fn account(text: &str) -> Result<String, String> {
     if paths::is_account_name(text) {
         Ok(text.to_owned())
@@ -513,4 +534,24 @@ fn day(text: &str) -> Result<String, String> {
 
 fn interval(text: &str) -> Result<String, String> {
     duration::parse(text).map(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_is_called_by_its_systems_name_too() {
+        let take = |name: &str| {
+            Cli::try_parse_from(["tandem", "match", "list", "--side", name]).map(|cli| match cli.command {
+                Some(Command::Match(MatchCommand::List(args))) => args.side,
+                other => panic!("{other:?}"),
+            })
+        };
+        for (name, side) in [("ivvy", Side::Ivvy), ("s360", Side::Ivvy), ("crm", Side::Crm), ("push", Side::Crm)] {
+            assert_eq!(take(name).unwrap(), side);
+        }
+        let wrong = take("dynamics").unwrap_err().to_string();
+        assert!(wrong.contains("[possible values: ivvy, crm]"), "{wrong}");
+    }
 }

@@ -263,7 +263,21 @@ fn push(ask: &mut Asker<'_>, args: &mut InitArgs) -> Result<String> {
             let _ = writeln!(text, "{key} = {}", quote(&url));
         }
     }
-    let user = ask.value("--push-user", "User name we post with", args.push_user.take(), None)?;
+    let key = args.push_key_file.take();
+    let question = "User name we post with (empty: a key instead)";
+    let user = match (&key, args.push_user.take()) {
+        (Some(_), Some(_)) => {
+            return Err(Error::config("--push-user and --push-key-file are two ways of proving who we are")
+                .hint("name one of them"));
+        }
+        (Some(_), None) => String::new(),
+        (None, user) => ask.value("--push-user", question, user, Some(""))?,
+    };
+    if user.is_empty() {
+        let key = ask.file("--push-key-file", "File with the key we post with, in X-API-Key", key)?;
+        let _ = writeln!(text, "auth = {{ kind = \"api_key\", keys = [{{ file = {} }}] }}", quote(&key));
+        return Ok(text);
+    }
     let question = "File with that user's password";
     let password = ask.file("--push-password-file", question, args.push_password_file.take())?;
     let (user, password) = (quote(&user), quote(&password));
@@ -359,8 +373,12 @@ impl Asker<'_> {
                 Ok(()) => return Ok(answer),
                 Err(why) if asked => self.context.out.raw(&format!("  not possible: {why}\n"))?,
                 Err(why) => {
+                    // The remedy, where it is told, is the hint; the option is named once.
+                    let why = why.strip_prefix(option).map_or(why.as_str(), |rest| rest.trim_start_matches(": "));
+                    let (why, remedy) = why.split_once("; run: ").map_or((why, None), |(why, run)| (why, Some(run)));
+                    let remedy = remedy.map_or_else(|| "correct the option".to_owned(), |run| format!("run: {run}"));
                     return Err(
-                        Error::config(format!("{option}: {why}")).hint("nothing was written; correct the option")
+                        Error::config(format!("{option}: {why}")).hint(format!("nothing was written; {remedy}"))
                     );
                 }
             }

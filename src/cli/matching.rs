@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Context;
-use super::args::one_of;
+use super::args::{one_of, side, side_of};
 use super::output::plain;
 use crate::client::Client;
 use crate::error::Result;
@@ -74,8 +74,8 @@ pub struct ListArgs {
     /// Which table
     #[arg(long, value_name = "KIND", default_value = "staff", value_parser = one_of::<MatchKind>())]
     pub kind: MatchKind,
-    /// Whose entries
-    #[arg(long, value_name = "SIDE", default_value = "ivvy", value_parser = one_of::<Side>())]
+    /// Whose entries; s360 is another word for ivvy, and odoo, salesforce, connector and push for crm
+    #[arg(long, value_name = "SIDE", default_value = "ivvy", value_parser = side())]
     pub side: Side,
     /// Only this state
     #[arg(long, value_name = "STATE", value_parser = one_of::<MatchState>())]
@@ -97,7 +97,7 @@ pub struct EntryArgs {
     /// Which table
     #[arg(value_name = "KIND", value_parser = one_of::<MatchKind>())]
     pub kind: MatchKind,
-    /// Whose entry, and its id there: ivvy:12, crm:005xx
+    /// Whose entry, and its id there: ivvy:12 (or s360:ACME-12), crm:005xx (or odoo:7)
     #[arg(value_name = "SIDE:ID", value_parser = side_and_id)]
     pub entry: (Side, String),
 }
@@ -112,7 +112,8 @@ impl EntryArgs {
 fn side_and_id(text: &str) -> std::result::Result<(Side, String), String> {
     let parts = text.split_once(':').filter(|(_, id)| !id.is_empty());
     let (side, id) = parts.ok_or_else(|| "a side and an id like ivvy:12".to_owned())?;
-    Ok((side.parse().map_err(|_| format!("`{side}` is not a side: ivvy or crm"))?, id.to_owned()))
+    let wrong = || format!("`{side}` is not a side: ivvy (or s360), crm (or odoo, salesforce, connector, push)");
+    Ok((side_of(side).ok_or_else(wrong)?, id.to_owned()))
 }
 
 /// Runs a match command.
@@ -276,6 +277,8 @@ mod tests {
     #[test]
     fn an_entry_is_named_by_side_and_id() {
         assert_eq!(side_and_id("crm:005:x"), Ok((Side::Crm, "005:x".to_owned())));
-        assert!(side_and_id("crm:").is_err() && side_and_id("7").is_err() && side_and_id("odoo:7").is_err());
+        assert!(side_and_id("crm:").is_err() && side_and_id("7").is_err() && side_and_id("dynamics:7").is_err());
+        assert_eq!(side_and_id("s360:ACME-7"), Ok((Side::Ivvy, "ACME-7".to_owned())));
+        assert_eq!(side_and_id("odoo:7"), Ok((Side::Crm, "7".to_owned())));
     }
 }

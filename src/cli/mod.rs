@@ -45,7 +45,11 @@ pub fn main(hooks: &dyn Hooks) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print(); // a reader that hung up
+            if error.use_stderr() && asks_for_json(std::env::args_os().skip(1)) {
+                output::report(&misused(&error), true, args::ColorWhen::Never);
+            } else {
+                let _ = error.print(); // a reader that hung up
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -57,6 +61,22 @@ pub fn main(hooks: &dyn Hooks) -> ExitCode {
             ExitCode::from(error.kind.exit_code())
         }
     }
+}
+
+/// Whether a command line that could not be read asks for JSON.
+fn asks_for_json(mut args: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    args.any(|arg| arg == "--json")
+}
+
+/// What is wrong with a command line, as any other error.
+fn misused(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let mut parts = text.trim().split("\n\n");
+    let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = words(parts.next().unwrap_or_default());
+    let wrong = Error::config(message.strip_prefix("error: ").unwrap_or(&message));
+    let hint = parts.map(words).collect::<Vec<_>>().join(" ");
+    if hint.is_empty() { wrong } else { wrong.hint(hint) }
 }
 
 fn run(cli: Cli, hooks: &dyn Hooks) -> Result<u8> {
@@ -222,4 +242,23 @@ impl Context {
 fn strange_answer() -> Error {
     Error::internal("the daemon answered something else than was asked")
         .hint("compare `tandem --version` here with the daemon's")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_that_makes_no_sense_is_an_error_like_any_other_in_json() {
+        let error = Cli::try_parse_from(["tandem", "--json", "streams", "show", "nope/X"]).unwrap_err();
+        let error = misused(&error);
+        assert_eq!(error.kind.exit_code(), 2);
+        assert!(
+            error.message.starts_with("invalid value 'nope/X' for '<STREAM>': `nope` is not a stream"),
+            "{error:?}"
+        );
+        assert_eq!(error.hint.as_deref(), Some("For more information, try '--help'."));
+        let missing = misused(&Cli::try_parse_from(["tandem", "streams", "test"]).unwrap_err());
+        assert!(missing.message.contains("<STREAM>") && !missing.message.contains('\n'), "{missing:?}");
+    }
 }

@@ -10,7 +10,7 @@ use super::Context;
 use super::output::{Out, Paint, plain};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ItemId, StreamId};
+use crate::model::{FirstSync, ItemId, StreamId, Timestamp};
 use crate::text::Safe;
 use crate::wire::{
     Answer, PreviewAs, PreviewQuery, Request, StreamItem, StreamItems, StreamPart, StreamRow, StreamVerb,
@@ -144,7 +144,11 @@ async fn rows(client: &Client) -> Result<Vec<StreamRow>> {
 
 /// Whether somebody should look.
 fn needs_person(row: &StreamRow) -> bool {
-    row.health.possible_loss || row.health.waits_for_first_sync || row.aside > 0 || row.dead > 0
+    row.health.possible_loss
+        || row.health.waits_for_first_sync
+        || row.aside > 0
+        || row.dead > 0
+        || row.inbound && row.state.refused_since > 0
 }
 
 async fn list(context: &mut Context, client: &Client) -> Result<u8> {
@@ -165,8 +169,7 @@ pub(super) fn text(out: &mut Out, rows: &[StreamRow]) -> Result<()> {
     let cells: Vec<[String; 6]> = rows
         .iter()
         .map(|row| {
-            let run =
-                row.state.run.map_or_else(|| "-".to_owned(), |run| format!("{} posts, {}", run.posts, run.records));
+            let run = run_words(row);
             let when = |at: Option<_>| at.map_or_else(|| "-".to_owned(), |at| out.when(at));
             [
                 plain(&row.id.to_string()),
@@ -185,8 +188,8 @@ fn counts(row: &StreamRow) -> String {
     let state = &row.state;
     let all = [
         (row.pending, "pending"),
-        (state.records, "records"),
-        (state.payloads, "posts"),
+        (state.records, if state.records == 1 { "record" } else { "records" }),
+        (state.payloads, if state.payloads == 1 { "post" } else { "posts" }),
         (state.repeated, "repeated"),
         (state.refused, "refused"),
         (state.unstored, "not stored"),
@@ -233,7 +236,9 @@ pub(super) fn shape(row: &StreamRow) -> Value {
         "possible_loss": state.possible_loss,
         "first_sync": state.first_sync,
         "tested_at": state.tested_at,
+        "refused_since_last": state.refused_since,
         "last_error": state.last_error,
+        "last_error_at": state.last_error_at,
         "reconciling": row.reconciling,
     })
 }
@@ -287,35 +292,77 @@ async fn show(context: &mut Context, client: &Client, args: ShowArgs) -> Result<
     Ok(u8::from(needs_person(&found)))
 }
 
+/// Width of the labels of `show`.
+const LABEL: usize = 13;
+
+/// Everything there is to say about a stream, what matters most first: the same as on its screen.
 fn about(out: &mut Out, row: &StreamRow) -> Result<()> {
     let title = out.paint(Paint::Bold, &format!("{} ({})", plain(&row.title), plain(&row.id.to_string())));
+    let said = said(out, row);
     out.line(title)?;
-    let mut say = |label: &str, text: String| out.line(format!("  {label:11}{}", plain(&text)));
-    say("State", row.words().join(", "))?;
-    row.explained().into_iter().try_for_each(|sentence| say("", sentence))?;
-    say(if row.inbound { "Comes in at" } else { "Goes to" }, format!(" {}", row.place))?;
+    said.into_iter().try_for_each(|(label, text)| out.line(format!("  {label:LABEL$}{}", plain(&text))))
+}
+
+fn said(out: &Out, row: &StreamRow) -> Vec<(&'static str, String)> {
+    let when = |at: Option<Timestamp>, never: &str| at.map_or_else(|| never.to_owned(), |at| out.when(at));
+    let state = &row.state;
+    let mut all: Vec<(&'static str, String)> = Vec::new();
+    let mut say = |label: &'static str, text: String| all.push((label, text));
+    say("State", row.words().join(", "));
+    row.explained().into_iter().for_each(|sentence| say("", sentence));
+    if let Some((done, total)) = row.reconciling {
+        say("Reconciling", format!("{done} of {total} records"));
+    }
+    if let Some(gap) = state.possible_loss {
+        let (from, to) = (when(Some(gap.from), ""), when(Some(gap.to), ""));
+        say("Outage", format!("nothing was taken between {from} and {to}"));
+    }
+    if let Some(error) = &state.last_error {
+        let at = state.last_error_at.map_or_else(String::new, |at| format!(" ({})", out.when(at)));
+        say("Last error", format!("{error}{at}"));
+    }
+    if row.needs_first_sync {
+        let set = |first: &FirstSync| format!("{}, set by {} on {}", first.entered, first.by, when(Some(first.at), ""));
+        say("First sync", state.first_sync.as_ref().map_or_else(|| "not set".to_owned(), set));
+    }
+    let next = if row.rhythm.is_some() {
+        format!(", next expected {}", when(row.health.next_expected, "-"))
+    } else {
+        String::new()
+    };
+    say("Last", format!("{}{next}; last run {}", when(state.last_at, "never"), run_words(row)));
+    say(if row.inbound { "Comes in at" } else { "Goes to" }, row.place.clone());
     let secrets = if row.secrets > 1 { "; two secrets are valid while they are changed" } else { "" };
     say(
         "Auth",
         format!("{}{secrets}", if row.is_unprotected() { "none: UNPROTECTED".into() } else { row.auth.to_string() }),
-    )?;
+    );
     if let Some(rhythm) = row.rhythm {
-        say("Rhythm", rhythm_words(&rhythm))?;
+        say("Rhythm", rhythm_words(&rhythm));
     }
-    if row.needs_first_sync {
-        let first = row.state.first_sync.as_ref();
-        say(
-            "First sync",
-            first.map_or_else(|| "not set".to_owned(), |first| format!("{}, set by {}", first.entered, first.by)),
-        )?;
-    }
-    if let Some((done, total)) = row.reconciling {
-        say("Reconciling", format!(" {done} of {total} records"))?;
-    }
-    if let Some(error) = &row.state.last_error {
-        say("Last error", error.clone())?;
-    }
-    Ok(())
+    say("Counts", counts(row));
+    let operator = match (row.inbound, row.operator) {
+        (true, true) => "its system can be asked, too",
+        (true, false) => "receive-only: nothing is asked of its system",
+        (false, _) => "we post",
+    };
+    say("Way", format!("{operator}; tested {}", when(state.tested_at, "never")));
+    let modules: Vec<&str> = row.modules.iter().map(|module| module.title()).collect();
+    say("Modules", if modules.is_empty() { "none that is on".to_owned() } else { modules.join(", ") });
+    all
+}
+
+/// `3 posts, 120 records`.
+fn run_words(row: &StreamRow) -> String {
+    row.state.run.map_or_else(
+        || "-".to_owned(),
+        |run| format!("{}, {}", many(run.posts.into(), "post"), many(run.records.into(), "record")),
+    )
+}
+
+/// `1 post`, `2 posts`.
+fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `every 15m, 500 a run in posts of 50, given up after 12 runs`.

@@ -29,8 +29,15 @@ pub(super) fn page(engine: &Engine, query: &MatchQuery) -> Result<Answer, StoreE
 }
 
 /// What an entry could be paired with: the most similar, or those that contain `text`.
-pub(super) fn options(engine: &Engine, entry: &MatchEntry, text: &str) -> Result<Answer, StoreError> {
+///
+/// # Errors
+/// There is no such entry, or the store fails.
+pub(super) fn options(engine: &Engine, entry: &MatchEntry, text: &str) -> Result<Answer, ServiceError> {
     let MatchEntry { kind, side, id } = entry;
+    in_use(engine, *kind)?;
+    if engine.store().read(|view| view.match_row(*kind, *side, id))?.is_none() {
+        return Err(refused(&MatchRefusal::Unknown { side: *side, id: id.clone() }));
+    }
     let rows: Vec<MatchRow> = if text.trim().is_empty() {
         engine.match_suggest(*kind, *side, id)?.into_iter().map(|(row, _)| row).collect()
     } else {
@@ -50,6 +57,7 @@ pub(super) async fn decide(
     other: Option<RecordId>,
 ) -> Result<Answer, ServiceError> {
     let MatchEntry { kind, side, id } = entry;
+    in_use(engine, kind)?;
     let actor = actor.clone();
     let changed = |row: std::result::Result<MatchRow, MatchRefusal>, what: &str| {
         row.map(|_| what.to_owned()).map_err(|refusal| refused(&refusal))
@@ -93,6 +101,7 @@ pub(super) async fn update(
     expect: Option<SourceChange>,
 ) -> Result<Answer, ServiceError> {
     let MatchEntry { kind, side, id } = entry;
+    in_use(engine, kind)?;
     let sent = engine.match_update(kind, side, id, expect, actor.clone()).await?.map_err(|e| refused(&e))?;
     let state = match sent.active {
         Some(true) => " (active)",
@@ -133,6 +142,14 @@ fn off(engine: &Engine, kind: MatchKind) -> Option<String> {
     }
 }
 
+/// A table that is not in use has no entries, and says why before anything else is looked for.
+fn in_use(engine: &Engine, kind: MatchKind) -> Result<(), ServiceError> {
+    match engine.match_status(kind).unused {
+        Some(why) => Err(Error::new(ErrorKind::Refused, format!("the table of {kind} is not in use: {why}")).into()),
+        None => Ok(()),
+    }
+}
+
 /// Rows as they are shown, with the names of their counterparts as of one moment.
 fn lines(engine: &Engine, rows: Vec<MatchRow>) -> Result<Vec<MatchLine>, StoreError> {
     engine.store().read(|view| {
@@ -142,7 +159,8 @@ fn lines(engine: &Engine, rows: Vec<MatchRow>) -> Result<Vec<MatchLine>, StoreEr
                 None => None,
             };
             let differs = there.as_ref().map(|there| engine.match_difference(&row, there)).unwrap_or_default();
-            let because = [row.because(), &differs.because].into_iter().filter(|part| !part.is_empty());
+            let listed = engine.match_lists(row.kind, row.side.other());
+            let because = [row.because(listed), &differs.because].into_iter().filter(|part| !part.is_empty());
             let because = because.collect::<Vec<_>>().join("; ");
             Ok(MatchLine { row, other: there.map(|there| there.name), because, change: differs.change })
         };

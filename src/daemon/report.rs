@@ -240,20 +240,22 @@ async fn check_remote(remotes: &Remotes, modules: &[ModuleId], side: Side) -> Ve
     let remote = remotes.on(side, Lane::Operator);
     let name = remote.system();
     let mut rows = vec![];
-    match remote.probe().await {
+    let unread = match remote.probe().await {
         Ok(probe) => {
-            rows.push(CheckRow {
-                what: format!("{name}: connection"),
-                ok: true,
-                found: format!("{}, {} ms", probe.system, probe.round_trip_ms),
-                hint: None,
-            });
+            let found = match probe.unasked {
+                true => format!("not tested: it is never asked, it posts; {}", probe.system),
+                false => format!("{}, {} ms", probe.system, probe.round_trip_ms),
+            };
+            rows.push(CheckRow { what: format!("{name}: connection"), ok: true, found, hint: None });
             if let Some(why) = probe.doubt {
                 rows.push(CheckRow {
                     what: format!("{name}: address"),
                     ok: true,
                     found: format!("not proved: {why}"),
-                    hint: Some("a wrong address would answer the same: compare it with what you were given".to_owned()),
+                    hint: Some(
+                        "wrong settings could be answered the same: compare address and credentials with what you were given"
+                            .to_owned(),
+                    ),
                 });
             }
             if let Some(skew) = probe.clock_skew_ms {
@@ -265,6 +267,7 @@ async fn check_remote(remotes: &Remotes, modules: &[ModuleId], side: Side) -> Ve
                     hint: (!ok).then(|| "set this machine's clock; Tandem corrects for it meanwhile".to_owned()),
                 });
             }
+            probe.unread
         }
         Err(error) => {
             rows.push(CheckRow {
@@ -275,7 +278,7 @@ async fn check_remote(remotes: &Remotes, modules: &[ModuleId], side: Side) -> Ve
             });
             return rows;
         }
-    }
+    };
     for module in modules.iter().copied().filter(|module| module.swept_sides().contains(&side)) {
         if remote.fields(module).is_empty() {
             rows.push(CheckRow {
@@ -284,6 +287,9 @@ async fn check_remote(remotes: &Remotes, modules: &[ModuleId], side: Side) -> Ve
                 found: "it has no place for them".to_owned(),
                 hint: Some(format!("switch it off: [modules.{}] enabled = false", module.follows().unwrap_or(module))),
             });
+            continue;
+        }
+        if unread {
             continue;
         }
         let request = PageRequest {

@@ -155,7 +155,7 @@ impl AccountService {
                     let item = store.read(|view| view.item(query.item))?;
                     Ok(item.map(|item| preview::part(&item, &modules, &query)))
                 });
-                Ok(Answer::Preview(found.await?.ok_or_else(|| refused(item, Refusal::Unknown))??))
+                Ok(Answer::Preview(found.await?.ok_or_else(|| refused(item, None, Refusal::Unknown))??))
             }
             Request::Decide(decide) => {
                 let item = self.decide(actor, decide).await?;
@@ -224,7 +224,7 @@ impl AccountService {
                 Ok(Answer::Guard(plan))
             }
             Request::GuardRelease { module, sample, expect, plan, note } => {
-                let held = self.expect_held(module, expect, plan).await?;
+                let held = self.expect_held(module, expect, plan, "release").await?;
                 if held.held == 0 {
                     self.streams.expect_read(engine, module)?;
                 }
@@ -235,7 +235,7 @@ impl AccountService {
                 })
             }
             Request::GuardDiscard { module, expect } => {
-                self.expect_held(module, expect, None).await?;
+                self.expect_held(module, expect, None, "discard").await?;
                 let moved = engine.guard_discard(module, actor.clone()).await?;
                 Ok(done(format!("{moved} items set aside; each comes back when its records change")))
             }
@@ -245,7 +245,7 @@ impl AccountService {
             }
             Request::MatchOptions { entry, text } => {
                 let engine = engine.clone();
-                blocking(move || matching::options(&engine, &entry, &text)).await
+                blocking(move || Ok(matching::options(&engine, &entry, &text))).await?
             }
             Request::MatchDecide { entry, verb, other } => matching::decide(engine, actor, entry, verb, other).await,
             Request::MatchUpdate { entry, expect } => matching::update(engine, actor, entry, expect).await,
@@ -298,7 +298,7 @@ impl AccountService {
         let ask = Ask { ver: decide.ver, seen: decide.seen, decision };
         match self.engine().decide(ask).await? {
             Ok(item) => Ok(item),
-            Err(refusal) => Err(refused(decide.item, refusal)),
+            Err(refusal) => Err(refused(decide.item, Some(decide.verb), refusal)),
         }
     }
 
@@ -329,7 +329,7 @@ impl AccountService {
             Ok(Some((item, stamps, authors, history, beside)))
         })?;
         let Some((item, stamps, authors, history, (candidates, waits_for))) = view else {
-            return Err(refused(id, Refusal::Unknown));
+            return Err(refused(id, None, Refusal::Unknown));
         };
         let verbs = report::verbs(actor, &item);
         Ok(Answer::Item(Box::new(ItemView {
@@ -363,6 +363,7 @@ impl AccountService {
         module: ModuleId,
         expect: u64,
         plan: Option<Fingerprint>,
+        verb: &str,
     ) -> Result<Held, ServiceError> {
         let engine = self.engine().clone();
         let held = blocking(move || engine.guard_held(module)).await?;
@@ -378,7 +379,8 @@ impl AccountService {
         } else {
             return Ok(held);
         };
-        Err(Error::new(ErrorKind::Stale, message).hint("look at the plan again before you release it").into())
+        let hint = format!("look at the plan again before you {verb} it");
+        Err(Error::new(ErrorKind::Stale, message).hint(hint).into())
     }
 }
 
@@ -443,7 +445,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// A refusal in words, with the item as it is now.
-fn refused(id: ItemId, refusal: Refusal) -> ServiceError {
+fn refused(id: ItemId, verb: Option<Verb>, refusal: Refusal) -> ServiceError {
     match refusal {
         Refusal::Unknown => Error::new(ErrorKind::Refused, format!("there is no item {id}"))
             .hint("list the queue with `tandem queue list`")
@@ -460,7 +462,13 @@ fn refused(id: ItemId, refusal: Refusal) -> ServiceError {
             }
         }
         Refusal::Invalid(current, why) => {
-            ServiceError { error: Error::new(ErrorKind::Refused, format!("item {id}: {why}")), current: Some(current) }
+            let mut error = Error::new(ErrorKind::Refused, format!("item {id}: {why}"));
+            if verb == Some(Verb::Undo) && Verb::Reopen.accepts(current.state) && !Verb::Undo.accepts(current.state) {
+                error = error.hint(format!(
+                    "nothing was written, so there is nothing to undo: `tandem queue reopen {id}` has it decided anew"
+                ));
+            }
+            ServiceError { error, current: Some(current) }
         }
     }
 }
@@ -484,4 +492,25 @@ async fn check(account: &Account) -> Result<Vec<CheckRow>, StoreError> {
     let states: BTreeMap<_, _> = engine.store().read(|view| view.streams())?.into_iter().collect();
     rows.extend(streams::check(account.blueprint.config(), |id| Some(states.get(id).cloned().unwrap_or_default())));
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Kind, PairKey, RecordId, State, Timestamp};
+
+    #[test]
+    fn undo_of_what_was_never_written_leads_to_reopen() {
+        let pair = PairKey::Lone(Side::Ivvy, RecordId::from("7"));
+        let skipped = Item {
+            state: State::Skipped,
+            ..Item::new(ItemId(4), ModuleId::Contacts, pair, Kind::Create, Timestamp::EPOCH)
+        };
+        let hint = |verb| {
+            let refusal = Refusal::Invalid(Box::new(skipped.clone()), "it does not apply".to_owned());
+            refused(ItemId(4), Some(verb), refusal).error.hint.unwrap_or_default()
+        };
+        assert!(hint(Verb::Undo).contains("tandem queue reopen 4"), "{}", hint(Verb::Undo));
+        assert_eq!(hint(Verb::Approve), "");
+    }
 }

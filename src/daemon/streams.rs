@@ -255,7 +255,7 @@ impl Streams {
             })?;
             let answered = format!("{} answered in {} ms", probe.system, probe.round_trip_ms);
             match probe.doubt {
-                Some(why) => format!("{answered}, if it was that system: {why}"),
+                Some(why) => format!("{answered}; not proved: {why}"),
                 None => answered,
             }
         } else {

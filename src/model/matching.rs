@@ -154,8 +154,9 @@ impl MatchRow {
         self.name.trim().chars().filter(|c| !c.is_control()).collect::<String>().to_lowercase()
     }
 
-    /// Why it stands as it does, in one sentence without values; empty when there is nothing to explain.
-    pub fn because(&self) -> &'static str {
+    /// Why it stands as it does, in one sentence without values; empty when there is nothing to explain. `listed`:
+    /// whether the other system lists its own, so that not to be there means something.
+    pub fn because(&self, listed: bool) -> &'static str {
         let staff = self.kind == MatchKind::Staff;
         match self.state {
             _ if self.gone => "no longer listed by its system",
@@ -170,6 +171,12 @@ impl MatchRow {
             MatchState::Unmatched if !self.parted.is_empty() => "parted by a person",
             MatchState::Unmatched if !self.candidates.is_empty() => "its likely counterpart is inactive or taken",
             MatchState::Unmatched if self.wanted => "to be created on the other side",
+            MatchState::Unmatched if !listed && staff => {
+                "not known: the other system lists no staff to us (not declared, or refused)"
+            }
+            MatchState::Unmatched if !listed => {
+                "not known: the other system lists no lead sources to us (not declared, or refused)"
+            }
             MatchState::Unmatched if staff => "nobody on the other side has this e-mail address",
             MatchState::Unmatched => "nothing on the other side has this name",
         }

@@ -216,6 +216,9 @@ pub struct StreamState {
     pub quarantined: u64,
     /// Posts refused: by their authentication, form or size.
     pub refused: u64,
+    /// Those of them that came since a post was last taken.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub refused_since: u64,
     /// Records that named an owner or lead source nobody knows, and were taken without (C-13).
     pub unresolved: u64,
     /// Posts that could not be stored, and were to come again.
@@ -238,8 +241,16 @@ pub struct StreamState {
     pub first_sync: Option<FirstSync>,
     /// When the connection test last passed (S-28).
     pub tested_at: Option<Timestamp>,
-    /// The last refusal or failure: one sentence of ours.
+    /// The last refusal or failure since a post was last taken: one sentence of ours.
     pub last_error: Option<String>,
+    /// When it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error_at: Option<Timestamp>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The rhythm in which a stream's sender said it would post (S-09, S-23).
@@ -284,6 +295,26 @@ pub struct Health {
 }
 
 impl StreamState {
+    /// Takes note that posts were refused, and why the last of them was.
+    pub fn refuse(&mut self, posts: u64, why: impl Into<String>, now: Timestamp) {
+        self.refused += posts;
+        self.refused_since += posts;
+        self.fail(why, now);
+    }
+
+    /// Takes note of a failure.
+    pub fn fail(&mut self, why: impl Into<String>, now: Timestamp) {
+        self.last_error = Some(why.into());
+        self.last_error_at = Some(now);
+    }
+
+    /// Takes note that a post went through `now`: what was wrong before is over.
+    pub fn went_through(&mut self, now: Timestamp) {
+        self.last_at = Some(now.max(self.last_at.unwrap_or(now)));
+        self.refused_since = 0;
+        (self.last_error, self.last_error_at) = (None, None);
+    }
+
     /// Takes note that a payload with so many records, new or repeated, came `now`: it belongs to a run of the
     /// sender's, and may be the first after a time in which posts were given up. The counts are their owner's.
     pub fn took(&mut self, now: Timestamp, records: u32, rhythm: &Rhythm) {
@@ -294,7 +325,7 @@ impl StreamState {
         {
             self.possible_loss = Some(Gap { from: last, to: now });
         }
-        self.last_at = Some(now.max(self.last_at.unwrap_or(now)));
+        self.went_through(now);
         self.run = Some(match self.run {
             Some(run) if run.goes_on(now, rhythm) => PushRun {
                 last_at: now.max(run.last_at),
@@ -444,6 +475,18 @@ mod tests {
         state.took(at(15 * MINUTE + 4), 7, &RHYTHM);
         assert_eq!(state.run.unwrap().records, 7, "the next run is another one");
         assert!(!state.health(at(16 * MINUTE), &RHYTHM).backlog_likely);
+    }
+
+    #[test]
+    fn what_was_wrong_is_over_once_a_post_goes_through_s18() {
+        let mut state = StreamState::default();
+        state.refuse(2, "no", at(1));
+        state.refuse(1, "never", at(2));
+        assert_eq!((state.refused, state.refused_since, state.last_error_at), (3, 3, Some(at(2))));
+        assert_eq!(state.last_error.as_deref(), Some("never"));
+        state.took(at(3), 1, &RHYTHM);
+        assert_eq!((state.refused, state.refused_since, state.last_error_at), (3, 0, None), "counted all the same");
+        assert_eq!(state.last_error, None);
     }
 
     #[test]

@@ -170,6 +170,12 @@ pub struct Probe {
     pub round_trip_ms: u64,
     /// Why it is not certain that the system itself answered, where its answers cannot tell.
     pub doubt: Option<String>,
+    /// Nobody was asked: the system only posts to us.
+    #[serde(default)]
+    pub unasked: bool,
+    /// Nothing is ever read from it: its records are what it told us, or what it was handed.
+    #[serde(default)]
+    pub unread: bool,
 }
 
 /// What a system can do for one match table. Declared, never guessed by the engine (C-09, C-17 to C-19).
@@ -189,6 +195,9 @@ pub struct MatchSupport {
     /// itself, which may be nothing.
     #[serde(default)]
     pub told: bool,
+    /// And it does list nothing itself, nor finds anybody: who is not in its list may be there all the same.
+    #[serde(default)]
+    pub only_told: bool,
 }
 
 /// What a system lets others change of a lead source.

@@ -86,13 +86,21 @@ fn bad_fault(order: &str, error: &super::fault::FaultError) -> Error {
 /// # Errors
 /// When the address cannot be bound, a signal cannot be watched, or stdout is closed.
 pub async fn run_until_signalled(router: Router, listen: SocketAddr, credentials: Value) -> Result<()> {
+    run_and_tell(router, listen, |_| credentials).await
+}
+
+/// As [`run_until_signalled`], where the credentials name addresses below the one that is bound.
+///
+/// # Errors
+/// As there.
+pub async fn run_and_tell(router: Router, listen: SocketAddr, credentials: impl FnOnce(&str) -> Value) -> Result<()> {
     let io = |what: &str, error: std::io::Error| Error::unavailable(what).because(&error);
     // Watched before the line is printed: whoever reads it may signal at once.
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| io("cannot watch SIGTERM", error))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| io("cannot watch SIGINT", error))?;
     let served = serve(router, listen).await.map_err(|error| io(&format!("cannot listen on {listen}"), error))?;
     let mut line = json!({"url": served.url()});
-    if let (Value::Object(line), Value::Object(credentials)) = (&mut line, credentials) {
+    if let (Value::Object(line), Value::Object(credentials)) = (&mut line, credentials(&served.url())) {
         line.extend(credentials);
     }
     print_line(&line).map_err(|error| io("cannot print the address", error))?;

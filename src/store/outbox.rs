@@ -282,13 +282,12 @@ impl Tx<'_> {
             PostEnd::Taken => {
                 state.payloads += 1;
                 state.records += u64::from(records);
-                state.last_at = Some(tried.at);
-                state.last_error = None;
+                state.went_through(tried.at);
                 None
             }
             PostEnd::Failed(why) => {
                 state.unstored += 1;
-                state.last_error = Some(why.clone());
+                state.fail(why.clone(), tried.at);
                 let tries = old.tries.saturating_add(1);
                 Some(Post {
                     tries,

@@ -79,7 +79,9 @@ impl StreamRow {
         say(self.health.possible_loss, "possible loss");
         say(self.is_unprotected(), "UNPROTECTED");
         say(self.health.waits_for_first_sync, "first-sync date missing");
-        let counted = [(self.dead, "dead"), (self.aside, "set aside"), (self.unfinished, "unanswered")];
+        let refused = if self.inbound { self.state.refused_since } else { 0 };
+        let counted =
+            [(self.dead, "dead"), (refused, "refused"), (self.aside, "set aside"), (self.unfinished, "unanswered")];
         for (count, word) in counted {
             say(count > 0, &format!("{count} {word}"));
         }
@@ -118,6 +120,12 @@ impl StreamRow {
         }
         if self.dead > 0 {
             told.push("Posts were tried as often as agreed and given up. Revive or drop each.");
+        }
+        if self.inbound && self.state.refused_since > 0 {
+            told.push(
+                "Posts were refused, and none was taken since. The last error says why: have the sender mend it, \
+                 before it gives up.",
+            );
         }
         if self.aside > 0 {
             told.push("Records came that could not be taken. Look at each: try it again, or dismiss it.");

@@ -247,7 +247,7 @@ impl Service for Fake {
                 Request::Matches(query) => {
                     let entry = Entry { id: "7".into(), name: "Ada".into(), email: None, active: true };
                     let row = MatchRow::new(query.kind, query.side, &entry, SystemClock.now());
-                    let because = row.because().to_owned();
+                    let because = row.because(true).to_owned();
                     let rows = vec![MatchLine { row, other: None, because, change: None }];
                     match (query.kind, query.after) {
                         (MatchKind::Staff, _) => Answer::Matches(MatchPage { rows, ..MatchPage::default() }),

@@ -334,7 +334,7 @@ impl World {
         let other = self.matches.iter().find(|other| other.side != row.side && Some(&other.id) == row.other.as_ref());
         let change = other.and_then(|other| tandem::merge::people::difference(row, other));
         let name = other.map(|other| other.name.clone());
-        MatchLine { row: row.clone(), other: name, because: row.because().to_owned(), change }
+        MatchLine { row: row.clone(), other: name, because: row.because(true).to_owned(), change }
     }
 
     fn match_page(&self, query: &MatchQuery) -> MatchPage {

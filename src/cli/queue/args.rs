@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::args::one_of;
+use crate::cli::args::{one_of, side};
 use crate::model::{ItemId, ModuleId, Reason, RecordId, Side, State};
 use crate::wire::{PreviewAs, PreviewOf};
 
@@ -61,8 +61,8 @@ pub enum QueueCommand {
         /// What every verb takes
         #[command(flatten)]
         on: On,
-        /// The side that wins
-        #[arg(long, value_name = "SIDE", value_parser = one_of::<Side>())]
+        /// The side that wins; s360 is another word for ivvy, and odoo, salesforce, connector and push for crm
+        #[arg(long, value_name = "SIDE", value_parser = side())]
         take: Side,
     },
     /// Set fields' results without deciding yet
@@ -170,8 +170,8 @@ pub struct On {
 /// What to write.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Choices {
-    /// Take this side's whole record
-    #[arg(long, value_name = "SIDE", value_parser = one_of::<Side>())]
+    /// Take this side's whole record; s360 is another word for ivvy, and odoo, salesforce, connector and push for crm
+    #[arg(long, value_name = "SIDE", value_parser = side())]
     pub take: Option<Side>,
     /// Result of a field: a side, or a value (`F==ivvy` is the text "ivvy"); may be repeated
     #[arg(long = "field", value_name = "F=ivvy|crm|VALUE")]

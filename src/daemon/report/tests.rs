@@ -31,9 +31,15 @@ async fn a_connection_that_passed_a_doubt_and_a_failure_are_told_apart_p13_s28()
     let doubted = rows(Ok(Probe { doubt: Some("nothing but 404".to_owned()), ..fine.clone() })).await;
     assert_eq!(
         doubted[1],
-        "ok stub: address: not proved: nothing but 404 | a wrong address would answer the same: compare it with what you were given"
+        "ok stub: address: not proved: nothing but 404 | wrong settings could be answered the same: compare address and credentials with what you were given"
     );
     assert_eq!(doubted.len(), 3);
+    let told = Probe { unasked: true, unread: true, ..fine.clone() };
+    assert_eq!(
+        rows(Ok(told)).await,
+        ["ok stub: connection: not tested: it is never asked, it posts; Box | -"],
+        "nothing is said to be read where nothing may be"
+    );
     let skewed = rows(Ok(Probe { clock_skew_ms: Some(-61_000), ..fine })).await;
     assert!(skewed[1].starts_with("FAIL stub: clock: -61000 ms"), "{skewed:?}");
     let failed = rows(Err(Class::Unsupported)).await;

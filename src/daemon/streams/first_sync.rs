@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 
 use super::{Known, Streams, refuse};
 use crate::daemon::ServiceError;
+use crate::error::Error;
 use crate::model::{Actor, FirstSync};
 use crate::seam::zone;
 use crate::store::Reads as _;
@@ -26,13 +27,13 @@ impl Streams {
         if !known.needs_first_sync() {
             return Err(refuse(format!("{id} has no first-sync date"), "only S-360's contacts and orders have one"));
         }
-        let day = day(date).map_err(|(wrong, hint)| refuse(wrong, hint))?;
+        let day = day(date).map_err(|(message, hint)| wrong(message, hint))?;
         let zone = zone.trim();
         if zone.is_empty() {
-            return Err(refuse("the day's zone is not said".to_owned(), "an IANA name: --zone Europe/Paris"));
+            return Err(wrong("the day's zone is not said".to_owned(), "an IANA name: --zone Europe/Paris"));
         }
         let Some(from) = zone::start_of_day(day, zone) else {
-            return Err(refuse(format!("`{zone}` is not a zone"), "an IANA name: Europe/Paris, Australia/Sydney, UTC"));
+            return Err(wrong(format!("`{zone}` is not a zone"), "an IANA name: Europe/Paris, Australia/Sydney, UTC"));
         };
         let now = engine.now();
         if from > now {
@@ -59,6 +60,11 @@ impl Streams {
         known.modules.iter().for_each(|module| engine.sync_now(Some(*module), true));
         Ok(format!("records take part from {entered} on; everything that came so far is read now"))
     }
+}
+
+/// The command was put wrongly: nothing was decided.
+fn wrong(message: String, hint: &str) -> ServiceError {
+    Error::config(message).hint(hint).into()
 }
 
 /// A day as it is to be written. Others are told why theirs will not do.

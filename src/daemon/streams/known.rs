@@ -114,7 +114,8 @@ pub(super) fn known(config: &Config) -> Vec<Known> {
             };
             let people = [ModuleId::Leads, ModuleId::Contacts];
             all.push(stream(StreamKind::ConnectorPeople, "Connector people", &people));
-            if facade.offers.create_source || facade.offers.update_source {
+            // Without sources in the profile none is ever taken, whatever is offered.
+            if connector.profile.source && (facade.offers.create_source || facade.offers.update_source) {
                 all.push(stream(StreamKind::ConnectorSources, "Connector lead sources", &[]));
             }
         }
@@ -217,8 +218,11 @@ pub(crate) fn check(config: &Config, state: impl Fn(&StreamId) -> Option<StreamS
         let auth = if unprotected { "UNPROTECTED".to_owned() } else { format!("{}{rotating}", known.auth) };
         let state = state(&known.id);
         let missing = known.needs_first_sync() && state.as_ref().is_some_and(|state| state.first_sync.is_none());
+        // A daemon that never ran has nothing to be blamed for.
+        let fresh = known.needs_first_sync() && state.is_none();
         let date = match state.and_then(|state| state.first_sync) {
             Some(first) => format!("; from {} on", first.entered),
+            None if fresh => "; its first-sync date is to be set once the daemon runs".to_owned(),
             None if missing => "; first-sync date missing: nothing is taken over".to_owned(),
             None => String::new(),
         };
@@ -226,7 +230,7 @@ pub(crate) fn check(config: &Config, state: impl Fn(&StreamId) -> Option<StreamS
             what: format!("stream {}", known.id),
             ok: !missing,
             found: format!("{way} {}; auth {auth}{date}", known.place),
-            hint: match (missing, unprotected) {
+            hint: match (missing || fresh, unprotected) {
                 (true, _) => {
                     let id = &known.id;
                     Some(format!("tandem streams test {id}, then tandem streams first-sync {id} DATE --zone ZONE"))

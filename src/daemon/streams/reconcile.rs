@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Known, Streams, refuse};
 use crate::daemon::ServiceError;
-use crate::model::{Actor, AuditEvent, ModuleId, RecordId, Side, StreamState, Timestamp};
+use crate::model::{Actor, AuditEvent, ModuleId, RecordId, Side, Timestamp};
 use crate::seam::Clock;
 use crate::store::{Note, Reads as _, StoreError, Tx};
 use crate::sync::{Engine, Unread};
@@ -29,7 +29,13 @@ impl Streams {
         known: &Known,
     ) -> Result<String, ServiceError> {
         let id = known.id.clone();
-        if !known.operator || !known.id.kind.is_inbound() {
+        if !known.id.kind.is_inbound() {
+            return Err(refuse(
+                format!("{id}: we post there and nothing is read from it, so nothing can be read again"),
+                "posts that were given up: `tandem streams show STREAM --dead`, then `revive` each",
+            ));
+        }
+        if !known.operator {
             return Err(refuse(
                 format!("{id}: there is no operator to read with, so nothing can be read again"),
                 "ask its sender to send that time again, then settle the loss",
@@ -144,8 +150,8 @@ async fn read_again(engine: &Engine, clock: &dyn Clock, known: &Known, done: imp
     let (id, at) = (known.id.clone(), engine.now());
     let ended = move |tx: &mut Tx<'_>| {
         if failed > 0 {
-            let last_error = Some(format!("{failed} of {asked} records could not be read again"));
-            let state = StreamState { last_error, ..tx.stream(&id)? };
+            let mut state = tx.stream(&id)?;
+            state.fail(format!("{failed} of {asked} records could not be read again"), at);
             tx.put_stream(&id, &state)?;
         }
         let what = format!("stream {id}: reconciled {asked} records, of which {failed} could not be read");

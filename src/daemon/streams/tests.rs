@@ -155,7 +155,9 @@ async fn every_stream_of_the_configuration_has_a_row_without_any_secret_s01_s09_
         ]))
     };
     let named = |crm: &str| of(crm).iter().map(|known| known.id.to_string()).collect::<Vec<_>>();
-    assert_eq!(named(CONNECTOR), ["connector_people/HARBOUR", "connector_sources/HARBOUR"]);
+    assert_eq!(named(CONNECTOR), ["connector_people/HARBOUR"], "no sources in the profile, so none ever comes");
+    let with = CONNECTOR.replace("source = false", "source = true");
+    assert_eq!(named(&with), ["connector_people/HARBOUR", "connector_sources/HARBOUR"]);
     assert_eq!(named(PUSH), ["push_contacts", "push_orders"]);
     assert!(named(ODOO).is_empty(), "an account without streams has none");
     assert!(of(CONNECTOR).iter().all(|known| !known.needs_first_sync() && known.rhythm.is_none()));
@@ -184,6 +186,8 @@ async fn the_first_sync_date_is_asked_after_a_test_in_one_form_only_s28_s29_scen
     ] {
         let refused = world.act(stream, first_sync(date, zone)).await.unwrap_err();
         assert!(refused.message.contains(why) && refused.hint.is_some(), "{date} {zone}: {refused}");
+        let code = if date == "2999-01-01" { 1 } else { 2 };
+        assert_eq!(refused.kind.exit_code(), code, "a date that makes no sense is wrong usage: {date} {zone}");
     }
     assert!(world.row(stream).state.first_sync.is_none(), "none of these");
     world.act(stream, first_sync("2025-01-31", "Europe/Paris")).await.unwrap();
@@ -347,6 +351,7 @@ fn check_tells_institutions_profile_and_addresses_and_what_is_switched_off_c04_s
         text.contains("ok stream s360_contacts/ACME: comes in at /s360/contacts/ACME; auth basic, two secrets valid")
     );
     assert!(text.contains("auth UNPROTECTED"), "{text}");
+    assert!(text.contains("ok stream s360_contacts/GLOBE") && text.contains("first-sync date is to be set"), "{text}");
     let text = say(&s360, Some(StreamState::default()));
     assert!(text.contains("FAIL stream s360_contacts/GLOBE") && text.contains("first-sync date missing"), "{text}");
     let ivvy = "version = 1\n[ivvy]\nurl = \"https://a.example\"\nkey = \"k\"\nsecret = { env = \"I\" }\n";

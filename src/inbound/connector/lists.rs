@@ -145,6 +145,6 @@ fn taken(
 ) -> Result<(), crate::store::StoreError> {
     let mut state = tx.stream(stream)?;
     (state.payloads, state.records) = (state.payloads + 1, state.records + 1);
-    state.last_at = Some(now.max(state.last_at.unwrap_or(now)));
+    state.went_through(now);
     tx.put_stream(stream, &state)
 }

@@ -10,8 +10,9 @@ mod answer;
 mod lists;
 mod people;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -37,6 +38,8 @@ use crate::sync::Engine;
 pub const BASE: &str = "/connector/v1";
 /// Longest a call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Shortest time between two notes of calls that were turned away.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// What was agreed with the Connector, as far as its calls here go (C-04 to C-07).
 #[derive(Clone, Debug, Default)]
@@ -75,12 +78,21 @@ pub struct Desk {
     clock: Arc<dyn Clock>,
     /// Refusals so far, for the numbers under which they can be asked about.
     refusals: AtomicU64,
+    turned_away: Mutex<TurnedAway>,
+}
+
+/// Calls of whoever did not prove who they are that are not written down yet.
+#[derive(Debug, Default)]
+struct TurnedAway {
+    calls: BTreeMap<StreamKind, u64>,
+    /// Somebody is writing them down.
+    noting: bool,
 }
 
 impl Desk {
     /// A desk before `engine`.
     pub fn new(engine: Engine, guard: Guard, terms: Terms, clock: Arc<dyn Clock>) -> Self {
-        Self { engine, guard, terms, clock, refusals: AtomicU64::new(0) }
+        Self { engine, guard, terms, clock, refusals: AtomicU64::new(0), turned_away: Mutex::default() }
     }
 
     /// The number of a refusal: `errorUUID`.
@@ -90,6 +102,9 @@ impl Desk {
 
     /// The stream of this club's people, or of its lead sources.
     fn stream(&self, kind: StreamKind) -> StreamId {
+        // Where no source can come there is no such stream to be seen.
+        let sources = self.terms.elements.source.is_some() && (self.terms.create_source || self.terms.update_source);
+        let kind = if sources { kind } else { StreamKind::ConnectorPeople };
         StreamId::new(kind, self.terms.club.clone())
     }
 
@@ -118,16 +133,52 @@ impl Desk {
 
     /// Takes note of a refusal. If that cannot be stored either, the sender knows it all the same.
     async fn note(&self, kind: StreamKind, refusal: &Refusal) {
-        let (stream, why) = (self.stream(kind), refusal.message.clone());
+        self.note_refused(kind, 1, refusal.message.clone()).await;
+    }
+
+    async fn note_refused(&self, kind: StreamKind, calls: u64, why: String) {
+        let (stream, now) = (self.stream(kind), self.clock.now());
         let noted = self.engine.store().write(move |tx| {
             let mut state = tx.stream(&stream)?;
-            state.refused += 1;
-            state.last_error = Some(why.clone());
+            state.refuse(calls, why.clone(), now);
             tx.put_stream(&stream, &state)
         });
         if noted.await.is_err() {
             tracing::error!("a refusal could not be noted");
         }
+    }
+
+    fn turned_away(&self) -> std::sync::MutexGuard<'_, TurnedAway> {
+        self.turned_away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of a call whose sender did not prove who it is. Whoever guesses decides how often they call; the
+    /// disk does not follow: all of a moment are one note.
+    fn turn_away(self: &Arc<Self>, kind: StreamKind) {
+        let mut waiting = self.turned_away();
+        *waiting.calls.entry(kind).or_default() += 1;
+        if std::mem::replace(&mut waiting.noting, true) {
+            return;
+        }
+        // Held only while something is written, so that nobody waits for it to end.
+        let (desk, clock) = (Arc::downgrade(self), Arc::clone(&self.clock));
+        tokio::spawn(async move {
+            while let Some(desk) = desk.upgrade() {
+                let calls = {
+                    let mut waiting = desk.turned_away();
+                    waiting.noting = !waiting.calls.is_empty();
+                    std::mem::take(&mut waiting.calls)
+                };
+                if calls.is_empty() {
+                    return;
+                }
+                for (kind, calls) in calls {
+                    desk.note_refused(kind, calls, "its sender did not prove who it is".to_owned()).await;
+                }
+                drop(desk);
+                clock.sleep(BREATH).await;
+            }
+        });
     }
 
     /// Something was put on the shelf.
@@ -207,13 +258,14 @@ async fn update(State(desk): State<Arc<Desk>>, Path(id): Path<String>, headers: 
 
 /// One call from its first byte to the answer: who, how large, what, and in what time.
 async fn answered<F: Future<Output = Outcome>>(
-    desk: &Desk,
+    desk: &Arc<Desk>,
     kind: StreamKind,
     headers: &HeaderMap,
     body: Body,
     work: impl FnOnce(bytes::Bytes) -> F,
 ) -> Response {
     if let Err(refused) = desk.guard.admit(headers) {
+        desk.turn_away(kind);
         return refused_sender(refused.into_response(), &desk.number());
     }
     let handled = async {

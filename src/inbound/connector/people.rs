@@ -65,7 +65,7 @@ impl Desk {
             if let Saved::As(_, modules) = &saved {
                 (state.payloads, state.records) = (state.payloads + 1, state.records + 1);
                 state.repeated += u64::from(modules.is_empty());
-                state.last_at = Some(now.max(state.last_at.unwrap_or(now)));
+                state.went_through(now);
                 tx.put_stream(&stream, &state)?;
             }
             Ok(saved)

@@ -71,7 +71,8 @@ struct Unwritten {
     refused: u64,
     unstored: u64,
     outage_at: Option<Timestamp>,
-    last_error: Option<&'static str>,
+    /// The last reason, and when it was one.
+    last_error: Option<(&'static str, Timestamp)>,
     failing: Failures,
 }
 
@@ -98,13 +99,12 @@ impl Unwritten {
 
     /// Puts it into the stream's state.
     fn write(&self, state: &mut StreamState) {
-        state.refused += self.refused;
+        if let Some((why, at)) = self.last_error {
+            state.refuse(self.refused, why, at);
+        }
         state.unstored += self.unstored;
         state.outage_at = state.outage_at.max(self.outage_at);
         state.failing.merge(&self.failing);
-        if let Some(why) = self.last_error {
-            state.last_error = Some(why.to_owned());
-        }
     }
 }
 
@@ -239,10 +239,11 @@ impl Inner {
     fn came_to_nothing(&self, desk: &Desk, what: Nothing, why: &'static str) {
         let mut unwritten = desk.lock();
         *(if what == Nothing::Unstored { &mut unwritten.unstored } else { &mut unwritten.refused }) += 1;
+        let now = self.clock.now();
         if what != Nothing::Stranger {
-            unwritten.outage_at = Some(self.clock.now());
+            unwritten.outage_at = Some(now);
         }
-        unwritten.last_error = Some(why);
+        unwritten.last_error = Some((why, now));
         drop(unwritten);
         self.wake.notify_one();
     }

@@ -90,7 +90,7 @@ fn staff_match_on_the_address_and_plus_tags_are_other_people_c10() {
     for id in ["2", "3", "4"] {
         assert_eq!(stands(&rows, Side::Ivvy, id), (MatchState::Unmatched, None), "{id}");
     }
-    assert_eq!(find(&rows, Side::Ivvy, "3").because(), "no e-mail address: it cannot be matched");
+    assert_eq!(find(&rows, Side::Ivvy, "3").because(true), "no e-mail address: it cannot be matched");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn who_left_stays_known_and_matches_nothing_c10() {
     let left = staff(&[person("1", "ann@x.example")], &[inactive(person("a", "ann@x.example"))], &first);
     assert_eq!(stands(&left, Side::Ivvy, "1"), (MatchState::Unmatched, None));
     assert_eq!(find(&left, Side::Ivvy, "1").candidates, ["a".into()]);
-    assert_eq!(find(&left, Side::Crm, "a").because(), "inactive: not used for new leads");
+    assert_eq!(find(&left, Side::Crm, "a").because(true), "inactive: not used for new leads");
 
     let gone = staff(&[person("1", "ann@x.example")], &[person("b", "ann@x.example")], &left);
     assert!(find(&gone, Side::Crm, "a").gone);
@@ -165,7 +165,7 @@ fn what_a_person_parted_is_not_matched_again() {
     }
     let rows = sources(&[source("1", "Web")], &[source("a", "Web")], &rows);
     assert_eq!(stands(&rows, Side::Ivvy, "1"), (MatchState::Unmatched, None));
-    assert_eq!(find(&rows, Side::Ivvy, "1").because(), "parted by a person");
+    assert_eq!(find(&rows, Side::Ivvy, "1").because(true), "parted by a person");
 }
 
 #[test]

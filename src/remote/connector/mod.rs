@@ -359,7 +359,7 @@ impl Remote for Connector {
         Box::pin(async move {
             if !self.agreed.sends {
                 let system = "InTouch Connector, which only saves records here".to_owned();
-                return Ok(Probe { system, ..Probe::default() });
+                return Ok(Probe { system, unasked: true, unread: true, ..Probe::default() });
             }
             let sent = self.clock.now();
             let pinged = self.wire.ping("user", &[("recordID", NOBODY)]).await?;
@@ -369,6 +369,7 @@ impl Remote for Connector {
                 clock_skew_ms: pinged.server_time.map(|server| clock_skew(server, sent, received)),
                 round_trip_ms: u64::try_from(received.since(sent).as_millis()).unwrap_or(u64::MAX),
                 doubt: if pinged.known { None } else { self.doubt().await? },
+                ..Probe::default()
             })
         })
     }

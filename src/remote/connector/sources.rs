@@ -21,6 +21,7 @@ impl Connector {
                 create: false,
                 staff_by_email: agreed.sends && agreed.staff_by_email,
                 told: agreed.receives,
+                only_told: !(agreed.sends && (agreed.list_staff || agreed.staff_by_email)),
                 ..MatchSupport::default()
             },
             MatchKind::LeadSource if agreed.source => MatchSupport {
@@ -33,6 +34,7 @@ impl Connector {
                     ..SourceUpdate::default()
                 },
                 told: agreed.receives,
+                only_told: !(agreed.sends && agreed.list_sources),
                 ..MatchSupport::default()
             },
             _ => MatchSupport::default(),

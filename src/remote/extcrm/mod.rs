@@ -51,7 +51,9 @@ use super::{
 };
 use crate::error::Error;
 use crate::model::module::IVVY_KEY;
-use crate::model::{FieldDef, Fields, ModuleId, Record, RecordId, Shelved, Side, StreamKind, Timestamp, Value};
+use crate::model::{
+    FieldDef, Fields, ModuleId, Record, RecordId, Shelved, Side, StreamId, StreamKind, Timestamp, Value,
+};
 use crate::seam::Clock;
 
 const SYSTEM: &str = "push";
@@ -221,17 +223,29 @@ impl ExtCrm {
         })
     }
 
+    /// Whether the last post was answered 200, which proves the address and the credentials at once.
+    fn takes(&self, stream: StreamKind) -> Result<bool, RemoteError> {
+        let state = self.shelf.stream(&StreamId::new(stream, ""));
+        let state = state.map_err(|why| failure(SYSTEM, "reach", Class::Server, Sent::No, &why))?;
+        Ok(state.last_at.is_some() && state.last_error.is_none())
+    }
+
     async fn ping(&self) -> Result<Probe, RemoteError> {
         let sent = self.clock.now();
-        let mut probe = Probe { system: "addresses that take arrays".to_owned(), ..Probe::default() };
+        let mut probe = Probe { system: "addresses that take arrays".to_owned(), unread: true, ..Probe::default() };
+        let mut doubts = Vec::new();
         for stream in [StreamKind::PushContacts, StreamKind::PushOrders] {
             if self.poster.serves(stream) {
                 let asked = self.clock.now();
-                let server = self.poster.reach(stream).await?;
+                let reached = self.poster.reach(stream).await?;
                 let received = self.clock.now();
-                probe.clock_skew_ms = server.map(|server| exchange::clock_skew(server, asked, received));
+                probe.clock_skew_ms = reached.server_time.map(|server| exchange::clock_skew(server, asked, received));
+                if !self.takes(stream)? {
+                    doubts.push(format!("{stream} {}", reached.doubt()));
+                }
             }
         }
+        probe.doubt = Some(doubts.join("; ")).filter(|doubt| !doubt.is_empty());
         probe.round_trip_ms = u64::try_from(self.clock.now().since(sent).as_millis()).unwrap_or(u64::MAX);
         Ok(probe)
     }

@@ -54,6 +54,27 @@ pub struct Addresses {
     pub auth: Auth,
 }
 
+/// What was answered to whoever asked for the head of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The server's clock, if it told.
+    pub server_time: Option<Timestamp>,
+    /// Its status: neither 401 nor 403.
+    status: u16,
+}
+
+impl Reached {
+    /// Why that proves no more than that somebody is there: nothing obliges a server to look at the credentials of a
+    /// `HEAD`, nor one that answers it to take a `POST`. Only a first post that is answered 200 proves both.
+    pub fn doubt(self) -> String {
+        let what = match self.status {
+            404 | 410 => "there may be nothing at this address",
+            _ => "the credentials may not have been looked at",
+        };
+        format!("answered {} to a HEAD, so {what}", self.status)
+    }
+}
+
 /// Posts payloads. Cheap to clone.
 #[derive(Clone)]
 pub struct Poster {
@@ -117,12 +138,12 @@ impl Poster {
         }
     }
 
-    /// Asks for the head of an address, which changes nothing: whatever is answered, somebody is there. The
-    /// answer is that server's clock, if it told.
+    /// Asks for the head of an address, which changes nothing: whatever is answered, somebody is there. Whether
+    /// they would take a post of ours is another matter, see [`Reached::doubt`].
     ///
     /// # Errors
     /// Nobody answers, or says that we are not who we should be.
-    pub async fn reach(&self, stream: StreamKind) -> Result<Option<Timestamp>, RemoteError> {
+    pub async fn reach(&self, stream: StreamKind) -> Result<Reached, RemoteError> {
         let action = format!("reach {stream}");
         let address = self.address(stream).ok_or_else(|| {
             failure(SYSTEM, &action, Class::Unsupported, Sent::No, "there is no address for this stream")
@@ -133,7 +154,7 @@ impl Poster {
         let class = match answer.status() {
             StatusCode::UNAUTHORIZED => Class::Unauthorized,
             StatusCode::FORBIDDEN => Class::Forbidden,
-            _ => return Ok(http_date(answer.headers())),
+            status => return Ok(Reached { server_time: http_date(answer.headers()), status: status.as_u16() }),
         };
         let message = format!("answered {}", answer.status().as_u16());
         Err(failure(SYSTEM, &action, class, Sent::No, &message))
@@ -257,6 +278,18 @@ mod tests {
         assert_eq!(poster.reach(StreamKind::PushContacts).await.unwrap_err().class, Class::Unauthorized);
         let sent = canned.0.lock().unwrap().remove(0);
         assert_eq!((sent.method(), sent.headers().len()), (&Method::HEAD, 0));
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_a_head_proves_nobody_s18() {
+        for (status, why) in [
+            (200, "answered 200 to a HEAD, so the credentials may not have been looked at"),
+            (405, "answered 405 to a HEAD, so the credentials may not have been looked at"),
+            (404, "answered 404 to a HEAD, so there may be nothing at this address"),
+        ] {
+            let (_, poster) = poster(Auth::None, Ok(status));
+            assert_eq!(poster.reach(StreamKind::PushContacts).await.unwrap().doubt(), why);
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::seam::SystemClock;
 struct Memory {
     rows: Rows,
     line: Mutex<Vec<(StreamKind, String)>>,
+    stream: Mutex<StreamState>,
 }
 
 impl Shelf for Memory {
@@ -38,7 +39,7 @@ impl Shelf for Memory {
     }
 
     fn stream(&self, _: &StreamId) -> Result<StreamState, String> {
-        panic!("the stream's state is the sender's")
+        Ok(self.stream.lock().unwrap().clone())
     }
 
     fn put(&self, _: Shelved) -> BoxFuture<'_, Result<Timestamp, String>> {
@@ -170,7 +171,7 @@ async fn money_that_does_not_fit_is_refused_and_nothing_is_handed_over() {
 
 #[tokio::test]
 async fn modules_without_form_or_address_have_no_place() {
-    let (_, both) = adapter(Settings::default(), true);
+    let (memory, both) = adapter(Settings::default(), true);
     let (both, (_, one)) = (both.unwrap(), adapter(Settings::default(), false));
     let one = one.unwrap();
     let placed = |crm: &ExtCrm| -> Vec<ModuleId> {
@@ -182,7 +183,16 @@ async fn modules_without_form_or_address_have_no_place() {
     let error = one.create(ModuleId::Orders, "order-1", &Fields::new()).await.unwrap_err();
     assert_eq!((error.class, error.sent), (Class::Unsupported, Sent::No));
     assert_eq!(both.create(CONTACTS, "con/tact", &Fields::new()).await.unwrap_err().class, Class::Rejected);
-    assert_eq!(both.probe().await.unwrap().clock_skew_ms, None, "405 to a head is an answer");
+    let probe = both.probe().await.unwrap();
+    assert_eq!(probe.clock_skew_ms, None, "405 to a head is an answer");
+    let doubt = probe.doubt.unwrap();
+    assert!(doubt.starts_with("push_contacts answered 405 to a HEAD") && doubt.contains("; push_orders "), "{doubt}");
+    assert!(one.probe().await.unwrap().doubt.is_some_and(|doubt| !doubt.contains("push_orders")));
+    // A post that was answered 200 proves what no HEAD does, until one is not.
+    memory.stream.lock().unwrap().went_through(Timestamp::from_secs(1));
+    assert_eq!(both.probe().await.unwrap().doubt, None);
+    memory.stream.lock().unwrap().fail("answered 401 instead of 200", Timestamp::from_secs(2));
+    assert!(both.probe().await.unwrap().doubt.is_some());
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ impl Client {
             system: "iVvy API 1.0".into(),
             clock_skew_ms: skew,
             round_trip_ms: u64::try_from(round_trip.as_millis()).unwrap_or(u64::MAX),
-            doubt: None,
+            ..Probe::default()
         })
     }
 

@@ -28,7 +28,7 @@ pub(super) fn support(kind: MatchKind) -> MatchSupport {
         MatchKind::LeadSource => SourceUpdate { name: true, active: false, because: NO_STATE },
         MatchKind::Staff => SourceUpdate::default(),
     };
-    MatchSupport { list: true, create: kind == MatchKind::LeadSource, staff_by_email: false, update, told: false }
+    MatchSupport { list: true, create: kind == MatchKind::LeadSource, update, ..MatchSupport::default() }
 }
 
 /// Every entry of `kind`.

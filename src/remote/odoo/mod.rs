@@ -212,7 +212,7 @@ impl Remote for Odoo {
             MatchKind::LeadSource => SourceUpdate { name: true, active: false, because: matching::NO_STATE },
             MatchKind::Staff => SourceUpdate::default(),
         };
-        MatchSupport { list: true, create: sources, staff_by_email: !sources, update, told: false }
+        MatchSupport { list: true, create: sources, staff_by_email: !sources, update, ..MatchSupport::default() }
     }
 
     fn entries(&self, kind: MatchKind) -> BoxFuture<'_, Result<Vec<Entry>, RemoteError>> {

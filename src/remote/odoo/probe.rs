@@ -43,7 +43,7 @@ impl Odoo {
             system: exchange::cut(&format!("Odoo {version}")),
             clock_skew_ms: answer.server_time.map(|server| exchange::clock_skew(server, sent, received)),
             round_trip_ms: u64::try_from(received.since(sent).as_millis()).unwrap_or(u64::MAX),
-            doubt: None,
+            ..Probe::default()
         })
     }
 }

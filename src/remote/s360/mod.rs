@@ -120,6 +120,8 @@ impl S360 {
             probe.round_trip_ms = probe.round_trip_ms.max(millis);
             words.push(code.clone());
         }
+        let operated = self.places.values().any(|place| place.client.is_some());
+        (probe.unasked, probe.unread) = (!operated, !operated);
         probe.system = format!("S-360: {}", words.join(", "));
         Ok(probe)
     }

@@ -172,7 +172,13 @@ impl Remote for Salesforce {
             because: "Salesforce's lead sources are a picklist, which an administrator changes in its setup",
             ..SourceUpdate::default()
         };
-        MatchSupport { list: true, create: false, staff_by_email: kind == MatchKind::Staff, update, told: false }
+        MatchSupport {
+            list: true,
+            create: false,
+            staff_by_email: kind == MatchKind::Staff,
+            update,
+            ..MatchSupport::default()
+        }
     }
 
     fn find_staff<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Result<Vec<Entry>, RemoteError>> {

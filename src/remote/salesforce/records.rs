@@ -238,7 +238,7 @@ impl Salesforce {
             system: format!("Salesforce, API {}", self.api_version),
             clock_skew_ms: answer.server_time.map(|server| exchange::clock_skew(server, sent, received)),
             round_trip_ms: u64::try_from(received.since(sent).as_millis()).unwrap_or(u64::MAX),
-            doubt: None,
+            ..Probe::default()
         })
     }
 }

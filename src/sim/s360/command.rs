@@ -13,7 +13,7 @@ use super::{Editor, PushAuth, Receiver, S360Sim, Settings, Stream};
 use crate::error::{Error, Result};
 use crate::remote::transport::Transport;
 use crate::seam::{Entropy, SystemClock};
-use crate::sim::command::{SimOptions, arm, run_until_signalled};
+use crate::sim::command::{SimOptions, arm, run_and_tell};
 use crate::sim::people::Population;
 
 /// How the simulated S-360 pushes.
@@ -32,11 +32,15 @@ pub struct PushOptions {
 }
 
 /// Runs the simulated S-360 until SIGTERM or SIGINT; it pushes over `transport`. Prints `{"url",
-/// "institutions": [{"code", "operator", "partner", "secret"}]}` first.
+/// "institutions": [{"code", "url", "operator", "partner", "secret"}]}` first; each institution has a url of its own.
 ///
 /// # Errors
 /// When a fault makes no sense, the file of `push.auth` cannot be read, or the address cannot be bound.
 pub async fn run_s360(options: SimOptions, push: PushOptions, transport: Arc<dyn Transport>) -> Result<()> {
+    if push.receiver.is_none() && push != PushOptions::default() {
+        return Err(Error::config("there is nowhere to push to")
+            .hint("--receiver-auth, --push-every and --first-sync go with --receiver URL"));
+    }
     let auth = match &push.auth {
         Some(path) => read_auth(path)?,
         None => PushAuth::None,
@@ -61,7 +65,7 @@ pub async fn run_s360(options: SimOptions, push: PushOptions, transport: Arc<dyn
     let pusher = sim.pusher(transport);
     let editing = tokio::spawn(Editor::new(&sim, options.edits_per_minute).run(cancel.clone()));
     let pushing = tokio::spawn(pusher.clone().run(cancel.clone()));
-    let outcome = run_until_signalled(sim.router_with(pusher), options.listen, credentials(&sim)).await;
+    let outcome = run_and_tell(sim.router_with(pusher), options.listen, |url| credentials(&sim, url)).await;
     cancel.cancel();
     // Neither holds anything that could fail; a panic in one would be a defect worth an error.
     editing.await.map_err(|error| Error::internal("the editor of the simulated S-360 failed").because(&error))?;
@@ -69,11 +73,12 @@ pub async fn run_s360(options: SimOptions, push: PushOptions, transport: Arc<dyn
     outcome
 }
 
-/// What a caller of the API needs.
-fn credentials(sim: &S360Sim) -> Value {
+/// What a caller of the API needs, where the simulator is at `url`.
+fn credentials(sim: &S360Sim, url: &str) -> Value {
     let accounts = sim.settings().institutions.iter().map(|account| {
         json!({
             "code": account.code,
+            "url": format!("{url}/{}", account.code.to_ascii_lowercase()),
             "operator": account.operator,
             "partner": account.partner,
             "secret": account.secret.expose_secret(),

@@ -124,6 +124,7 @@ fn what_is_given_up_is_kept_and_shown_and_comes_back_as_it_was_s17() {
         unstored: 3,
         run: Some(run),
         last_error: Some("answered 503".to_owned()),
+        last_error_at: Some(at(4)),
         ..StreamState::default()
     };
     assert_eq!(state, expected);

@@ -97,11 +97,11 @@ fn standing(
         return Ok(Err(Ok(other.clone())));
     }
     let refusal = match row.state {
-        _ if !row.alive() => row.because(),
+        _ if !row.alive() => row.because(true),
         MatchState::Unmatched if fold(&row.name).is_empty() => "it has no name",
         MatchState::Unmatched if is_cut(&row.name) => "its name is too long for any system",
         MatchState::Unmatched => return Ok(Ok(row)),
-        _ => row.because(),
+        _ => row.because(true),
     };
     Ok(Err(Err(MatchRefusal::Refused(refusal.to_owned()))))
 }

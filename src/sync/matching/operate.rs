@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::create::SourceNeed;
-use super::{MatchDifference, MatchMode, create, decide, is_hopeless, mode, unused, update, users};
+use super::{MatchDifference, MatchMode, create, decide, is_hopeless, lists, mode, unused, update, users};
 use crate::merge::people;
 use crate::model::matching::{MatchRow, MatchState};
 use crate::model::{Actor, MatchKind, RecordId, Side, SourceChange, Timestamp};
@@ -67,6 +67,12 @@ impl Engine {
             warning,
             errors: progress.errors,
         }
+    }
+
+    /// Whether `side` lists its own entries of `kind`, so that not to be among them means something.
+    pub fn match_lists(&self, kind: MatchKind, side: Side) -> bool {
+        let core = &self.core();
+        lists(core, kind, side) && !core.remotes.declared(side).match_support(kind).only_told
     }
 
     /// How many iVvy users are configured to own leads without an owner, and which of them are not active

@@ -105,6 +105,23 @@ async fn without_a_list_a_kind_is_off_with_its_reason_c09() {
     assert_eq!(world.engine.ensure_source(Side::Ivvy, "s1".into()).await.unwrap(), SourceNeed::Without);
 }
 
+/// An empty list is no proof where the other system lists nothing itself.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_said_to_be_missing_where_nobody_is_listed_c09() {
+    let world = World::started(&[person("1", "ann@x.example"), source("s1", "Web")], &[]).await;
+    let because = |kind, id: &str| {
+        let listed = world.engine.match_lists(kind, Side::Crm);
+        world.row(kind, Side::Ivvy, id).because(listed)
+    };
+    assert_eq!(because(STAFF, "1"), "nobody on the other side has this e-mail address");
+    assert_eq!(because(SOURCE, "s1"), "nothing on the other side has this name");
+    let told = MatchSupport { list: true, told: true, only_told: true, ..MatchSupport::default() };
+    (world.on(Side::Crm).staff_support, world.on(Side::Crm).source_support) = (told, told);
+    assert!(because(STAFF, "1").contains("the other system lists no staff"), "{}", because(STAFF, "1"));
+    assert!(because(SOURCE, "s1").contains("lists no lead sources"), "{}", because(SOURCE, "s1"));
+    assert!(world.engine.match_lists(STAFF, Side::Ivvy));
+}
+
 #[tokio::test(start_paused = true)]
 async fn staff_are_never_created_p07() {
     let world = World::started(&[person("1", "ann@x.example")], &[]).await;

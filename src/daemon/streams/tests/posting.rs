@@ -155,3 +155,32 @@ async fn a_run_that_is_asked_for_starts_at_once_and_not_in_its_time_s09() {
     stop.cancel();
     running.await.unwrap();
 }
+
+/// Nothing is read from where we post, and its sender is us.
+#[tokio::test]
+async fn what_we_post_cannot_be_read_again_and_the_reason_is_that_s17() {
+    let posting = Posting::new();
+    let refused = posting.act("push_contacts", StreamVerb::Reconcile).await.unwrap_err();
+    assert!(
+        refused.message.contains("we post there") && refused.hint.unwrap().contains("--dead"),
+        "{}",
+        refused.message
+    );
+}
+
+/// A table that nothing uses says so before anything is looked for in it; an entry that is not there is no empty list.
+#[tokio::test]
+async fn a_match_table_out_of_use_and_an_entry_that_is_not_there_are_said() {
+    let world = World::new();
+    let entry = || crate::wire::MatchEntry {
+        kind: crate::model::MatchKind::Staff,
+        side: crate::model::Side::Ivvy,
+        id: "101".into(),
+    };
+    let (pair, other) = (crate::wire::MatchVerb::Pair, Some("2".into()));
+    let paired = crate::daemon::matching::decide(&world.engine, &actor(), entry(), pair, other).await;
+    let listed = crate::daemon::matching::options(&world.engine, &entry(), "");
+    for refused in [paired.unwrap_err().error, listed.unwrap_err().error] {
+        assert!(refused.message.contains("not in use"), "{}", refused.message);
+    }
+}

@@ -168,7 +168,7 @@ async fn a_test_that_an_operator_passed_opens_its_stream_and_no_other_s28() {
     *reading.stub.probe.lock().unwrap() =
         Ok(Probe { system: "Box".to_owned(), doubt: Some("only 404".to_owned()), ..Probe::default() });
     let told = world.act(ACME, StreamVerb::Test).await.unwrap();
-    assert!(told.ends_with("Box answered in 0 ms, if it was that system: only 404"), "{told}");
+    assert!(told.ends_with("Box answered in 0 ms; not proved: only 404"), "{told}");
     reading.stop.cancel();
 }
 
