@@ -7,7 +7,7 @@ use super::Context;
 use super::args::{one_of, side, side_of};
 use super::output::plain;
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{MatchKind, MatchState, RecordId, Side};
 use crate::wire::{Answer, MatchEntry, MatchLine, MatchQuery, MatchVerb, Request};
 
@@ -169,8 +169,16 @@ async fn list(context: &mut Context, client: &Client, args: ListArgs) -> Result<
 async fn update(context: &mut Context, client: &Client, entry: MatchEntry, yes: bool) -> Result<u8> {
     let line = find(client, &entry).await?;
     let expect = line.as_ref().and_then(|line| line.change.clone());
-    let (true, Some(line), Some(change)) = (!yes, line, &expect) else {
-        // What cannot be sent the daemon refuses, with its reason.
+    if let (false, Some(line), None) = (yes, &line, &expect) {
+        let why = Error::new(ErrorKind::Refused, format!("nothing of {} can be sent now", plain(&line.row.name)));
+        return Err(why.hint(if line.because.is_empty() {
+            "both say the same".to_owned()
+        } else {
+            line.because.clone()
+        }));
+    }
+    let (false, Some(line), Some(change)) = (yes, line, &expect) else {
+        // What cannot be sent, and who is not there, the daemon refuses with its reason.
         let answer = client.call(Request::MatchUpdate { entry, expect }).await?;
         return super::operate::done(context, None, answer).map(|()| 0);
     };

@@ -208,11 +208,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bookings_are_approved_one_by_one_s07() {
+    async fn bookings_are_approved_one_by_one_and_check_says_where_they_are_made_s07() {
         let origin = S360.replace("operator", "bookings = { point_of_sales = 7 }\noperator")
             + "[modules.orders]\nenabled = true\ncrm_fields = { booking = \"x_b\", product = \"x_p\", quantity = \"x_q\", \
                unit_price = \"x_u\" }\n";
         let held = Held::new(&origin, Side::Ivvy).await;
+        let Ok(Answer::Check { rows }) = held.service.answer(&held.actor, Request::Check).await else {
+            panic!("no check")
+        };
+        let row = rows.iter().find(|row| row.what == "s360: bookings of ACME").unwrap();
+        assert!(row.found.contains("point of sale 7") && row.found.contains("nothing is sold"), "{}", row.found);
         let now = Timestamp::from_secs(1_795_000_000);
         let mut ids = Vec::new();
         for (module, record) in [(ModuleId::Orders, "1"), (ModuleId::Orders, "2"), (MODULE, "3"), (MODULE, "4")] {

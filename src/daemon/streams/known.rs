@@ -169,6 +169,14 @@ pub(crate) fn check(config: &Config, state: impl Fn(&StreamId) -> Option<StreamS
                 None => "receive-only: nothing is ever written to S-360 or read from it".to_owned(),
             };
             rows.push(fine(format!("s360: institution {code}"), format!("{streams} posted to us; {way}")));
+            if let Some(bookings) = &institution.bookings {
+                let paid = match bookings.payment_method {
+                    Some(method) => format!("sales are paid with method {method}"),
+                    None => "nothing is sold: no method of payment".to_owned(),
+                };
+                let found = format!("at point of sale {}, each approved by a person; {paid}", bookings.point_of_sales);
+                rows.push(fine(format!("s360: bookings of {code}"), found));
+            }
         }
     }
     if let CrmSystem::Connector(connector) = &config.crm.system {

@@ -180,7 +180,8 @@ fn said(app: &App, row: &StreamRow, columns: usize) -> Vec<(String, Tone, String
         say("Outage", Tone::Warn, &format!("nothing was taken between {between}"));
     }
     if let Some(error) = &state.last_error {
-        say("Last error", Tone::Error, error);
+        let at = state.last_error_at.map_or_else(String::new, |at| format!("{}: ", time::stamp(zone, at, now)));
+        say("Last error", Tone::Error, &format!("{at}{error}"));
     }
     if row.needs_first_sync {
         let text = match &state.first_sync {
