@@ -683,3 +683,15 @@ async fn an_error_is_gone_after_a_while_or_with_the_next_key_once_it_was_read() 
         assert!(console.shows("Bob was faster"), "the messages keep it: {}", console.text());
     }
 }
+
+#[tokio::test]
+async fn what_is_booked_is_approved_where_it_is_seen_s07() {
+    let mut hello = fixture::hello();
+    hello.modules.iter_mut().for_each(|def| def.request = Some("booking".into()));
+    let mut console = Console::start(Fake::new(hello, conflicts(3)), SIZE).await;
+    console.press("2 a").await;
+    assert!(console.shows("open the item: what is booked is approved as it was seen"), "{}", console.text());
+    assert_eq!(console.decisions(), []);
+    console.press("Enter i c a").await;
+    assert_eq!(console.decisions().len(), 1, "{}", console.text());
+}

@@ -54,6 +54,9 @@ impl App {
         if !verb.accepts(row.state) {
             return Some(format!("not possible while the item is {}", row.state));
         }
+        if verb == Verb::Approve && self.is_asked_for(row.module) {
+            return Some("open the item: what is booked is approved as it was seen".to_owned());
+        }
         if verb == Verb::Approve && row.unsolved > 0 {
             let fields = if row.unsolved == 1 { "field still needs" } else { "fields still need" };
             return Some(format!("{} {fields} a choice; open the item", row.unsolved));
@@ -134,6 +137,11 @@ impl App {
             },
             _ => None,
         }
+    }
+
+    /// Whether records of the module are made in the origin because somebody asks for them (S-07).
+    fn is_asked_for(&self, module: ModuleId) -> bool {
+        self.hello.modules.iter().any(|def| def.id == module && def.request.is_some())
     }
 
     /// Why nothing of the module is ever written to iVvy, as the daemon has it configured.
