@@ -139,7 +139,7 @@ impl Poster {
     }
 
     /// Asks for the head of an address, which changes nothing: whatever is answered, somebody is there. Whether
-    /// they would take a post of ours is another matter, see [`Reached::doubt`].
+    /// they would take a post of ours is another matter, see `Reached::doubt`.
     ///
     /// # Errors
     /// Nobody answers, or says that we are not who we should be.
