@@ -580,11 +580,9 @@ impl ModuleDef {
 /// Name of the field of a contact that says that no marketing may be sent to them (V-21).
 pub const EMAIL_OPT_OUT: &str = "email_opt_out";
 
-/// Name of the optional field of an order by which an opportunity asks for a booking: one of [`BOOKINGS`] (S-07).
+/// Name of the optional field of an order by which an opportunity asks for a booking: an order that is left open
+/// (`open`), one that is only held (`reservation`, `option`), one that is paid (`sale`) (S-07, S-27).
 pub const BOOKING: &str = "booking";
-
-/// The words for what can be booked: an order that is left open, one that is only held, one that is paid (S-27).
-pub const BOOKINGS: [&str; 4] = ["open", "reservation", "option", "sale"];
 
 /// The words for what an opportunity has come to (V-41, V-83).
 pub const STAGES: [&str; 5] = ["open", "quote", "tentative", "won", "lost"];

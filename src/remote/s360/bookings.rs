@@ -12,7 +12,7 @@ use super::client::{CLOSE_ORDER, GET_ORDER, Method, SAVE_ORDER};
 use super::contacts::plain;
 use super::settings::{Bookings, OurReference};
 use super::{Place, S360, orders, payload};
-use crate::model::module::{BOOKING, BOOKINGS, EXTERNAL_ID};
+use crate::model::module::{BOOKING, EXTERNAL_ID};
 use crate::model::{Fields, Fingerprint, ModuleId, Record, RecordId, StreamKind, Value};
 use crate::remote::{Class, RemoteError, Sent, WriteAck};
 
@@ -121,9 +121,11 @@ impl S360 {
             REFERENCE: reference,
             "operationDatas": [operation],
         });
-        let known = self.shelved(ModuleId::Orders, &id)?;
+        // The order is there by now, whatever becomes of our note of it.
+        let there = |error| RemoteError { sent: Sent::Maybe, ..error };
+        let known = self.shelved(ModuleId::Orders, &id).map_err(there)?;
         if known.is_none() {
-            self.put(ModuleId::Orders, &id, made, known).await.map_err(doubt)?;
+            self.put(ModuleId::Orders, &id, made, known).await.map_err(there)?;
         }
         Ok(WriteAck { id, created: Some(true) })
     }
@@ -252,10 +254,7 @@ fn made_as(booking: &str, bookings: &Bookings) -> Result<&'static str, Refused> 
         "sale" => Ok("SALE"),
         "reservation" => Ok("RESERVATION"),
         "option" => Ok("OPTION"),
-        _ => {
-            debug_assert!(!BOOKINGS.contains(&booking), "every word has its kind");
-            Err((BOOKING, "not something that can be booked: open, reservation, option or sale"))
-        }
+        _ => Err((BOOKING, "not something that can be booked: open, reservation, option or sale")),
     }
 }
 

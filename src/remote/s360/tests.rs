@@ -30,6 +30,8 @@ struct MemoryShelf {
     rows: Mutex<BTreeMap<(ModuleId, RecordId), Shelved>>,
     streams: Mutex<BTreeMap<StreamId, StreamState>>,
     last: Mutex<i64>,
+    /// The disk fails from now on.
+    broken: std::sync::atomic::AtomicBool,
 }
 
 impl MemoryShelf {
@@ -82,6 +84,9 @@ impl Shelf for MemoryShelf {
     }
 
     fn get(&self, module: ModuleId, id: &RecordId) -> Result<Option<Shelved>, String> {
+        if self.broken.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err("the disk is gone".to_owned());
+        }
         Ok(self.rows.lock().unwrap().get(&(module, id.clone())).cloned())
     }
 

@@ -256,3 +256,19 @@ async fn nobody_elses_order_is_touched_s07() {
         0
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_was_made_is_never_called_not_made_for_trouble_of_ours_s07() {
+    let shelf: Arc<Mutex<Option<Arc<MemoryShelf>>>> = Arc::default();
+    let breaking = Arc::clone(&shelf);
+    let bench = Bench::meddled(move |called, _| {
+        if called == "createOrUpdateOrder" {
+            breaking.lock().unwrap().as_ref().unwrap().broken.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        None
+    });
+    let buyer = bench.buyer("ACME");
+    *shelf.lock().unwrap() = Some(Arc::clone(&bench.shelf));
+    let error = bench.s360.create(ORDERS, "006A", &wish(&buyer, "reservation")).await.unwrap_err();
+    assert_eq!((bench.orders().len(), error.sent), (1, Sent::Maybe), "{error}");
+}
