@@ -2,7 +2,7 @@
 //! what must be written where.
 
 use super::canonical::same;
-use super::compare::{References, Translated, compare, settle_drift, settle_told, translate};
+use super::compare::{References, Translated, compare, settle_drift, settle_told, translate, unknown};
 use super::transform::carry;
 use crate::model::{
     Base, BaseField, Choice, Drift, FieldDef, FieldKind, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side,
@@ -56,6 +56,7 @@ pub fn of_pair(
         if let Some(draft) = drafts.iter().find(|draft| draft.field == row.field) {
             carry_draft(&mut row, draft);
         }
+        recall(field, &mut row, references);
         row
     });
     let mut plan = Plan {
@@ -75,11 +76,56 @@ fn carry_draft(row: &mut FieldPlan, draft: &FieldPlan) {
         && draft.crm == row.crm
         && draft.base_ivvy == row.base_ivvy
         && draft.base_crm == row.base_crm;
-    if unmoved {
+    // What was chosen while it had a counterpart says nothing about it without one.
+    let lost = row.why == Why::ReferenceUnlinked && draft.why != Why::ReferenceUnlinked && draft.choice.is_some();
+    if lost {
+        row.moved = true;
+    } else if unmoved {
         row.choice.clone_from(&draft.choice);
         row.moved = draft.moved;
     } else {
         row.moved = draft.ivvy != row.ivvy || draft.crm != row.crm;
+    }
+}
+
+/// Whether a choice can be written where it must be: what cannot be carried over would be left out of the write, and
+/// agreed on all the same. A reference that was asked about for want of a counterpart is no such case: taking its
+/// side is how a person says that both stay as they are.
+pub fn carries(field: &FieldDef, row: &FieldPlan, choice: &Choice, references: &dyn References) -> bool {
+    let (side, value) = match choice {
+        Choice::Ivvy => (Side::Ivvy, row.ivvy.as_ref()),
+        Choice::Crm => (Side::Crm, row.crm.as_ref()),
+        // Somebody who types an option types iVvy's.
+        Choice::Custom(value) => (Side::Ivvy, Some(value)),
+        Choice::Each { .. } => return true,
+    };
+    let Some(value) = value.filter(|_| field.flow.may_write(side.other())) else { return true };
+    match translate(field, side, value, references) {
+        Translated::Value(_) => true,
+        Translated::Unlinked => row.why == Why::ReferenceUnlinked,
+        Translated::Unmatched | Translated::UnknownOption => false,
+    }
+}
+
+/// Whether the plan holds a choice that could be carried when it was made, and no longer can.
+pub fn outdated(def: &ModuleDef, plan: &Plan, references: &dyn References) -> bool {
+    plan.fields.iter().any(|row| {
+        let field = def.field(&row.field).zip(row.choice.as_ref());
+        field.is_some_and(|(field, choice)| !carries(field, row, choice, references))
+    })
+}
+
+/// Takes back a choice that can no longer be carried: the pair that a reference stood for was closed meanwhile, or
+/// the option left the table. It is a question again, not a decision for the other side.
+fn recall(field: &FieldDef, row: &mut FieldPlan, references: &dyn References) {
+    if row.choice.as_ref().is_none_or(|choice| carries(field, row, choice, references)) {
+        return;
+    }
+    row.choice = None;
+    row.moved = true;
+    // Without a match both keep what they have, whatever was chosen (0012).
+    if !matches!(field.kind, FieldKind::Match(_)) {
+        (row.verdict, row.why) = (Verdict::Conflict, unknown(field));
     }
 }
 
@@ -489,6 +535,47 @@ mod tests {
         let crm = record("c", &[("first_name", "Ann"), ("phone", "2")]);
         let plan = of_pair(&def, &ivvy, &crm, &base(&[("phone", "2")]), &NoReferences, &[]);
         assert!(Side::BOTH.into_iter().all(|side| patch(&def, &plan, side, &NoReferences).is_empty()));
+    }
+
+    #[test]
+    fn a_choice_whose_reference_lost_its_counterpart_is_a_question_again_v74() {
+        struct Linked;
+        impl References for Linked {
+            fn counterpart(&self, _: ModuleId, from: Side, id: &str) -> Option<String> {
+                let (here, there) = [("5", "c5"), ("1", "c1")].into_iter().find(|(x, y)| *x == id || *y == id)?;
+                Some(if from == Side::Ivvy { there } else { here }.to_owned())
+            }
+            fn matched(&self, _: crate::model::MatchKind, _: Side, _: &str) -> Option<String> {
+                None
+            }
+        }
+        let def = ModuleId::Contacts.def();
+        let (ivvy, crm) = (record("1", &[("company", "5")]), record("c", &[("company", "c1")]));
+        let then = Base {
+            fields: [("company".to_owned(), BaseField::agreed("5".into(), "c5".into()))].into(),
+            ..Base::default()
+        };
+        let mut plan = of_pair(&def, &ivvy, &crm, &then, &Linked, &[]);
+        let row = plan.fields.iter_mut().find(|row| row.field == "company").unwrap();
+        assert_eq!(row.verdict, Verdict::ToIvvy);
+        row.choice = Some(Choice::Ivvy);
+        assert!(!outdated(&def, &plan, &Linked), "it goes back to the CRM");
+        assert_eq!(patch(&def, &plan, Side::Crm, &Linked)["company"], "c5".into());
+
+        // The pair of that company is closed before the write.
+        assert!(outdated(&def, &plan, &NoReferences));
+        let again = of_pair(&def, &ivvy, &crm, &then, &NoReferences, &plan.fields);
+        let row = again.field("company").unwrap();
+        assert_eq!((row.unsolved(), row.why, row.moved), (true, Why::ReferenceUnlinked, true));
+
+        // Asked about for that reason, each side keeps what it has if somebody says so.
+        assert!(carries(def.field("company").unwrap(), row, &Choice::Ivvy, &NoReferences));
+        assert!(!carries(
+            def.field("company").unwrap(),
+            &FieldPlan { why: Why::BothChanged, ..row.clone() },
+            &Choice::Ivvy,
+            &NoReferences
+        ));
     }
 
     #[test]

@@ -116,6 +116,10 @@ fn claim_update(
         return still_ready(tx, &item);
     }
     let counterparts = Counterparts::of(tx, def, Some(&view.ivvy), Some(&view.crm))?;
+    if merge_plan::outdated(def, &item.plan, &counterparts) {
+        plan::by_key(core, tx, item.module, &item.pair, Cause::Reopened)?;
+        return still_ready(tx, &item);
+    }
     for side in [Side::Crm, Side::Ivvy] {
         let patch = merge_plan::patch(def, &item.plan, side, &counterparts);
         if patch.is_empty() {

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::core::Core;
-use super::plan::{self, Cause, Planned, link_records, put, supersede};
+use super::plan::{self, Cause, Counterparts, Planned, link_records, put, supersede};
 use crate::model::{
-    Actor, AuditEvent, Choice, Decision, Fingerprint, Item, Kind, LinkState, ModuleDef, PairKey, Reason, Reasons, Side,
-    State, Timestamp, Verb, Verdict, item::Assignment,
+    Actor, AuditEvent, Choice, Decision, Fingerprint, Item, Kind, LinkState, ModuleDef, PairKey, Reason, Reasons,
+    Record, Side, State, Timestamp, Verb, Verdict, item::Assignment,
 };
 use crate::store::{Note, Reads as _, StoreError, Tx};
 
@@ -146,10 +146,11 @@ impl Step<'_, '_> {
                 self.close_pair(item)
             };
         }
-        if let Err(why) = self.choose(&mut item) {
+        let references = self.references(&item)?;
+        if let Err(why) = self.choose(&mut item, &references) {
             return Ok(Err(why));
         }
-        if let Some(why) = self.unanswered(&item) {
+        if let Some(why) = self.unanswered(&item, &references) {
             return Ok(Err(why));
         }
         self.make_ready(&mut item);
@@ -175,7 +176,7 @@ impl Step<'_, '_> {
         if let Some(why) = never_written(def, side.other()) {
             return Ok(Err(why));
         }
-        let (choices, overwritten) = match choice::forced(def, &item, side) {
+        let (choices, overwritten) = match choice::forced(def, &item, side, &self.references(&item)?) {
             Ok(forced) => forced,
             Err(why) => return Ok(Err(why)),
         };
@@ -200,7 +201,8 @@ impl Step<'_, '_> {
     }
 
     fn edit(&mut self, mut item: Item) -> Taken {
-        if let Err(why) = self.choose(&mut item) {
+        let references = self.references(&item)?;
+        if let Err(why) = self.choose(&mut item, &references) {
             return Ok(Err(why));
         }
         item.state = State::Held;
@@ -344,6 +346,21 @@ impl Step<'_, '_> {
         let title =
             self.core.def(item.module).and_then(|def| def.field(field)).map(|def| def.title.clone().into_owned());
         title.unwrap_or_else(|| field.to_owned())
+    }
+
+    /// What the records of the item refer to, as the other side knows it now.
+    fn references(&self, item: &Item) -> Result<Counterparts, StoreError> {
+        let Some(def) = self.core.def(item.module) else { return Ok(Counterparts::default()) };
+        let [ivvy, crm] = Side::BOTH.map(|side| Record {
+            fields: item
+                .plan
+                .fields
+                .iter()
+                .filter_map(|row| Some((row.field.clone(), row.on(side)?.clone())))
+                .collect(),
+            ..Record::default()
+        });
+        Counterparts::of(self.tx, def, Some(&ivvy), Some(&crm))
     }
 
     fn make_ready(&self, item: &mut Item) {

@@ -78,8 +78,15 @@ pub async fn an_external_id_that_is_taken_is_a_question_and_never_overwritten_v1
         world.settle().await;
         let kept = world.ivvy.read(CONTACTS, &ivvy)["external_id"].clone();
         assert_eq!(kept, if choice == Choice::Ivvy { "LEGACY-77" } else { crm.as_str() });
-        assert!(world.in_order(&pair), "an accepted difference is not raised again");
+        let open = world.open(CONTACTS, &PairKey::Link(pair.link));
+        assert_eq!(open, None, "an accepted difference is not raised again");
         world.writes_nothing(world.settle()).await;
+        // Nor by what is edited beside it.
+        world.ivvy.edit(CONTACTS, &ivvy, &[("phone", "+61 2 5550 7777")]);
+        world.settle().await;
+        assert_eq!(world.crm.read(CONTACTS, &crm).await["phone"], "+61 2 5550 7777");
+        assert_eq!(world.ivvy.read(CONTACTS, &ivvy)["external_id"], kept);
+        assert_eq!(world.open(CONTACTS, &PairKey::Link(pair.link)), None, "what was accepted stays accepted");
     }
 }
 

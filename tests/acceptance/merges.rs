@@ -1,7 +1,7 @@
 //! Records merged or deleted in Salesforce (`engine.md` 5.8): pairs follow the survivor, or a person
 //! decides; nothing is merged, deleted or made again on the other side unasked.
 
-use tandem::model::{Item, Kind, LinkState, ModuleId, PairKey, Reason, Side, State, Verb};
+use tandem::model::{Choice, Item, Kind, LinkState, ModuleId, PairKey, Reason, Side, State, Verb};
 use tandem::store::Reads as _;
 use tandem::sync::Refusal;
 
@@ -237,4 +237,60 @@ async fn a_parent_whose_pair_was_closed_is_asked_about_and_not_waited_for() {
     assert_eq!(item.state, State::Held, "{item:?}");
     assert!(item.reasons.contains(Reason::UnmatchedRef), "{item:?}");
     world.end().await;
+}
+
+/// What a person takes goes over, or they are told why it cannot: it is never left out without a word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_company_without_counterpart_is_not_taken_for_the_crm_v74() {
+    let world = world().await;
+    let firms = world.pairs(ModuleId::Companies);
+    let pair = world.take();
+    let (theirs, ours) = (&firms[0], &firms[1]);
+    world.ivvy.edit(CONTACTS, &pair.ivvy, &[("company", &ours.ivvy)]);
+    world.settle().await;
+    assert_eq!(world.crm.read(CONTACTS, &pair.crm).await["company"], ours.crm);
+
+    // The company goes from the CRM, its people to another one; about their phones both sides differ.
+    world.crm.edit(CONTACTS, &pair.crm, &[("company", &theirs.crm), ("phone", "+61 2 5555 0001")]).await;
+    world.crm.delete(ModuleId::Companies, &ours.crm);
+    world.ivvy.edit(CONTACTS, &pair.ivvy, &[("phone", "+61 2 5555 0002")]);
+    world.settle().await;
+    let item = world.held(ours, Reason::Delete);
+    world.decide(&item, Verb::Approve, |_| {}).await.unwrap();
+    world.idle().await;
+
+    let item = world.held(&pair, Reason::Conflict);
+    let before = (world.ivvy.read(CONTACTS, &pair.ivvy), world.crm.read(CONTACTS, &pair.crm).await);
+    let forced = world
+        .decide(&item, Verb::Force, |decision| {
+            decision.side = Some(Side::Ivvy);
+            decision.reason = Some("iVvy is right".to_owned());
+        })
+        .await;
+    let Err(Refusal::Invalid(_, why)) = &forced else { panic!("{forced:?}") };
+    assert!(why.contains("the company it names has no counterpart"), "{why}");
+    world.settle().await;
+    assert_eq!((world.ivvy.read(CONTACTS, &pair.ivvy), world.crm.read(CONTACTS, &pair.crm).await), before);
+
+    // Taking only the phone lets the company go the way it was shown.
+    let item = world.held(&pair, Reason::Conflict);
+    world.decide(&item, Verb::Approve, choose("phone", Choice::Ivvy)).await.unwrap();
+    world.settle().await;
+    let (here, there) = (world.ivvy.read(CONTACTS, &pair.ivvy), world.crm.read(CONTACTS, &pair.crm).await);
+    assert_eq!((&here["company"], &there["company"]), (&theirs.ivvy, &theirs.crm));
+    assert_eq!((here["phone"].as_str(), there["phone"].as_str()), ("+61 2 5555 0002", "+61 2 5555 0002"));
+
+    // Asked about for want of a counterpart, both stay as they are once somebody has said so.
+    world.ivvy.edit(CONTACTS, &pair.ivvy, &[("company", &ours.ivvy)]);
+    world.settle().await;
+    let item = world.held(&pair, Reason::UnmatchedRef);
+    world.decide(&item, Verb::Approve, choose("company", Choice::Ivvy)).await.unwrap();
+    world.settle().await;
+    world.ivvy.edit(CONTACTS, &pair.ivvy, &[("phone", "+61 2 5555 0003")]);
+    world.settle().await;
+    let (here, there) = (world.ivvy.read(CONTACTS, &pair.ivvy), world.crm.read(CONTACTS, &pair.crm).await);
+    assert_eq!((&here["company"], &there["company"]), (&ours.ivvy, &theirs.crm));
+    assert_eq!(there["phone"], "+61 2 5555 0003", "and hold nothing else up");
+    assert!(world.in_order(&pair));
+    rests(world).await;
 }

@@ -245,7 +245,12 @@ impl World {
         let sweeps = |(module, side)| self.engine.store().read(|view| view.cursor(module, side)).unwrap().sweeps;
         let running = |(module, side)| self.engine.polling(module, side).progress.is_some();
         // A sweep that is under way may have passed the record of interest: only the one after counts.
-        let wanted: Vec<u64> = pollers.iter().map(|poller| sweeps(*poller) + 1 + u64::from(running(*poller))).collect();
+        // First whether one runs: one that ends between the two looks must not be taken for the one after.
+        let wanted = |poller| {
+            let under_way = u64::from(running(poller));
+            sweeps(poller) + 1 + under_way
+        };
+        let wanted: Vec<u64> = pollers.iter().map(|poller| wanted(*poller)).collect();
         self.engine.sync_now(None, full);
         self.until("swept", async || {
             let missing = |(poller, wanted): (&(ModuleId, Side), &u64)| sweeps(*poller) < *wanted;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate};
 
 use super::{Step, never_written};
-use crate::merge::transform::carry;
+use crate::merge::plan::carries;
 use crate::model::{Choice, FieldDef, FieldKind, FieldPlan, Item, ModuleDef, Side, Value, Verdict};
+use crate::sync::plan::Counterparts;
 
 impl Step<'_, '_> {
     /// Merges the decision's choices into the plan's rows, checking each.
-    pub(super) fn choose(&self, item: &mut Item) -> Result<(), String> {
+    pub(super) fn choose(&self, item: &mut Item, references: &Counterparts) -> Result<(), String> {
         let Some(def) = self.core.def(item.module) else {
             return Err("the module is switched off".to_owned());
         };
@@ -20,7 +21,7 @@ impl Step<'_, '_> {
             }
             let named = |row: &FieldPlan| self.decision.choices.contains_key(&row.field);
             for row in item.plan.fields.iter_mut().filter(|row| differs(row) && !named(row)) {
-                row.choice = of_whole_record(def, row, side)?;
+                row.choice = of_whole_record(def, row, side, references)?;
             }
         }
         for (name, choice) in &self.decision.choices {
@@ -39,8 +40,8 @@ impl Step<'_, '_> {
             if absent {
                 return Err(format!("that side has no value for {}", field.title));
             }
-            if !carries(field, row, choice) {
-                return Err(not_in_table(field));
+            if !carries(field, row, choice, references) {
+                return Err(not_carried(field));
             }
             row.choice = Some(choice.clone());
         }
@@ -48,15 +49,15 @@ impl Step<'_, '_> {
     }
 
     /// What still keeps the item from being approved, in a sentence.
-    pub(super) fn unanswered(&self, item: &Item) -> Option<String> {
+    pub(super) fn unanswered(&self, item: &Item, references: &Counterparts) -> Option<String> {
         let def = self.core.def(item.module)?;
         item.plan.fields.iter().find_map(|row| {
             let field = def.field(&row.field);
             // A choice that was drafted under another table is none any more.
             let taken = row.choice.clone().or_else(|| self.decision.side.map(Choice::side));
-            let lacking = field.zip(taken).is_some_and(|(field, choice)| !carries(field, row, &choice));
+            let lacking = field.zip(taken).is_some_and(|(field, choice)| !carries(field, row, &choice, references));
             match field {
-                Some(field) if lacking && (row.unsolved() || row.choice.is_some()) => Some(not_in_table(field)),
+                Some(field) if lacking && (row.unsolved() || row.choice.is_some()) => Some(not_carried(field)),
                 _ if row.unsolved() => Some(format!("choose a result for {} first", self.title(item, &row.field))),
                 _ => None,
             }
@@ -66,7 +67,12 @@ impl Step<'_, '_> {
 
 /// What forcing `side`'s record chooses field by field, and how many fields of the other one it overwrites.
 /// Options that the value table does not know stay questions; a force-push of nothing else is refused.
-pub(super) fn forced(def: &ModuleDef, item: &Item, side: Side) -> Result<(BTreeMap<String, Choice>, u32), String> {
+pub(super) fn forced(
+    def: &ModuleDef,
+    item: &Item,
+    side: Side,
+    references: &Counterparts,
+) -> Result<(BTreeMap<String, Choice>, u32), String> {
     let (mut choices, mut overwritten, mut left) = (BTreeMap::new(), 0, None);
     for row in &item.plan.fields {
         if matches!(row.verdict, Verdict::Same | Verdict::Agree) {
@@ -79,7 +85,7 @@ pub(super) fn forced(def: &ModuleDef, item: &Item, side: Side) -> Result<(BTreeM
         if row.verdict != Verdict::Conflict && field.is_some_and(kept) {
             continue;
         }
-        match of_whole_record(def, row, side)? {
+        match of_whole_record(def, row, side, references)? {
             Some(choice) => {
                 overwritten += u32::from(field.is_some_and(|field| field.flow.may_write(side.other())));
                 choices.insert(row.field.clone(), choice);
@@ -88,7 +94,7 @@ pub(super) fn forced(def: &ModuleDef, item: &Item, side: Side) -> Result<(BTreeM
         }
     }
     match left {
-        Some(field) if overwritten == 0 => Err(not_in_table(field)),
+        Some(field) if overwritten == 0 => Err(not_carried(field)),
         _ => Ok((choices, overwritten)),
     }
 }
@@ -96,7 +102,12 @@ pub(super) fn forced(def: &ModuleDef, item: &Item, side: Side) -> Result<(BTreeM
 /// What taking `side`'s whole record chooses for one field; nothing where the other side has no word for the
 /// option, which stays a question. Refused where nobody would be asked: the other side's value would go over
 /// after all.
-fn of_whole_record(def: &ModuleDef, row: &FieldPlan, side: Side) -> Result<Option<Choice>, String> {
+fn of_whole_record(
+    def: &ModuleDef,
+    row: &FieldPlan,
+    side: Side,
+    references: &Counterparts,
+) -> Result<Option<Choice>, String> {
     let Some(field) = def.field(&row.field) else { return Ok(Some(Choice::side(side))) };
     // A constant id that only the loser may carry is not part of anybody's record: taking the side that does
     // not carry it yet would leave the pair without it for good (V-12).
@@ -104,28 +115,29 @@ fn of_whole_record(def: &ModuleDef, row: &FieldPlan, side: Side) -> Result<Optio
         return Ok(Some(Choice::side(side.other())));
     }
     let choice = Choice::side(side);
-    match (carries(field, row, &choice), row.verdict) {
+    match (carries(field, row, &choice, references), row.verdict) {
         (true, _) => Ok(Some(choice)),
         (false, Verdict::Conflict) => Ok(None),
-        (false, _) => Err(not_in_table(field)),
+        (false, _) => Err(not_carried(field)),
     }
 }
 
-/// Whether the choice can be written where it must be. What the value table cannot carry would be left out
-/// of the write, and agreed on all the same.
-fn carries(field: &FieldDef, row: &FieldPlan, choice: &Choice) -> bool {
-    let (side, value) = match choice {
-        Choice::Ivvy => (Side::Ivvy, row.ivvy.as_ref()),
-        Choice::Crm => (Side::Crm, row.crm.as_ref()),
-        // Somebody who types an option types iVvy's.
-        Choice::Custom(value) => (Side::Ivvy, Some(value)),
-        Choice::Each { .. } => return true,
-    };
-    !field.flow.may_write(side.other()) || value.is_none_or(|value| carry(field, side, value).is_some())
-}
-
-fn not_in_table(field: &FieldDef) -> String {
-    format!("the value table of {} does not know that option: add it, or take the other side", field.title)
+/// Why a choice cannot be carried out, and what can be done about it.
+fn not_carried(field: &FieldDef) -> String {
+    match field.kind {
+        FieldKind::Reference(module) => format!(
+            "the {} it names has no counterpart on the other side: settle that one first, or take the other value of {}",
+            module.singular(),
+            field.title
+        ),
+        FieldKind::Match(_) => {
+            format!(
+                "{} has no match on the other side: match it in its table first, or take the other side",
+                field.title
+            )
+        }
+        _ => format!("the value table of {} does not know that option: add it, or take the other side", field.title),
+    }
 }
 
 /// Whether the row's sides differ in a way a whole-record choice should settle.

@@ -92,6 +92,16 @@ pub(super) fn plan(
     {
         (state, reasons) = (State::Held, Reasons::one(Reason::Rule));
     }
+    // What a person approved beside a write ends with that write, and a field they left as it is on both sides is no
+    // question any more: without this it would be one again at the next edit (V-13).
+    let over = state == State::Done && waiting.is_none() && !undoing;
+    if over
+        && standing.as_ref().is_some_and(|item| item.decided)
+        && merge_plan::settle_choices(&mut base, context.def, &plan, &counterparts)
+    {
+        base.agreed_at = context.now;
+        tx.put_base(link, &base)?;
+    }
     // Our own writes are no exception: two remotes that each alter what they are given would go on for ever.
     if state == State::Ready && flap::flapping(&base, &plan, context.now).next().is_some() {
         (state, reasons) = (State::Held, Reasons::one(Reason::Flap));

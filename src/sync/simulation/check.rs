@@ -8,9 +8,9 @@ use crate::merge::canonical::{canonical, same};
 use crate::merge::compare::equal_across;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY};
 use crate::model::{
-    AuditEvent, AuditRow, Fingerprint, Flow, ModuleId, PairKey, RecordId, Side, State, Value, query::AuditQuery,
+    AuditEvent, AuditRow, Fingerprint, Flow, Link, ModuleId, PairKey, RecordId, Side, State, Value, query::AuditQuery,
 };
-use crate::store::{Reads, Store, StoreError, doctor};
+use crate::store::{Reads, Store, StoreError, View, doctor};
 use crate::sync::plan::Counterparts;
 
 /// The end of one run.
@@ -75,7 +75,7 @@ fn audit_log(view: &impl Reads) -> Result<Vec<AuditRow>, StoreError> {
     }
 }
 
-fn checks(drive: &Drive, view: &crate::store::View, effects: &[Vec<Effect>; 2]) -> Result<Vec<String>, StoreError> {
+fn checks(drive: &Drive, view: &View, effects: &[Vec<Effect>; 2]) -> Result<Vec<String>, StoreError> {
     let mut found = Vec::new();
     found.extend(doctor::check(view)?.into_iter().map(|finding| format!("I3 I4 I22: {finding}")));
     if let (_, Some(seq)) = view.audit_verify()? {
@@ -109,12 +109,7 @@ fn one_counterpart(drive: &Drive, module: ModuleId, found: &mut Vec<String>) {
 }
 
 /// I12: what a remote holds has been observed as it is.
-fn all_observed(
-    drive: &Drive,
-    view: &crate::store::View,
-    module: ModuleId,
-    found: &mut Vec<String>,
-) -> Result<(), StoreError> {
+fn all_observed(drive: &Drive, view: &View, module: ModuleId, found: &mut Vec<String>) -> Result<(), StoreError> {
     for world in [&drive.ivvy, &drive.crm] {
         for record in world.records(module) {
             let known = view.observation(module, world.side, &record.id)?;
@@ -128,12 +123,7 @@ fn all_observed(
 
 /// I9, I12: every record is linked, or stands in the queue, or was skipped; every linked pair means
 /// the same, or its difference is an open or skipped item.
-fn at_rest(
-    drive: &Drive,
-    view: &crate::store::View,
-    module: ModuleId,
-    found: &mut Vec<String>,
-) -> Result<(), StoreError> {
+fn at_rest(drive: &Drive, view: &View, module: ModuleId, found: &mut Vec<String>) -> Result<(), StoreError> {
     for world in [&drive.ivvy, &drive.crm] {
         for record in world.records(module) {
             match view.link_of(module, world.side, &record.id)? {
@@ -150,7 +140,7 @@ fn at_rest(
         drive.ivvy.records(module).into_iter().map(|record| (record.id.clone(), record)).collect();
     let crm: BTreeMap<_, _> = drive.crm.records(module).into_iter().map(|record| (record.id.clone(), record)).collect();
     let def = module.def();
-    for link in view.links(module, None, 10_000)?.into_iter().filter(crate::model::Link::stands) {
+    for link in view.links(module, None, 10_000)?.into_iter().filter(Link::stands) {
         let (Some(x), Some(y)) = (ivvy.get(&link.ivvy), crm.get(&link.crm)) else {
             if !accounted(view, module, &PairKey::Link(link.id))? {
                 found.push(format!("I2: link {} names a record that does not exist, and nobody is asked", link.id));
@@ -165,14 +155,58 @@ fn at_rest(
                 // What the CRM made of a field that iVvy owns stands while iVvy's own value does (V-43).
                 let then = base.fields.get(field.name.as_ref()).and_then(|agreed| agreed.ivvy.as_ref());
                 let drift = field.flow == Flow::ToCrm && x.zip(then).is_some_and(|(x, then)| same(field.kind, x, then));
-                !drift && x.zip(y).is_some_and(|(x, y)| equal_across(field, x, y, &counterparts) != Some(true))
+                let key = (module, PairKey::Link(link.id), field.name.clone().into_owned());
+                let agreed = |side: Side, now: Option<&Value>| {
+                    let then = base.fields.get(field.name.as_ref()).and_then(|agreed| agreed.on(side));
+                    then.zip(now).is_some_and(|(then, now)| same(field.kind, then, now))
+                };
+                let left = drive.left.contains(&key) && agreed(Side::Ivvy, x) && agreed(Side::Crm, y);
+                !drift && !left && x.zip(y).is_some_and(|(x, y)| equal_across(field, x, y, &counterparts) != Some(true))
             });
-        let stamped = x.fields.get(EXTERNAL_ID).and_then(Value::as_text) == Some(link.crm.as_str());
+        let carried = x.fields.get(EXTERNAL_ID);
+        // Another system's id stays where somebody said so.
+        let left = base.fields.get(EXTERNAL_ID).and_then(|agreed| agreed.ivvy.as_ref());
+        let stamped = carried.and_then(Value::as_text) == Some(link.crm.as_str()) || left.is_some() && left == carried;
         if (differs || !stamped) && !accounted(view, module, &PairKey::Link(link.id))? {
             found.push(format!("I9: {module} {} and {} differ and nothing says so: {x:?} {y:?}", link.ivvy, link.crm));
         }
     }
     Ok(())
+}
+
+/// Every pair with nothing open, skipped or set aside.
+pub(super) fn in_order(store: &Store) -> Vec<(ModuleId, Link)> {
+    let quiet = |view: &View, module, link: &Link| -> Result<bool, StoreError> {
+        let last = view.last_item(module, &PairKey::Link(link.id))?.map(|id| view.item(id)).transpose()?.flatten();
+        let gone = Side::BOTH.map(|side| view.observation(module, side, link.on(side)));
+        let alive = gone.into_iter().all(|seen| seen.is_ok_and(|seen| seen.is_some_and(|seen| !seen.absent)));
+        Ok(alive && last.is_none_or(|item| !item.state.is_open() && item.state != State::Skipped))
+    };
+    let mut found = Vec::new();
+    for module in ModuleId::PEOPLE {
+        let links = store.read(|view| view.links(module, None, 10_000)).unwrap_or_default();
+        let standing = links.into_iter().filter(Link::stands);
+        found.extend(
+            standing
+                .filter(|link| store.read(|view| quiet(view, module, link)).unwrap_or(false))
+                .map(|link| (module, link)),
+        );
+    }
+    found
+}
+
+/// V-13, I9: what was in order asks at most about the one field that was edited since.
+pub(super) fn asked_again(store: &Store, settled: &[(ModuleId, Link)], edited: &str) -> Vec<String> {
+    let asks = |(module, link): &(ModuleId, Link)| {
+        let item = store.read(|view| {
+            let open = view.open_item(*module, &PairKey::Link(link.id))?;
+            Ok(open.map(|id| view.item(id)).transpose()?.flatten())
+        });
+        let item = item.ok().flatten()?;
+        let row = item.plan.fields.iter().find(|row| row.unsolved() && row.field != edited)?;
+        Some(format!("V-13: {module} link {}: {} is asked about again ({:?})", link.id, row.field, row.why))
+    };
+    settled.iter().filter_map(asks).collect()
 }
 
 fn accounted(view: &impl Reads, module: ModuleId, pair: &PairKey) -> Result<bool, StoreError> {
@@ -211,7 +245,7 @@ fn overridden(view: &impl Reads) -> Result<BTreeSet<(String, Side, Fingerprint)>
 /// after an operator overrode it.
 fn no_lost_update(
     drive: &Drive,
-    view: &crate::store::View,
+    view: &View,
     world: &World,
     effects: &[Effect],
     overridden: &BTreeSet<(String, Side, Fingerprint)>,

@@ -1,6 +1,7 @@
 //! One simulated life of an account: users edit on both sides, operators decide, the machine crashes;
 //! then the faults stop, everything drains, and the result is checked.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,12 +16,14 @@ use super::Ablation;
 use super::check::{self, Report};
 use super::disk::Disk;
 use super::remote::World;
+use crate::model::module::EXTERNAL_ID;
 use crate::model::{
-    Actor, Choice, Decision, Fields, ItemId, ModuleId, Reason, RecordId, Role, Side, State, Timestamp, Value, Verb,
+    Actor, Choice, Decision, Fields, ItemId, ModuleId, PairKey, Reason, RecordId, Role, Side, State, Timestamp, Value,
+    Verb, Why,
 };
 use crate::remote::Listing;
 use crate::seam::{Clock, Entropy, TokioClock};
-use crate::store::{Options, Reads as _, Store};
+use crate::store::{Options, Reads as _, Store, StoreError};
 use crate::sync::core::Core;
 use crate::sync::settings::{GuardLimits, Limit};
 use crate::sync::{Ask, Engine, Remotes, Settings};
@@ -55,6 +58,8 @@ pub(super) struct Drive {
     /// Values users typed, each unique but for parents: (side, record, field, value).
     pub typed: Vec<(Side, RecordId, String, Value)>,
     pub decisions: u64,
+    /// Fields that an operator left different on both sides, because neither value can go over.
+    pub left: BTreeSet<(ModuleId, PairKey, String)>,
     pub merges: u64,
     counter: u64,
 }
@@ -74,6 +79,7 @@ impl Drive {
             ablation,
             typed: Vec::new(),
             decisions: 0,
+            left: BTreeSet::new(),
             merges: 0,
             counter: 0,
         }
@@ -162,6 +168,9 @@ impl Drive {
         if self.entropy.chance(1, 12) {
             return self.merge(module);
         }
+        if self.entropy.chance(1, 12) {
+            return self.other_system(module);
+        }
         let records = self.world(side).records(module);
         let Some(record) = records.get(self.entropy.below(records.len() as u64) as usize) else {
             return;
@@ -203,6 +212,21 @@ impl Drive {
         let parent = Value::text(parent.map_or("", |firm| firm.id.as_str()));
         self.ivvy.user_edits(ModuleId::Companies, &child, "parent", parent.clone());
         self.typed.push((Side::Ivvy, child, "parent".to_owned(), parent));
+    }
+
+    /// A third system writes its own id where ours belongs (V-13). Not into what the engine made: that id is how a
+    /// create whose answer was lost is found again.
+    fn other_system(&mut self, module: ModuleId) {
+        let ours = self.ivvy.effects();
+        let made =
+            |id: &RecordId| ours.iter().any(|effect| effect.created && effect.module == module && effect.id == *id);
+        let theirs: Vec<_> = self.ivvy.records(module).into_iter().filter(|record| !made(&record.id)).collect();
+        let Some(record) = theirs.get(self.entropy.below(theirs.len() as u64) as usize) else {
+            return;
+        };
+        let value = Value::text(self.token("LEGACY"));
+        self.ivvy.user_edits(module, &record.id, EXTERNAL_ID, value.clone());
+        self.typed.push((Side::Ivvy, record.id.clone(), EXTERNAL_ID.to_owned(), value));
     }
 
     /// A user of the CRM merges one record into another.
@@ -347,6 +371,8 @@ impl Drive {
         let ask = Ask { ver: Some(item.ver), seen: Some(item.seen), decision };
         if matches!(engine.decide(ask).await, Ok(Ok(_))) {
             self.decisions += 1;
+            let left = item.plan.fields.iter().filter(|row| row.why == Why::ReferenceUnlinked);
+            self.left.extend(left.map(|row| (item.module, item.pair.clone(), row.field.clone())));
         }
     }
 
@@ -355,62 +381,102 @@ impl Drive {
     /// No more faults or edits: everything must come to rest, and stay there.
     async fn drain(mut self) -> Report {
         let (engine, store) = self.boot();
-        let mut violations = Vec::new();
         let shutdown = CancellationToken::new();
         let mut machine = Box::pin(engine.run(shutdown.clone())).fuse();
-        let limit = self.clock.now().plus(Duration::from_secs(DRAIN));
-        let mut quiet = 0;
-        while quiet < 30 {
-            let clock = Arc::clone(&self.clock);
-            tokio::select! {
-                biased;
-                ended = &mut machine => {
-                    // A run that has ended has no rest to look at; it must not be polled again either.
-                    violations.push(format!("the engine ended by itself: {ended:?}"));
-                    return check::all(&self, &store, violations);
-                }
-                () = clock.sleep(Duration::from_secs(5)) => {}
-            }
-            self.settle_dead(&engine, &store).await;
-            quiet = if engine.is_idle().unwrap_or(false) { quiet + 1 } else { 0 };
-            if self.clock.now() >= limit {
-                violations.push(format!("not at rest after {DRAIN} s: {}", check::describe(&store)));
-                break;
-            }
-        }
-        // I10: full sweeps at rest write nothing. I12: they end, however the pages shift.
-        let began = self.clock.now();
-        let before = self.ivvy.effects().len() + self.crm.effects().len();
-        for round in 0.. {
-            if round >= 2 && unread(&store, began).is_empty() {
-                break;
-            }
-            if round == LONGEST_SWEEP {
-                violations.push(format!("I12: these full sweeps did not end: {:?}", unread(&store, began)));
-                break;
-            }
-            if round < 2 {
-                engine.sync_now(None, true);
-            }
-            let clock = Arc::clone(&self.clock);
-            tokio::select! {
-                biased;
-                ended = &mut machine => {
-                    violations.push(format!("the engine ended at rest: {ended:?}"));
-                    return check::all(&self, &store, violations);
-                }
-                () = clock.sleep(Duration::from_secs(60)) => {}
-            }
-        }
-        let after = self.ivvy.effects().len() + self.crm.effects().len();
-        if after != before {
-            violations.push(format!("I10: {} writes at rest", after - before));
+        let mut violations = Vec::new();
+        if let Err(ended) = self.at_rest(&engine, &store, &mut machine, &mut violations).await {
+            // A run that has ended has no rest to look at; it must not be polled again either.
+            violations.push(format!("the engine ended by itself: {ended}"));
+            return check::all(&self, &store, violations);
         }
         shutdown.cancel();
         if !machine.is_terminated() {
             let _ = machine.await;
         }
         check::all(&self, &store, violations)
+    }
+
+    /// What must hold of an account that nobody disturbs, or only in one field.
+    async fn at_rest<M>(
+        &mut self,
+        engine: &Engine,
+        store: &Store,
+        machine: &mut M,
+        violations: &mut Vec<String>,
+    ) -> Result<(), String>
+    where
+        M: Future<Output = Result<(), StoreError>> + Unpin,
+    {
+        self.come_to_rest(engine, store, machine, violations).await?;
+        // I10: full sweeps at rest write nothing. I12: they end, however the pages shift.
+        let began = self.clock.now();
+        let before = self.ivvy.effects().len() + self.crm.effects().len();
+        for round in 0.. {
+            if round >= 2 && unread(store, began).is_empty() {
+                break;
+            }
+            if round == LONGEST_SWEEP {
+                violations.push(format!("I12: these full sweeps did not end: {:?}", unread(store, began)));
+                break;
+            }
+            if round < 2 {
+                engine.sync_now(None, true);
+            }
+            self.pass(Duration::from_secs(60), machine).await?;
+        }
+        let after = self.ivvy.effects().len() + self.crm.effects().len();
+        if after != before {
+            violations.push(format!("I10: {} writes at rest", after - before));
+        }
+        // An edit of one field asks about nothing else: neither about what was never in question nor about what
+        // somebody has settled.
+        let settled = check::in_order(store);
+        for (module, link) in &settled {
+            let value = Value::text(self.token("0"));
+            self.crm.user_edits(*module, &link.crm, "phone", value.clone());
+            self.typed.push((Side::Crm, link.crm.clone(), "phone".to_owned(), value));
+        }
+        engine.sync_now(None, false);
+        self.come_to_rest(engine, store, machine, violations).await?;
+        violations.extend(check::asked_again(store, &settled, "phone"));
+        Ok(())
+    }
+
+    /// Waits until there has been nothing to do for a while.
+    async fn come_to_rest<M>(
+        &mut self,
+        engine: &Engine,
+        store: &Store,
+        machine: &mut M,
+        violations: &mut Vec<String>,
+    ) -> Result<(), String>
+    where
+        M: Future<Output = Result<(), StoreError>> + Unpin,
+    {
+        let limit = self.clock.now().plus(Duration::from_secs(DRAIN));
+        let mut quiet = 0;
+        while quiet < 30 {
+            self.pass(Duration::from_secs(5), machine).await?;
+            self.settle_dead(engine, store).await;
+            quiet = if engine.is_idle().unwrap_or(false) { quiet + 1 } else { 0 };
+            if self.clock.now() >= limit {
+                violations.push(format!("not at rest after {DRAIN} s: {}", check::describe(store)));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the machine work for a while; it must not end meanwhile.
+    async fn pass<M>(&self, time: Duration, machine: &mut M) -> Result<(), String>
+    where
+        M: Future<Output = Result<(), StoreError>> + Unpin,
+    {
+        tokio::select! {
+            biased;
+            ended = machine => Err(format!("{ended:?}")),
+            () = self.clock.sleep(time) => Ok(()),
+        }
     }
 
     /// Dead items and tripped guards are an operator's work; conflicts may stay open.
