@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::model::mapping::FieldDefinition;
 pub use crate::model::matching::Entry;
-use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId, Timestamp};
+use crate::model::{Fields, MatchKind, ModuleId, Operation, Record, RecordId, Timestamp};
 
 /// How a remote refuses a write over a version we have not seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,6 +295,12 @@ pub trait Remote: Send + Sync + fmt::Debug {
     /// Which of those it is only given once the record stands, by a write of their own.
     fn fields_after_creation(&self, _module: ModuleId) -> &'static [&'static str] {
         &[]
+    }
+
+    /// To which of its tenants this write would go, where each has credentials of its own: a refusal of one says
+    /// nothing of the others. `None`: they are all one, or nothing tells.
+    fn tenant_of(&self, _module: ModuleId, _write: &Operation) -> Option<String> {
+        None
     }
 
     /// Tests the connection and measures the clock skew.

@@ -57,7 +57,13 @@ pub(super) fn head(core: &Core, module: ModuleId) -> Result<Option<(Lane, ItemId
 /// Claims one ready item. An item that turns out to have nothing left to do, or that may not go, is moved.
 pub(super) async fn take(core: &Arc<Core>, id: ItemId) -> Result<Step, StoreError> {
     let shared = Arc::clone(core);
-    core.store.write(move |tx| claim(&shared, tx, id)).await
+    let step = core.store.write(move |tx| claim(&shared, tx, id)).await?;
+    if matches!(step, Step::Moved) {
+        // Who waited for this write to end must hear that it will not be made.
+        core.signals.plan.notify_one();
+        core.signals.due.notify_one();
+    }
+    Ok(step)
 }
 
 /// What came of a claim.
@@ -224,6 +230,14 @@ fn start(
     source: Option<RecordId>,
 ) -> Result<Step, StoreError> {
     let now = core.now();
+    if let Some(tenant) = core.remotes.declared(side).tenant_of(item.module, &operation)
+        && let Some((until, why)) = core.refused(side, &tenant)
+    {
+        item.error = Some(why);
+        item.ready_at = until;
+        move_to(core, tx, item, State::Retry, Reasons::NONE, "its institution refuses our key")?;
+        return Ok(Step::Moved);
+    }
     let lane = lane(&item);
     let intent = Intent {
         item: item.id,

@@ -13,7 +13,7 @@ use super::renewal::Next;
 use super::settings::Settings;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY, external_key};
 use crate::model::{
-    Drift, FieldKind, Fingerprint, Flow, ModuleDef, ModuleId, Record, RecordId, Side, Timestamp, Value,
+    Drift, FieldKind, Fingerprint, Flow, ItemError, ModuleDef, ModuleId, Record, RecordId, Side, Timestamp, Value,
 };
 use crate::remote::{Capabilities, Lane, Remote, RemoteError};
 use crate::seam::{Clock, Entropy};
@@ -89,6 +89,8 @@ struct Switches {
     halted: BTreeMap<Side, String>,
     /// Remote refused one module.
     forbidden: BTreeMap<(ModuleId, Side), String>,
+    /// One tenant of a remote refused its key.
+    refused: BTreeMap<(Side, String), Refused>,
     /// An operator asked for a sweep; the value says for a full one.
     requested: BTreeMap<(ModuleId, Side), bool>,
     /// Lanes that must wait for a remote's quota: until when, and why.
@@ -97,6 +99,20 @@ struct Switches {
     /// Per side, so that the other side's health does not hide it.
     last_error: BTreeMap<(ModuleId, Side), String>,
 }
+
+/// A tenant whose key was refused, while the others of the remote go on.
+#[derive(Debug)]
+struct Refused {
+    /// Nothing goes there before.
+    until: Timestamp,
+    times: u32,
+    why: ItemError,
+}
+
+/// The first wait after a tenant's refusal, doubled with each further one up to [`LONGEST_REFUSAL`]: every wait is
+/// a row of the log for each of its items.
+const FIRST_REFUSAL: Duration = Duration::from_secs(60);
+const LONGEST_REFUSAL: Duration = Duration::from_secs(60 * 60);
 
 /// Where a poller stands, for the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -265,6 +281,7 @@ impl Core {
         }
         if !paused {
             switches.halted.clear();
+            switches.refused.clear();
         }
         let names: Vec<&'static str> = switches.paused.iter().map(|module| (*module).into()).collect();
         (PAUSED_META, names.join(" ").into_bytes())
@@ -278,6 +295,39 @@ impl Core {
 
     pub fn forbid(&self, module: ModuleId, side: Side, why: String) {
         self.switches().forbidden.insert((module, side), why);
+    }
+
+    /// A tenant refused its key: what goes there waits, for longer each time. Returns until when.
+    pub fn refuse(&self, side: Side, tenant: String, why: ItemError) -> Timestamp {
+        let now = self.now();
+        let mut switches = self.switches();
+        let times = match switches.refused.get(&(side, tenant.clone())) {
+            // Of the calls that were under way at once each is refused.
+            Some(known) if known.until > now => return known.until,
+            Some(known) => known.times.saturating_add(1),
+            None => 0,
+        };
+        let wait = FIRST_REFUSAL.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(LONGEST_REFUSAL);
+        let until = now.plus(wait);
+        switches.refused.insert((side, tenant), Refused { until, times, why });
+        until
+    }
+
+    /// Until when nothing may go to this tenant, and why, if it has refused its key.
+    pub fn refused(&self, side: Side, tenant: &str) -> Option<(Timestamp, ItemError)> {
+        let switches = self.switches();
+        let known = switches.refused.get(&(side, tenant.to_owned())).filter(|known| known.until > self.now())?;
+        Some((known.until, known.why.clone()))
+    }
+
+    /// Somebody says that it may go again.
+    pub fn forgive(&self) {
+        self.switches().refused.clear();
+    }
+
+    /// The tenant took a write.
+    pub fn accepted(&self, side: Side, tenant: String) {
+        self.switches().refused.remove(&(side, tenant));
     }
 
     /// A call on `side` for `module` succeeded.

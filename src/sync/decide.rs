@@ -247,6 +247,7 @@ impl Step<'_, '_> {
     }
 
     fn retry(&mut self, mut item: Item) -> Taken {
+        self.core.forgive();
         item.state = State::Ready;
         item.ready_at = self.now;
         (item.attempts, item.claims) = (0, 0);

@@ -265,6 +265,9 @@ async fn record(core: &Arc<Core>, claimed: &Claimed, outcome: Outcome) -> Result
     match outcome {
         Outcome::Applied(applied) => {
             core.answered(intent.module, intent.side);
+            if let Some(tenant) = core.remotes.declared(intent.side).tenant_of(intent.module, &intent.operation) {
+                core.accepted(intent.side, tenant);
+            }
             core.rates.count(intent.module, core.now());
             settle::confirm(core, intent, applied).await
         }
@@ -307,7 +310,16 @@ async fn failed(core: &Arc<Core>, claimed: &Claimed, error: RemoteError) -> Resu
             core.failed_writes.count(intent.module, core.now());
         }
     }
+    // Where only one institution refuses its key, the others go on.
+    let refused = matches!(error.class, Class::Unauthorized | Class::Forbidden);
+    let tenant = core.remotes.declared(intent.side).tenant_of(intent.module, &intent.operation);
+    let apart = tenant.filter(|_| refused).map(|tenant| {
+        let hint = "check its key and secret; it is tried again by itself, and `retry` tries at once".to_owned();
+        let why = ItemError { hint: Some(hint), ..describe(&error, core.now()) };
+        (core.refuse(intent.side, tenant, why.clone()), why)
+    });
     match error.class {
+        _ if apart.is_some() => {}
         Class::Unauthorized => core.halt(intent.side, error.to_string()),
         Class::Forbidden => core.forbid(intent.module, intent.side, error.to_string()),
         _ => {}
@@ -335,9 +347,13 @@ async fn failed(core: &Arc<Core>, claimed: &Claimed, error: RemoteError) -> Resu
             } else {
                 tx.remove_intent(id)?;
                 item.claims = 0;
-                after_refusal(&shared, &mut item, &error, now);
+                match &apart {
+                    // For as long as it takes: no try of the item's own has failed.
+                    Some((until, _)) => (item.state, item.ready_at) = (State::Retry, *until),
+                    None => after_refusal(&shared, &mut item, &error, now),
+                }
             }
-            item.error = Some(describe(&error, now));
+            item.error = Some(apart.as_ref().map_or_else(|| describe(&error, now), |(_, why)| why.clone()));
             item.ver += 1;
             item.updated_at = now;
             let what = AuditEvent::PushFailed { side, state: item.state, error: audit_text(&error) };

@@ -190,7 +190,7 @@ impl Club {
             self.modules().into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side))).collect();
         let sweeps = |(module, side)| self.engine.store().read(|view| view.cursor(module, side)).unwrap().sweeps;
         let running = |(module, side)| self.engine.polling(module, side).progress.is_some();
-        let wanted: Vec<u64> = pollers.iter().map(|poller| sweeps(*poller) + 1 + u64::from(running(*poller))).collect();
+        let wanted: Vec<u64> = pollers.iter().map(|poller| u64::from(running(*poller)) + 1 + sweeps(*poller)).collect();
         self.engine.sync_now(None, false);
         self.until("swept", || {
             let late = pollers.iter().zip(&wanted).any(|(poller, wanted)| sweeps(*poller) < *wanted);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
-use tandem::model::{Fields, MatchKind, ModuleId, Record, RecordId};
+use tandem::model::{Fields, MatchKind, ModuleId, Operation, Record, RecordId};
 use tandem::remote::{
     Capabilities, Conversion, Entry, FieldDefinition, MatchSupport, Page, PageRequest, Probe, Read, Remote,
     RemoteError, WriteAck,
@@ -82,6 +82,10 @@ impl Remote for Counted {
 
     fn fields_after_creation(&self, module: ModuleId) -> &'static [&'static str] {
         self.inner.fields_after_creation(module)
+    }
+
+    fn tenant_of(&self, module: ModuleId, write: &Operation) -> Option<String> {
+        self.inner.tenant_of(module, write)
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {

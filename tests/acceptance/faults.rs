@@ -1,6 +1,6 @@
 //! Remotes that fail in every way the simulators know, while two systems meet (acceptance F).
 
-use tandem::model::{ModuleId, Side, State, Verb};
+use tandem::model::{ModuleId, PairKey, Side, State, Verb};
 use tandem::sim::fault::{FaultKind, FaultSpec, Faults};
 use tandem::store::Reads as _;
 
@@ -125,5 +125,26 @@ async fn a_crowd_that_must_wait_holds_up_no_edit_behind_it() {
     world.settle().await;
     world.release().await;
     assert_eq!(world.crm.all(ModuleId::Contacts).await.len(), CROWD + 2);
+    world.end().await;
+}
+
+/// A parent that is given up without a further call must tell who waits for it: nothing else wakes the planner.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_parent_that_is_given_up_hears_of_it_at_once() {
+    let mut world = World::in_step(Setup::salesforce(Shape::pairs(2))).await;
+    world.patience = std::time::Duration::from_secs(30);
+    let faults = world.ivvy.0.faults().clone();
+    faults.arm(FaultSpec::times(FaultKind::DropBefore, "addOrUpdateCompany", 3)).unwrap();
+    let firm = world.crm.insert(ModuleId::Companies, &[("name", "Given Up Ltd")]).await;
+    let fields =
+        [("first_name", "Wai"), ("last_name", "Ting"), ("email", "wai@given-up.example"), ("company", firm.as_str())];
+    let person = world.crm.insert(ModuleId::Contacts, &fields).await;
+    world.settle().await;
+    assert_eq!(faults.fired(FaultKind::DropBefore), 3);
+    let of = |module, id: &str| world.open(module, &PairKey::Lone(Side::Crm, id.into())).map(|item| item.state);
+    assert_eq!(of(ModuleId::Companies, &firm), Some(State::Dead), "three calls without an answer");
+    assert_eq!(of(ModuleId::Contacts, &person), Some(State::Blocked));
+    revive(&world, ModuleId::Companies).await;
+    assert_eq!(of(ModuleId::Contacts, &person), None, "both are there now");
     world.end().await;
 }

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use tandem::config::{Config, Secrets};
 use tandem::daemon::account::Account;
 use tandem::daemon::notifications::Notifications;
-use tandem::model::{FirstSync, ModuleId, RecordId, Side, State, StreamId, StreamKind};
+use tandem::model::{FirstSync, ModuleId, RecordId, Side, State, StreamId, StreamKind, Verb};
 use tandem::remote::http::{HttpSettings, ReqwestTransport};
 use tandem::seam::{Clock, Entropy, SystemClock};
 use tandem::sim::Served;
@@ -173,7 +173,7 @@ impl House {
     async fn until(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
         let started = Instant::now();
         while !condition().await {
-            assert!(!self.running.is_finished(), "the engine ended while waiting: {what}");
+            assert!(!self.running.is_finished(), "the engine ended while waiting: {what}\n{}", self.describe());
             assert!(started.elapsed() < PATIENCE, "waited in vain: {what}\n{}", self.describe());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -184,7 +184,7 @@ impl House {
         let sides = || MODULES.into_iter().flat_map(|module| Side::BOTH.map(|side| (module, side)));
         let sweeps = |(module, side)| self.engine.store().read(|view| view.cursor(module, side)).unwrap().sweeps;
         let running = |(module, side)| self.engine.polling(module, side).progress.is_some();
-        let wanted: Vec<u64> = sides().map(|side| sweeps(side) + 1 + u64::from(running(side))).collect();
+        let wanted: Vec<u64> = sides().map(|side| u64::from(running(side)) + 1 + sweeps(side)).collect();
         self.engine.sync_now(None, false);
         self.until("swept", async || {
             let late = sides().zip(&wanted).any(|(side, wanted)| sweeps(side) < *wanted);
@@ -482,6 +482,41 @@ async fn two_institutions_are_apart_everywhere_scenario_16_s01() {
         streams.iter().find(|(stream, _)| *stream == id).map(|(_, state)| (state.payloads, state.records)).unwrap()
     };
     assert_eq!((of("ACME"), of("GLOBE")), ((1, 1), (2, 2)));
+    house.end().await;
+}
+
+/// An institution that refuses its operator keeps its own edits waiting, where people see why, and nobody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_institution_that_refuses_its_operator_stops_no_other_s01() {
+    let house = House::open().await;
+    let there: Vec<String> = (0..8).map(|n| house.person("GLOBE", &format!("Bea{n}"))).collect();
+    let here = house.person("ACME", "Ada");
+    house.post().await;
+    house.s360.faults().arm(FaultSpec::times(FaultKind::Unauthorized, "/globe/", 100_000)).unwrap();
+    let phone = |code: &str, number: &str, phone: &str| {
+        let contact = house.crm("Contact", &format!("contact-{code}-{number}"));
+        house.crm.edit("Contact", contact["Id"].as_str().unwrap(), json!({"Phone": phone})).unwrap();
+    };
+    there.iter().for_each(|number| phone("GLOBE", number, "+33 6 11"));
+    let refused = || house.engine.store().read(|view| view.in_state(CONTACTS, State::Retry, None, 99)).unwrap();
+    house.engine.sync_now(None, false);
+    house.until("all of GLOBE wait", async || refused().len() == there.len()).await;
+    let asked = house.s360.faults().fired(FaultKind::Unauthorized);
+    assert!(asked < 2 * there.len() as u64, "nobody goes on knocking: {asked}");
+
+    phone("ACME", &here, "+33 6 22");
+    house.engine.sync_now(None, false);
+    house.until("ACME goes on", async || house.s360.ledger().count("ACME.contact", Op::Update) == 1).await;
+    assert_eq!(house.engine.stopped(CONTACTS), None);
+    let waiting = house.engine.store().read(|view| view.item(refused()[0])).unwrap().unwrap();
+    let why = waiting.error.clone().expect("it says why");
+    assert!(why.message.contains("GLOBE") && why.hint.unwrap().contains("`retry` tries at once"), "{}", why.message);
+    assert!(waiting.ready_at > house.engine.now(), "and comes again by itself");
+
+    // The key is right again, and somebody says so for one of them: the others follow by their own time.
+    house.s360.faults().clear();
+    house.decide(&waiting, Verb::Retry, &[]).await;
+    house.until("it arrives", async || house.s360.ledger().count("GLOBE.contact", Op::Update) == 1).await;
     house.end().await;
 }
 

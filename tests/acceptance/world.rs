@@ -246,11 +246,7 @@ impl World {
         let running = |(module, side)| self.engine.polling(module, side).progress.is_some();
         // A sweep that is under way may have passed the record of interest: only the one after counts.
         // First whether one runs: one that ends between the two looks must not be taken for the one after.
-        let wanted = |poller| {
-            let under_way = u64::from(running(poller));
-            sweeps(poller) + 1 + under_way
-        };
-        let wanted: Vec<u64> = pollers.iter().map(|poller| wanted(*poller)).collect();
+        let wanted: Vec<u64> = pollers.iter().map(|poller| u64::from(running(*poller)) + 1 + sweeps(*poller)).collect();
         self.engine.sync_now(None, full);
         self.until("swept", async || {
             let missing = |(poller, wanted): (&(ModuleId, Side), &u64)| sweeps(*poller) < *wanted;
@@ -289,12 +285,17 @@ impl World {
             let counts = self.engine.store().read(|view| view.counts(module)).unwrap();
             let error = self.engine.last_error(module).or(self.engine.stopped(module));
             writeln!(text, "{module}: {counts:?} {error:?}").unwrap();
+            let line = self.engine.store().read(|view| view.dirty(module, 5)).unwrap();
+            let polling = Side::BOTH.map(|side| self.engine.polling(module, side));
+            writeln!(text, "  in line: {line:?}; sweeps: {polling:?}").unwrap();
             for state in [State::Ready, State::Retry, State::Unknown, State::Inflight] {
                 for item in self.items(module, state).into_iter().take(3) {
                     writeln!(text, "  {state} {:?} {:?} {:?}", item.id, item.plan.summary, item.error).unwrap();
                 }
             }
         }
+        let nudges = self.engine.store().read(|view| view.nudges(None, 5)).unwrap();
+        writeln!(text, "to be looked at: {nudges:?}").unwrap();
         text
     }
 

@@ -192,7 +192,7 @@ impl S360 {
 
     /// Who buys, by their number, and where. S-360 knows one: of a person and a company that do not belong together
     /// neither is taken for the other.
-    fn buyer(&self, fields: &Fields) -> Result<(&Place, String), RemoteError> {
+    pub(super) fn buyer(&self, fields: &Fields) -> Result<(&Place, String), RemoteError> {
         let no = |why: &str| super::records::rejected(SAVE_ORDER.name, "contact", why);
         let head = |name: &str| match text(fields, name) {
             Some(id) => self.head(RecordId::from(id)).map(Some),

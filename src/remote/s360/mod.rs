@@ -41,7 +41,7 @@ use super::{
     PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::error::Error;
-use crate::model::{Fields, ModuleId, Record, RecordId};
+use crate::model::{Fields, ModuleId, Operation, Record, RecordId};
 use crate::seam::Clock;
 
 /// The name of this system in errors and status.
@@ -178,6 +178,20 @@ impl Remote for S360 {
     fn fields(&self, module: ModuleId) -> Vec<String> {
         let asked: &[&str] = if module == ModuleId::Orders { &bookings::FIELDS } else { &[] };
         held(module).iter().chain(asked).map(|name| (*name).to_owned()).collect()
+    }
+
+    fn tenant_of(&self, module: ModuleId, write: &Operation) -> Option<String> {
+        if self.places.len() < 2 {
+            return None;
+        }
+        let place = match write {
+            Operation::Update { id, .. } => self.place(id).map(|(place, _)| place),
+            Operation::Create { fields, .. } if module == ModuleId::Orders => {
+                self.buyer(fields).ok().map(|(place, _)| place)
+            }
+            Operation::Create { fields, .. } => self.place_for(records::save_method(module).ok()?, fields).ok(),
+        };
+        place.map(|place| place.code.clone())
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {

@@ -389,7 +389,7 @@ impl S360 {
     }
 
     /// Where a new contact goes: where its company is, or else to the only institution that is written to.
-    fn place_for(&self, method: Method, fields: &Fields) -> Result<&Place, RemoteError> {
+    pub(super) fn place_for(&self, method: Method, fields: &Fields) -> Result<&Place, RemoteError> {
         let company = fields.get("company").and_then(|value| value.as_text()).map(RecordId::from);
         if let Some((place, _)) = company.as_ref().and_then(|company| self.place(company)) {
             return place.writable(method).map(|()| place);
@@ -434,7 +434,7 @@ fn merged_into(row: &Shelved) -> Option<RecordId> {
     Some(payload::record_id(code, &contacts::plain(body.get(MERGED_INTO)?)?))
 }
 
-fn save_method(module: ModuleId) -> Result<Method, RemoteError> {
+pub(super) fn save_method(module: ModuleId) -> Result<Method, RemoteError> {
     match module {
         ModuleId::Contacts => Ok(SAVE_PERSON),
         ModuleId::Companies => Ok(SAVE_STRUCTURE),

@@ -57,7 +57,7 @@ impl House {
         }
     }
 
-    async fn decide(&self, item: &Item, verb: Verb, choices: &[(&str, Choice)]) {
+    pub(super) async fn decide(&self, item: &Item, verb: Verb, choices: &[(&str, Choice)]) {
         let ask = Ask { ver: Some(item.ver), seen: Some(item.seen), decision: self.decision(item, verb, choices) };
         self.engine.decide(ask).await.unwrap().unwrap();
     }
