@@ -10,7 +10,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use shell::{Fake, Place, audit_row, place, start, until};
 use tandem::daemon::DaemonHandle;
-use tandem::model::{Choice, ItemId, ModuleId, Role, Seq, Side, SourceChange, Verb};
+use tandem::model::plan::Candidate;
+use tandem::model::{Choice, ItemId, Kind, ModuleId, PairKey, Role, Seq, Side, SourceChange, Verb};
 use tandem::wire::{Event, Request};
 
 struct Rig {
@@ -85,6 +86,20 @@ async fn queue_list_has_the_documented_shape_and_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_item_that_waits_says_for_what_v42() {
+    let rig = Rig::new(Role::Viewer);
+    let parent = PairKey::Lone(Side::Ivvy, "7".into());
+    rig.fake.items.lock().unwrap().get_mut(&ItemId(1)).unwrap().waits_for = Some((ModuleId::Companies, parent));
+    for args in [&["queue", "list", "--limit", "1"][..], &["queue", "show", "1"]] {
+        let (text, _) = rig.text(0, args);
+        assert!(text.contains("waits for #4 Acme␛[2J (company, held)") && !text.contains('\u{1b}'), "{text}");
+    }
+    let lines = rig.json(0, &["queue", "list", "--limit", "2"]);
+    assert_eq!((&lines[0]["waits_for"]["item"], &lines[1]["waits_for"]), (&json!(4), &Value::Null));
+    assert_eq!(rig.json(0, &["queue", "show", "1"])[0]["waits_for"]["module"], "companies");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_titles_never_reach_the_terminal_raw() {
     let rig = Rig::new(Role::Viewer);
     for args in [
@@ -144,6 +159,32 @@ async fn choices_are_typed_and_reach_the_daemon() {
     assert!(error.contains("force needs a reason"), "{error}");
     let (_, error) = rig.text(2, &["queue", "edit", "1", "--field", "emial=crm"]);
     assert!(error.contains("no field `emial`") && error.contains("did you mean `email`?"), "{error}");
+}
+
+/// What is asked in the console is asked here: no record is ever deleted again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_record_beside_candidates_is_said_to_be_meant_v11() {
+    let rig = Rig::new(Role::Triage);
+    {
+        let mut items = rig.fake.items.lock().unwrap();
+        let item = items.get_mut(&ItemId(2)).unwrap();
+        item.kind = Kind::Link;
+        let twin = Candidate { side: Side::Crm, id: "003xx".into(), title: "Ann".to_owned() };
+        item.plan.candidates = vec![twin];
+    }
+    let (shown, _) = rig.text(0, &["queue", "show", "2"]);
+    let line = "candidate crm 003xx: Ann · ann@else.example · ␛[31m+49 7 · paired with ivvy 77";
+    assert!(shown.contains(line) && !shown.contains('\u{1b}'), "{shown}");
+    let shown = rig.json(0, &["queue", "show", "2"]).remove(0);
+    assert_eq!(shown["candidates"][0]["facts"][0], "ann@else.example");
+    assert_eq!(shown["candidates"][0]["paired"]["id"], "77");
+    let (_, error) = rig.text(2, &["queue", "approve", "2"]);
+    assert!(error.contains("makes a new contact beside one that may be the same"), "{error}");
+    assert!(error.contains("tandem queue pair 2 --record RECORD") && error.contains("--create"), "{error}");
+    assert!(!rig.fake.asked().iter().any(|asked| matches!(asked, Request::Decide(_))), "nothing was decided");
+    rig.json(5, &["queue", "approve", "2@9"]);
+    rig.json(0, &["queue", "approve", "2", "--create", "--take", "ivvy"]);
+    assert_eq!(rig.last_decision().verb, Verb::Approve);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,6 +13,8 @@ use tandem::config::Operator;
 use tandem::daemon::{self, DaemonHandle, Limits, Options, Roster, Service, ServiceError};
 use tandem::error::{Error, ErrorKind};
 use tandem::model::matching::Entry;
+use tandem::model::plan::Candidate;
+use tandem::model::query::Awaited;
 use tandem::model::*;
 use tandem::seam::{Clock as _, SystemClock};
 use tandem::wire::*;
@@ -404,6 +406,12 @@ pub fn item(number: u64) -> Item {
 }
 
 fn view(item: Item) -> ItemView {
+    let facts = |candidate: &Candidate| CandidateView {
+        facts: vec!["ann@else.example".to_owned(), "\u{1b}[31m+49 7".to_owned()],
+        paired: Some(Candidate { side: candidate.side.other(), id: "77".into(), title: "Ann".to_owned() }),
+    };
+    let candidates = item.plan.candidates.iter().map(facts).collect();
+    let waits_for = awaited(&item);
     ItemView {
         item,
         ivvy_modified: Some(Timestamp::from_millis(AT)),
@@ -412,9 +420,20 @@ fn view(item: Item) -> ItemView {
         verbs: BTreeMap::from([(Verb::Approve, Some("1 field needs a choice".to_owned()))]),
         history: vec![audit_row(7)],
         cut: BTreeMap::new(),
-        candidates: Vec::new(),
-        waits_for: None,
+        candidates,
+        waits_for,
     }
+}
+
+/// What an item waits for, as its record is called here.
+fn awaited(item: &Item) -> Option<Awaited> {
+    let (module, _) = item.waits_for.as_ref()?;
+    Some(Awaited {
+        module: *module,
+        item: Some(ItemId(4)),
+        state: Some(State::Held),
+        title: "Acme\u{1b}[2J".to_owned(),
+    })
 }
 
 fn row(item: &Item) -> Row {
@@ -433,7 +452,7 @@ fn row(item: &Item) -> Row {
         summary: item.plan.summary.clone(),
         unsolved: 1,
         assigned: None,
-        waits_for: None,
+        waits_for: awaited(item),
     }
 }
 

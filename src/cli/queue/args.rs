@@ -40,6 +40,9 @@ pub enum QueueCommand {
         /// What to write
         #[command(flatten)]
         choices: Choices,
+        /// Make a new record where others may be the same: none of the candidates is
+        #[arg(long)]
+        create: bool,
     },
     /// Leave the difference as it is
     Skip {

@@ -11,7 +11,7 @@ use crate::cli::Context;
 use crate::cli::output::{self, Paint, plain};
 use crate::client::{CallError, Client};
 use crate::error::{Error, Result};
-use crate::model::{Choice, FieldDef, FieldKind, Item, ItemId, ModuleId, Value};
+use crate::model::{Choice, FieldDef, FieldKind, Item, ItemId, Kind, ModuleId, State, Value, Verb};
 use crate::wire::{Answer, Decide, Request};
 
 /// Decisions under way at a time: they share the daemon's disk syncs.
@@ -60,17 +60,35 @@ fn targets(order: &Order) -> Result<Vec<Target>> {
 
 async fn decide(client: &Client, order: &Order, target: Target) -> Result<Item, CallError> {
     let mut decide = Decide { item: target.id, ver: target.version, ..order.decide.clone() };
-    if !order.fields.is_empty() {
+    let may_create = decide.verb == Verb::Approve && !order.create;
+    if may_create || !order.fields.is_empty() {
         // The item tells the module, the module the fields' types.
         let Answer::Item(view) = client.call(Request::Item { id: target.id }).await? else {
             return Err(crate::cli::strange_answer().into());
         };
+        let asks_which = view.item.kind == Kind::Link && view.item.state == State::Held;
+        if may_create && asks_which && target.version.is_none_or(|version| version == view.item.ver) {
+            return Err(new_record(&view.item).into());
+        }
         decide.choices = choices(client, view.item.module, &order.fields)?;
     }
     match client.call(Request::Decide(decide)).await? {
         Answer::Decided(item) => Ok(*item),
         _ => Err(crate::cli::strange_answer().into()),
     }
+}
+
+/// Approving would make a record for good where the question is which of several it is.
+fn new_record(item: &Item) -> Error {
+    let beside = match item.plan.candidates.len() {
+        0 => "where one may be there already".to_owned(),
+        1 => "beside one that may be the same".to_owned(),
+        several => format!("beside {several} that may be the same"),
+    };
+    let (id, what) = (item.id, item.module.singular());
+    Error::config(format!("approving makes a new {what} {beside}, and no record is ever deleted again")).hint(format!(
+        "`tandem queue show {id}` lists them, `tandem queue pair {id} --record RECORD` pairs; `--create` if none is it"
+    ))
 }
 
 fn choices(client: &Client, module: ModuleId, fields: &[FieldChoice]) -> Result<BTreeMap<String, Choice>> {

@@ -38,6 +38,8 @@ struct Order {
     /// The decision, still without item and version.
     decide: Decide,
     fields: Vec<args::FieldChoice>,
+    /// They know that approving makes a record beside others that may be the same.
+    create: bool,
 }
 
 fn order(command: QueueCommand, now: crate::model::Timestamp) -> Result<Order> {
@@ -53,11 +55,11 @@ fn order(command: QueueCommand, now: crate::model::Timestamp) -> Result<Order> {
             record: None,
             reason: on.reason.clone(),
         };
-        Order { on, decide, fields: Vec::new() }
+        Order { on, decide, fields: Vec::new(), create: false }
     };
     let order = match command {
-        QueueCommand::Approve { on, choices } => {
-            let mut order = plain_order(Verb::Approve, on);
+        QueueCommand::Approve { on, choices, create } => {
+            let mut order = Order { create, ..plain_order(Verb::Approve, on) };
             order.decide.side = choices.take;
             order.fields = choices.fields;
             order
@@ -152,7 +154,15 @@ fn row_shape(row: &Row) -> Value {
         "unsolved": row.unsolved,
         "ready_at": row.ready_at,
         "assigned": row.assigned,
+        "waits_for": row.waits_for,
     })
+}
+
+/// What will be done, and what it waits for.
+fn what(row: &Row) -> String {
+    row.waits_for
+        .as_ref()
+        .map_or_else(|| row.summary.clone(), |awaited| format!("{}; {}", awaited.sentence(), row.summary))
 }
 
 fn row_cells(out: &Out, row: &Row) -> [String; 8] {
@@ -165,6 +175,6 @@ fn row_cells(out: &Out, row: &Row) -> [String; 8] {
         row.version.to_string(),
         out.when(row.since),
         plain(&row.title),
-        plain(&row.summary),
+        plain(&what(row)),
     ]
 }

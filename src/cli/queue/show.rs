@@ -8,8 +8,9 @@ use crate::cli::output::{Paint, plain};
 use crate::cli::{Context, audit};
 use crate::client::Client;
 use crate::error::Result;
+use crate::model::plan::Candidate;
 use crate::model::{Choice, FieldPlan, ItemId, Side, State, Value, Verdict};
-use crate::wire::{Answer, ItemView, Request};
+use crate::wire::{Answer, CandidateView, ItemView, Request};
 
 pub(super) async fn run(context: &mut Context, client: &Client, id: ItemId) -> Result<u8> {
     let Answer::Item(view) = client.call(Request::Item { id }).await? else {
@@ -41,7 +42,8 @@ fn shape(view: &ItemView) -> Json {
         "modified": { "ivvy": view.ivvy_modified, "crm": view.crm_modified },
         "authors": view.authors,
         "fields": item.plan.fields.iter().map(field_shape).collect::<Vec<_>>(),
-        "candidates": item.plan.candidates,
+        "candidates": candidates(view).map(|(candidate, known)| candidate_shape(candidate, known)).collect::<Vec<_>>(),
+        "waits_for": view.waits_for,
         "verbs": view.verbs,
         "decided_by": item.decided_by,
         "assigned": item.assigned,
@@ -54,6 +56,29 @@ fn shape(view: &ItemView) -> Json {
         shape.insert("cut".to_owned(), json!(view.cut));
     }
     shape
+}
+
+/// The candidates with what tells them apart.
+fn candidates(view: &ItemView) -> impl Iterator<Item = (&Candidate, Option<&CandidateView>)> {
+    let known = view.candidates.iter().map(Some).chain(std::iter::repeat(None));
+    view.item.plan.candidates.iter().zip(known)
+}
+
+fn candidate_shape(candidate: &Candidate, known: Option<&CandidateView>) -> Json {
+    let (facts, paired) = known.map_or((&[][..], None), |known| (&known.facts[..], known.paired.as_ref()));
+    json!({ "side": candidate.side, "id": candidate.id, "title": candidate.title, "facts": facts, "paired": paired })
+}
+
+/// A candidate on one line, and why it cannot be chosen if it cannot.
+fn candidate_line(candidate: &Candidate, known: Option<&CandidateView>) -> String {
+    let mut line = format!("candidate {} {}: {}", candidate.side, candidate.id.as_str(), candidate.title);
+    if let Some(known) = known {
+        known.facts.iter().for_each(|fact| line += &format!(" · {fact}"));
+        if let Some(other) = &known.paired {
+            line += &format!(" · paired with {} {}", other.side, other.id.as_str());
+        }
+    }
+    plain(&line)
 }
 
 /// `base` is what both sides last agreed on; `base_crm` is there only where the CRM spells it otherwise.
@@ -101,6 +126,9 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
         out.line(plain(&pending.sentence()))?;
     }
     out.line(plain(&item.plan.summary))?;
+    if let Some(awaited) = &view.waits_for {
+        out.line(plain(&format!("it {}", awaited.sentence())))?;
+    }
     if let Some(error) = &item.error {
         let message = out.paint(Paint::Red, &format!("failed {}: {}", out.when(error.at), plain(&error.message)));
         out.line(message)?;
@@ -125,13 +153,8 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
             }
         }
     }
-    for candidate in &item.plan.candidates {
-        out.line(format!(
-            "candidate {} {}: {}",
-            candidate.side,
-            plain(candidate.id.as_str()),
-            plain(&candidate.title)
-        ))?;
+    for (candidate, known) in candidates(view) {
+        out.line(candidate_line(candidate, known))?;
     }
     let allowed: Vec<String> =
         view.verbs.iter().filter(|(_, why_not)| why_not.is_none()).map(|(verb, _)| verb.to_string()).collect();
