@@ -80,7 +80,7 @@ fn each_value(item: &mut Item, mut visit: impl FnMut(&str, &mut Value)) {
                 visit(field, ivvy);
                 visit(field, crm);
             }
-            Some(Choice::Ivvy | Choice::Crm) | None => {}
+            Some(Choice::Ivvy | Choice::Crm | Choice::Keep) | None => {}
         }
     }
     for pushed in &mut item.pushed {

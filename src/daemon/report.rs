@@ -11,7 +11,7 @@ use super::service::applies;
 use crate::inbound::Seen;
 use crate::model::{Actor, Item, Kind, ModuleDef, ModuleId, Reason, RecordId, Side, State, Timestamp, Verb};
 use crate::remote::gate::Gate;
-use crate::remote::{Class, Lane, PageRequest};
+use crate::remote::{Class, Lane, PageRequest, Probe, RemoteError};
 use crate::store::{Reads as _, StoreError, View};
 use crate::sync::{Engine, Remotes};
 use crate::wire::{
@@ -240,45 +240,19 @@ async fn check_remote(remotes: &Remotes, modules: &[ModuleId], side: Side) -> Ve
     let remote = remotes.on(side, Lane::Operator);
     let name = remote.system();
     let mut rows = vec![];
-    let unread = match remote.probe().await {
-        Ok(probe) => {
-            let found = match probe.unasked {
-                true => format!("not tested: it is never asked, it posts; {}", probe.system),
-                false => format!("{}, {} ms", probe.system, probe.round_trip_ms),
-            };
-            rows.push(CheckRow { what: format!("{name}: connection"), ok: true, found, hint: None });
-            if let Some(why) = probe.doubt {
-                rows.push(CheckRow {
-                    what: format!("{name}: address"),
-                    ok: true,
-                    found: format!("not proved: {why}"),
-                    hint: Some(
-                        "wrong settings could be answered the same: compare address and credentials with what you were given"
-                            .to_owned(),
-                    ),
-                });
-            }
-            if let Some(skew) = probe.clock_skew_ms {
-                let ok = skew.abs() < 60_000;
-                rows.push(CheckRow {
-                    what: format!("{name}: clock"),
-                    ok,
-                    found: format!("{skew:+} ms against this machine"),
-                    hint: (!ok).then(|| "set this machine's clock; Tandem corrects for it meanwhile".to_owned()),
-                });
-            }
-            probe.unread
-        }
-        Err(error) => {
-            rows.push(CheckRow {
-                what: format!("{name}: connection"),
-                ok: false,
-                found: error.to_string(),
-                hint: Some(hint(error.class).to_owned()),
-            });
-            return rows;
-        }
-    };
+    // Each tenant for itself: the trouble of one says nothing of the others.
+    let mut probes = Vec::new();
+    for tenant in remote.tenants() {
+        probes.push((format!("{name} {tenant}"), remote.probe_tenant(&tenant).await));
+    }
+    if probes.is_empty() {
+        probes.push((name.to_owned(), remote.probe().await));
+    }
+    let unread =
+        probes.iter().filter_map(|(_, probed)| probed.as_ref().ok()).map(|probe| probe.unread).reduce(|a, b| a && b);
+    rows.extend(probes.into_iter().flat_map(|(name, probed)| connection(&name, probed)));
+    // Nothing else is asked of what is not there.
+    let Some(unread) = unread else { return rows };
     for module in modules.iter().copied().filter(|module| module.swept_sides().contains(&side)) {
         if remote.fields(module).is_empty() {
             rows.push(CheckRow {
@@ -307,6 +281,47 @@ async fn check_remote(remotes: &Remotes, modules: &[ModuleId], side: Side) -> Ve
                 found: error.to_string(),
                 hint: Some(hint(error.class).to_owned()),
             },
+        });
+    }
+    rows
+}
+
+/// What a connection test says of address, answer and clock.
+fn connection(name: &str, probed: Result<Probe, RemoteError>) -> Vec<CheckRow> {
+    let probe = match probed {
+        Ok(probe) => probe,
+        Err(error) => {
+            return vec![CheckRow {
+                what: format!("{name}: connection"),
+                ok: false,
+                found: error.to_string(),
+                hint: Some(hint(error.class).to_owned()),
+            }];
+        }
+    };
+    let found = match probe.unasked {
+        true => format!("not tested: it is never asked, it posts; {}", probe.system),
+        false => format!("{}, {} ms", probe.system, probe.round_trip_ms),
+    };
+    let mut rows = vec![CheckRow { what: format!("{name}: connection"), ok: true, found, hint: None }];
+    if let Some(why) = probe.doubt {
+        rows.push(CheckRow {
+            what: format!("{name}: address"),
+            ok: true,
+            found: format!("not proved: {why}"),
+            hint: Some(
+                "wrong settings could be answered the same: compare address and credentials with what you were given"
+                    .to_owned(),
+            ),
+        });
+    }
+    if let Some(skew) = probe.clock_skew_ms {
+        let ok = skew.abs() < 60_000;
+        rows.push(CheckRow {
+            what: format!("{name}: clock"),
+            ok,
+            found: format!("{skew:+} ms against this machine"),
+            hint: (!ok).then(|| "set this machine's clock; Tandem corrects for it meanwhile".to_owned()),
         });
     }
     rows

@@ -274,7 +274,7 @@ fn compare_membership(rule: Membership, base: &BaseField, ivvy: &Value, crm: &Va
 }
 
 /// Why a value cannot be carried over, by what the field holds.
-pub(super) fn unknown(field: &FieldDef) -> Why {
+fn unknown(field: &FieldDef) -> Why {
     if field.transform.is_none() { Why::ReferenceUnlinked } else { Why::OptionUnknown }
 }
 

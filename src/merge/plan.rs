@@ -2,7 +2,7 @@
 //! what must be written where.
 
 use super::canonical::same;
-use super::compare::{References, Translated, compare, settle_drift, settle_told, translate, unknown};
+use super::compare::{References, Translated, compare, settle_drift, settle_told, translate};
 use super::transform::carry;
 use crate::model::{
     Base, BaseField, Choice, Drift, FieldDef, FieldKind, FieldPlan, Fields, Flow, ModuleDef, Plan, Record, Side,
@@ -56,7 +56,6 @@ pub fn of_pair(
         if let Some(draft) = drafts.iter().find(|draft| draft.field == row.field) {
             carry_draft(&mut row, draft);
         }
-        recall(field, &mut row, references);
         row
     });
     let mut plan = Plan {
@@ -76,11 +75,7 @@ fn carry_draft(row: &mut FieldPlan, draft: &FieldPlan) {
         && draft.crm == row.crm
         && draft.base_ivvy == row.base_ivvy
         && draft.base_crm == row.base_crm;
-    // What was chosen while it had a counterpart says nothing about it without one.
-    let lost = row.why == Why::ReferenceUnlinked && draft.why != Why::ReferenceUnlinked && draft.choice.is_some();
-    if lost {
-        row.moved = true;
-    } else if unmoved {
+    if unmoved {
         row.choice.clone_from(&draft.choice);
         row.moved = draft.moved;
     } else {
@@ -89,22 +84,17 @@ fn carry_draft(row: &mut FieldPlan, draft: &FieldPlan) {
 }
 
 /// Whether a choice can be written where it must be: what cannot be carried over would be left out of the write, and
-/// agreed on all the same. A reference that was asked about for want of a counterpart is no such case: taking its
-/// side is how a person says that both stay as they are.
+/// agreed on all the same.
 pub fn carries(field: &FieldDef, row: &FieldPlan, choice: &Choice, references: &dyn References) -> bool {
     let (side, value) = match choice {
         Choice::Ivvy => (Side::Ivvy, row.ivvy.as_ref()),
         Choice::Crm => (Side::Crm, row.crm.as_ref()),
         // Somebody who types an option types iVvy's.
         Choice::Custom(value) => (Side::Ivvy, Some(value)),
-        Choice::Each { .. } => return true,
+        Choice::Each { .. } | Choice::Keep => return true,
     };
     let Some(value) = value.filter(|_| field.flow.may_write(side.other())) else { return true };
-    match translate(field, side, value, references) {
-        Translated::Value(_) => true,
-        Translated::Unlinked => row.why == Why::ReferenceUnlinked,
-        Translated::Unmatched | Translated::UnknownOption => false,
-    }
+    matches!(translate(field, side, value, references), Translated::Value(_))
 }
 
 /// Whether the plan holds a choice that could be carried when it was made, and no longer can.
@@ -113,20 +103,6 @@ pub fn outdated(def: &ModuleDef, plan: &Plan, references: &dyn References) -> bo
         let field = def.field(&row.field).zip(row.choice.as_ref());
         field.is_some_and(|(field, choice)| !carries(field, row, choice, references))
     })
-}
-
-/// Takes back a choice that can no longer be carried: the pair that a reference stood for was closed meanwhile, or
-/// the option left the table. It is a question again, not a decision for the other side.
-fn recall(field: &FieldDef, row: &mut FieldPlan, references: &dyn References) {
-    if row.choice.as_ref().is_none_or(|choice| carries(field, row, choice, references)) {
-        return;
-    }
-    row.choice = None;
-    row.moved = true;
-    // Without a match both keep what they have, whatever was chosen (0012).
-    if !matches!(field.kind, FieldKind::Match(_)) {
-        (row.verdict, row.why) = (Verdict::Conflict, unknown(field));
-    }
 }
 
 /// The plan of a record that is to be created on the other side: every field that may be written there and
@@ -293,6 +269,7 @@ fn written(field: &FieldDef, row: &FieldPlan, side: Side, creates: bool, referen
         // Somebody who types an option types iVvy's.
         (Some(Choice::Custom(value)), _) => in_words_of(field, side, value)?,
         (Some(Choice::Each { .. }), _) => row.result_on(side)?.clone(),
+        (Some(Choice::Keep), _) => return None,
         (Some(choice), _) if *choice == Choice::side(side) => return None,
         (Some(_), _) => carried(field, row, side, references)?,
         (None, verdict) if verdict == toward(side) => carried(field, row, side, references)?,
@@ -344,10 +321,15 @@ pub fn settle_agreements(base: &mut Base, plan: &Plan) -> bool {
 pub fn settle_choices(base: &mut Base, def: &ModuleDef, plan: &Plan, references: &dyn References) -> bool {
     let mut moved = false;
     for row in &plan.fields {
-        let (Some(_), Some(ivvy), Some(crm), Some(field)) = (&row.choice, &row.ivvy, &row.crm, def.field(&row.field))
+        let (Some(choice), Some(ivvy), Some(crm), Some(field)) =
+            (&row.choice, &row.ivvy, &row.crm, def.field(&row.field))
         else {
             continue;
         };
+        // What an undo gives back is a question afterwards, and what cannot go over is no agreement.
+        if matches!(choice, Choice::Each { .. }) || !carries(field, row, choice, references) {
+            continue;
+        }
         if Side::BOTH.into_iter().all(|side| written(field, row, side, false, references).is_none()) {
             base.fields.insert(row.field.clone(), BaseField::agreed(ivvy.clone(), crm.clone()));
             moved = true;
@@ -564,18 +546,21 @@ mod tests {
 
         // The pair of that company is closed before the write.
         assert!(outdated(&def, &plan, &NoReferences));
-        let again = of_pair(&def, &ivvy, &crm, &then, &NoReferences, &plan.fields);
-        let row = again.field("company").unwrap();
-        assert_eq!((row.unsolved(), row.why, row.moved), (true, Why::ReferenceUnlinked, true));
+        let mut agreed = then.clone();
+        assert!(!settle_choices(&mut agreed, &def, &plan, &NoReferences), "what cannot go over is no agreement");
+        // However often it is planned again, what they chose stands in the way of the opposite.
+        let mut again = plan;
+        for _ in 0..2 {
+            again = of_pair(&def, &ivvy, &crm, &then, &NoReferences, &again.fields);
+            assert!(outdated(&def, &again, &NoReferences));
+            assert!(Side::BOTH.into_iter().all(|side| patch(&def, &again, side, &NoReferences).is_empty()));
+        }
 
-        // Asked about for that reason, each side keeps what it has if somebody says so.
-        assert!(carries(def.field("company").unwrap(), row, &Choice::Ivvy, &NoReferences));
-        assert!(!carries(
-            def.field("company").unwrap(),
-            &FieldPlan { why: Why::BothChanged, ..row.clone() },
-            &Choice::Ivvy,
-            &NoReferences
-        ));
+        // Both keep what they have if somebody says so.
+        again.fields.iter_mut().find(|row| row.field == "company").unwrap().choice = Some(Choice::Keep);
+        assert!(!outdated(&def, &again, &NoReferences));
+        assert!(settle_choices(&mut agreed, &def, &again, &NoReferences));
+        assert_eq!(agreed.fields["company"], BaseField::agreed("5".into(), "c1".into()));
     }
 
     #[test]

@@ -64,6 +64,9 @@ pub enum Choice {
         /// The CRM's.
         crm: Value,
     },
+    /// Both keep what they have: what taking a side comes to where its value refers to a record that the other
+    /// system does not have.
+    Keep,
 }
 
 impl Choice {

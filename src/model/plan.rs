@@ -132,6 +132,7 @@ impl FieldPlan {
         match (&self.choice, side) {
             (Some(Choice::Each { ivvy, .. }), Side::Ivvy) => Some(ivvy),
             (Some(Choice::Each { crm, .. }), Side::Crm) => Some(crm),
+            (Some(Choice::Keep), side) => self.on(side),
             _ => self.result(),
         }
     }
@@ -140,7 +141,7 @@ impl FieldPlan {
     /// when each side gets its own.
     pub fn result(&self) -> Option<&Value> {
         match (&self.choice, self.verdict) {
-            (Some(Choice::Each { .. }), _) => None,
+            (Some(Choice::Each { .. } | Choice::Keep), _) => None,
             (Some(Choice::Ivvy), _) => self.ivvy.as_ref(),
             (Some(Choice::Crm), _) => self.crm.as_ref(),
             (Some(Choice::Custom(value)), _) => Some(value),

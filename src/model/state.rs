@@ -79,7 +79,7 @@ impl State {
             New => &[New, Held, Blocked, Ready, Skipped, Done, Superseded],
             Held => &[Held, New, Ready, Blocked, Skipped, Done, Superseded],
             Blocked => &[Blocked, New, Held, Ready, Skipped, Done, Superseded],
-            Ready => &[Ready, New, Held, Blocked, Inflight, Retry, Skipped, Done, Superseded, Dead],
+            Ready => &[Ready, New, Held, Blocked, Inflight, Skipped, Done, Superseded, Dead],
             Inflight => &[New, Retry, Held, Ready, Unknown, Blocked, Done, Dead, Superseded],
             Unknown => &[Unknown, New, Ready, Held, Blocked, Done, Superseded],
             Retry => &[Retry, New, Held, Blocked, Ready, Inflight, Dead, Skipped, Done, Superseded],

@@ -22,7 +22,7 @@ pub mod transport;
 
 pub use lane::Lane;
 pub use port::{
-    Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, Entry, FieldDefinition, Guarantee,
+    About, Capabilities, Class, ConditionalWrite, Conversion, DeleteEvidence, Entry, FieldDefinition, Guarantee,
     IdempotentCreate, Listing, MatchSupport, Page, PageRequest, Probe, Read, Remote, RemoteError, Sent, SourceUpdate,
     WriteAck,
 };

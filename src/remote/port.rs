@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::model::mapping::FieldDefinition;
 pub use crate::model::matching::Entry;
-use crate::model::{Fields, MatchKind, ModuleId, Operation, Record, RecordId, Timestamp};
+use crate::model::{Fields, MatchKind, ModuleId, Record, RecordId, Timestamp};
 
 /// How a remote refuses a write over a version we have not seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -276,6 +276,15 @@ pub struct RemoteError {
     pub retry_after: Option<Duration>,
 }
 
+/// What a call is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About<'a> {
+    /// A record that is there.
+    Record(&'a RecordId),
+    /// One that is to be made of these fields.
+    New(&'a Fields),
+}
+
 /// One remote system, seen through Tandem's field names.
 ///
 /// Every method makes at most a bounded number of calls and never repeats a write by itself.
@@ -297,14 +306,19 @@ pub trait Remote: Send + Sync + fmt::Debug {
         &[]
     }
 
-    /// To which of its tenants this write would go, where each has credentials of its own: a refusal of one says
-    /// nothing of the others. `None`: they are all one, or nothing tells.
-    fn tenant_of(&self, _module: ModuleId, _write: &Operation) -> Option<String> {
+    /// Which of its tenants a call is made to, where each has credentials of its own: a refusal of one says nothing
+    /// of the others. `None`: they are all one, or nothing tells.
+    fn tenant_of(&self, _module: ModuleId, _about: About<'_>) -> Option<String> {
         None
     }
 
     /// Tests the connection and measures the clock skew.
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>>;
+
+    /// Its tenants, where it has several that are asked each for itself.
+    fn tenants(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// As [`Self::probe`], of one tenant where it has several: another one's trouble is not theirs.
     fn probe_tenant<'a>(&'a self, _tenant: &'a str) -> BoxFuture<'a, Result<Probe, RemoteError>> {

@@ -1,7 +1,7 @@
 //! A system for tests of whoever stands above the port: it declares what it is told to, holds nothing, answers direct
 //! reads as it is told to, and knows no writes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub(crate) struct Stub {
     pub probe: Mutex<Result<Probe, Class>>,
     /// Whose connection was tested.
     pub probed: Mutex<Vec<String>>,
+    /// Its tenants, and what those answer that refuse.
+    pub tenants: Mutex<BTreeMap<String, Option<Class>>>,
     reads: Mutex<Vec<Timestamp>>,
     pages: Mutex<Vec<(ModuleId, Timestamp)>>,
 }
@@ -45,6 +47,7 @@ impl Stub {
             goes_on_failing: Mutex::default(),
             probe: Mutex::new(Ok(probe)),
             probed: Mutex::default(),
+            tenants: Mutex::default(),
             reads: Mutex::default(),
             pages: Mutex::default(),
         }
@@ -109,8 +112,15 @@ impl Remote for Stub {
         Box::pin(async { found.map_err(error) })
     }
 
+    fn tenants(&self) -> Vec<String> {
+        self.tenants.lock().unwrap().keys().cloned().collect()
+    }
+
     fn probe_tenant<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Probe, RemoteError>> {
         self.probed.lock().unwrap().push(tenant.to_owned());
+        if let Some(class) = self.tenants.lock().unwrap().get(tenant).copied().flatten() {
+            return Box::pin(async move { Err(error(class)) });
+        }
         self.probe()
     }
 

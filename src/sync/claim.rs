@@ -8,9 +8,9 @@ use super::plan::{self, Cause, Counterpart, Counterparts, put, view_of_link};
 use crate::merge::plan as merge_plan;
 use crate::model::{
     Actor, AuditEvent, FieldKind, Fields, Intent, Item, ItemError, ItemId, Kind, ModuleDef, ModuleId, Operation,
-    PairKey, Reason, Reasons, RecordId, Side, State, Value,
+    PairKey, Reason, Reasons, RecordId, Side, State, Value, Why,
 };
-use crate::remote::Lane;
+use crate::remote::{About, Lane};
 use crate::store::{Reads as _, StoreError, Tx};
 
 /// Fields of a lead.
@@ -47,9 +47,14 @@ fn lane(item: &Item) -> Lane {
 pub(super) fn head(core: &Core, module: ModuleId) -> Result<Option<(Lane, ItemId)>, StoreError> {
     let now = core.now();
     core.store.read(|view| {
-        let Some(id) = view.ready(module, now, 1)?.first().copied() else {
+        let Some(mut id) = view.ready(module, now, 1)?.first().copied() else {
             return Ok(None);
         };
+        if core.is_passed_over(id) {
+            let others = view.ready(module, now, usize::MAX)?;
+            let Some(other) = others.into_iter().find(|id| !core.is_passed_over(*id)) else { return Ok(None) };
+            id = other;
+        }
         Ok(view.item(id)?.map(|item| (lane(&item), id)))
     })
 }
@@ -74,6 +79,16 @@ pub(super) enum Step {
     Moved,
     /// Another write on the same record is under way.
     Busy,
+    /// Whom it would go to refuses us: the others go first.
+    PassedOver,
+}
+
+/// Whom a write is about.
+pub(super) fn about(operation: &Operation) -> About<'_> {
+    match operation {
+        Operation::Create { fields, .. } => About::New(fields),
+        Operation::Update { id, .. } => About::Record(id),
+    }
 }
 
 fn claim(core: &Core, tx: &mut Tx<'_>, id: ItemId) -> Result<Step, StoreError> {
@@ -160,6 +175,11 @@ fn finish_without_write(
     merge_plan::settle_choices(&mut base, def, &item.plan, counterparts);
     base.agreed_at = core.now();
     tx.put_base(link, &base)?;
+    // A parent that was set aside, so that nothing waits for it, is what is left to wait for.
+    if item.plan.fields.iter().any(|row| row.why == Why::ReferenceUnlinked && row.choice.is_none()) {
+        plan::by_key(core, tx, item.module, &item.pair, Cause::Confirmed)?;
+        return still_ready(tx, &item);
+    }
     move_to(core, tx, item, State::Done, Reasons::NONE, "nothing left to write")?;
     Ok(Step::Moved)
 }
@@ -230,13 +250,13 @@ fn start(
     source: Option<RecordId>,
 ) -> Result<Step, StoreError> {
     let now = core.now();
-    if let Some(tenant) = core.remotes.declared(side).tenant_of(item.module, &operation)
-        && let Some((until, why)) = core.refused(side, &tenant)
-    {
-        item.error = Some(why);
-        item.ready_at = until;
-        move_to(core, tx, item, State::Retry, Reasons::NONE, "its institution refuses our key")?;
-        return Ok(Step::Moved);
+    // For a decision the other side is looked at as well.
+    let looked_at = source.as_ref().filter(|_| item.decided || item.forced.is_some()).map(About::Record);
+    for (side, about) in [(side, Some(about(&operation))), (side.other(), looked_at)] {
+        let tenant = about.and_then(|about| core.remotes.declared(side).tenant_of(item.module, about));
+        if tenant.is_some_and(|tenant: String| core.waits_for_tenant(side, &tenant, item.module, item.id)) {
+            return Ok(Step::PassedOver);
+        }
     }
     let lane = lane(&item);
     let intent = Intent {

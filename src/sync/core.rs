@@ -13,7 +13,7 @@ use super::renewal::Next;
 use super::settings::Settings;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY, external_key};
 use crate::model::{
-    Drift, FieldKind, Fingerprint, Flow, ItemError, ModuleDef, ModuleId, Record, RecordId, Side, Timestamp, Value,
+    Drift, FieldKind, Fingerprint, Flow, ItemId, ModuleDef, ModuleId, Record, RecordId, Side, Timestamp, Value,
 };
 use crate::remote::{Capabilities, Lane, Remote, RemoteError};
 use crate::seam::{Clock, Entropy};
@@ -89,8 +89,8 @@ struct Switches {
     halted: BTreeMap<Side, String>,
     /// Remote refused one module.
     forbidden: BTreeMap<(ModuleId, Side), String>,
-    /// One tenant of a remote refused its key.
-    refused: BTreeMap<(Side, String), Refused>,
+    /// Tenants of a remote that refuse us.
+    refused: BTreeMap<Refusing, Refused>,
     /// An operator asked for a sweep; the value says for a full one.
     requested: BTreeMap<(ModuleId, Side), bool>,
     /// Lanes that must wait for a remote's quota: until when, and why.
@@ -100,17 +100,21 @@ struct Switches {
     last_error: BTreeMap<(ModuleId, Side), String>,
 }
 
-/// A tenant whose key was refused, while the others of the remote go on.
+/// A tenant that refuses us, while the others of the remote go on.
 #[derive(Debug)]
 struct Refused {
     /// Nothing goes there before.
     until: Timestamp,
     times: u32,
-    why: ItemError,
+    why: String,
+    /// What is known to wait for it. The items stay ready: nothing about them has changed.
+    waiting: BTreeSet<ItemId>,
 }
 
-/// The first wait after a tenant's refusal, doubled with each further one up to [`LONGEST_REFUSAL`]: every wait is
-/// a row of the log for each of its items.
+/// Who refuses: a tenant of a side; its whole key, or one module.
+type Refusing = (Side, String, Option<ModuleId>);
+
+/// The first wait after a tenant's refusal, doubled with each further one up to [`LONGEST_REFUSAL`].
 const FIRST_REFUSAL: Duration = Duration::from_secs(60);
 const LONGEST_REFUSAL: Duration = Duration::from_secs(60 * 60);
 
@@ -297,37 +301,59 @@ impl Core {
         self.switches().forbidden.insert((module, side), why);
     }
 
-    /// A tenant refused its key: what goes there waits, for longer each time. Returns until when.
-    pub fn refuse(&self, side: Side, tenant: String, why: ItemError) -> Timestamp {
+    /// A tenant refused its key, or one module: what goes there waits, for longer each time.
+    pub fn refuse(&self, side: Side, tenant: String, module: Option<ModuleId>, why: String) {
         let now = self.now();
         let mut switches = self.switches();
-        let times = match switches.refused.get(&(side, tenant.clone())) {
-            // Of the calls that were under way at once each is refused.
-            Some(known) if known.until > now => return known.until,
-            Some(known) => known.times.saturating_add(1),
-            None => 0,
-        };
-        let wait = FIRST_REFUSAL.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(LONGEST_REFUSAL);
-        let until = now.plus(wait);
-        switches.refused.insert((side, tenant), Refused { until, times, why });
-        until
+        let known = switches.refused.entry((side, tenant, module)).or_insert_with(|| Refused {
+            until: Timestamp::EPOCH,
+            times: 0,
+            why: String::new(),
+            waiting: BTreeSet::new(),
+        });
+        // Of the calls that were under way at once each is refused; that counts once.
+        if known.until <= now {
+            let factor = 1_u32.checked_shl(known.times).unwrap_or(u32::MAX);
+            known.until = now.plus(FIRST_REFUSAL.saturating_mul(factor).min(LONGEST_REFUSAL));
+            known.times = known.times.saturating_add(1);
+        }
+        known.why = why;
     }
 
-    /// Until when nothing may go to this tenant, and why, if it has refused its key.
-    pub fn refused(&self, side: Side, tenant: &str) -> Option<(Timestamp, ItemError)> {
-        let switches = self.switches();
-        let known = switches.refused.get(&(side, tenant.to_owned())).filter(|known| known.until > self.now())?;
-        Some((known.until, known.why.clone()))
+    /// Whether `item` must wait, because whom it would go to refuses us now. It is passed over until then.
+    pub fn waits_for_tenant(&self, side: Side, tenant: &str, module: ModuleId, item: ItemId) -> bool {
+        let now = self.now();
+        let mut switches = self.switches();
+        let mut waits = false;
+        for module in [None, Some(module)] {
+            if let Some(known) = switches.refused.get_mut(&(side, tenant.to_owned(), module))
+                && known.until > now
+            {
+                known.waiting.insert(item);
+                waits = true;
+            }
+        }
+        waits
     }
 
-    /// Somebody says that it may go again.
-    pub fn forgive(&self) {
-        self.switches().refused.clear();
+    /// Whether `item` is known to wait for a tenant that refuses us.
+    pub fn is_passed_over(&self, item: ItemId) -> bool {
+        let now = self.now();
+        self.switches().refused.values().any(|known| known.until > now && known.waiting.contains(&item))
     }
 
-    /// The tenant took a write.
-    pub fn accepted(&self, side: Side, tenant: String) {
-        self.switches().refused.remove(&(side, tenant));
+    /// When the next tenant that refuses us is tried again.
+    pub fn next_trial(&self) -> Option<Timestamp> {
+        let now = self.now();
+        self.switches().refused.values().map(|known| known.until).filter(|until| *until > now).min()
+    }
+
+    /// The tenant took a write of this module.
+    pub fn accepted(&self, side: Side, tenant: &str, module: ModuleId) {
+        let mut switches = self.switches();
+        for module in [None, Some(module)] {
+            switches.refused.remove(&(side, tenant.to_owned(), module));
+        }
     }
 
     /// A call on `side` for `module` succeeded.
@@ -367,7 +393,13 @@ impl Core {
 
     pub fn last_error(&self, module: ModuleId) -> Option<String> {
         let switches = self.switches();
-        Side::BOTH.into_iter().find_map(|side| switches.last_error.get(&(module, side)).cloned())
+        let last = Side::BOTH.into_iter().find_map(|side| switches.last_error.get(&(module, side)).cloned());
+        // That the others of its system go on does not hide that one refuses us.
+        last.or_else(|| {
+            let concerns = |(_, _, only): &Refusing| only.is_none_or(|only| only == module);
+            let refused = switches.refused.iter().find(|(whose, _)| concerns(whose));
+            refused.map(|(_, known)| known.why.clone())
+        })
     }
 
     // --- polling --------------------------------------------------------------------------------

@@ -201,6 +201,9 @@ impl Step<'_, '_> {
     }
 
     fn edit(&mut self, mut item: Item) -> Taken {
+        // What is drafted from here on nobody has approved.
+        undo::forget_force(&mut item);
+        item.decided = false;
         let references = self.references(&item)?;
         if let Err(why) = self.choose(&mut item, &references) {
             return Ok(Err(why));
@@ -213,6 +216,8 @@ impl Step<'_, '_> {
     }
 
     fn skip(&mut self, mut item: Item) -> Taken {
+        undo::forget_force(&mut item);
+        item.decided = false;
         item.skipped_seen = Some(item.seen);
         item.state = State::Skipped;
         item.reasons = Reasons::NONE;
@@ -247,7 +252,6 @@ impl Step<'_, '_> {
     }
 
     fn retry(&mut self, mut item: Item) -> Taken {
-        self.core.forgive();
         item.state = State::Ready;
         item.ready_at = self.now;
         (item.attempts, item.claims) = (0, 0);
@@ -441,7 +445,7 @@ fn overridden(item: &Item) -> Vec<(String, Side, Fingerprint)> {
             Some(Choice::Ivvy) => &[Side::Crm],
             Some(Choice::Crm) => &[Side::Ivvy],
             Some(Choice::Custom(_) | Choice::Each { .. }) => &Side::BOTH,
-            None => &[],
+            Some(Choice::Keep) | None => &[],
         };
         for side in losers {
             if let Some(value) = row.on(*side) {

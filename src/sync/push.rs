@@ -20,7 +20,7 @@ use crate::model::{
     Reasons, Record, RecordId, Side, State, Timestamp, Value,
 };
 use crate::remote::lane::Places;
-use crate::remote::{Class, Lane, Read, RemoteError, Sent};
+use crate::remote::{About, Class, Lane, Read, RemoteError, Sent};
 use crate::store::{Reads as _, StoreError, Tx};
 
 /// Claims and pushes until shutdown; then lets what is under way finish.
@@ -42,8 +42,17 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), Sto
             biased;
             Some(pushed) = under_way.next() => places.leave(pushed?),
             () = core.signals.push.notified() => {}
+            () = next_trial(core) => {}
             () = shutdown.cancelled(), if !shutdown.is_cancelled() => {}
         }
+    }
+}
+
+/// Ends when a tenant that refuses us is to be tried again.
+async fn next_trial(core: &Core) {
+    match core.next_trial() {
+        Some(at) => core.clock.sleep(at.since(core.now())).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -62,7 +71,7 @@ async fn next(core: &Arc<Core>, places: &Places) -> Result<Option<Claimed>, Stor
         for (_, id) in heads {
             match claim::take(core, id).await? {
                 Step::Claimed(claimed) => return Ok(Some(*claimed)),
-                Step::Moved => continue 'again,
+                Step::Moved | Step::PassedOver => continue 'again,
                 Step::Busy => {}
             }
         }
@@ -89,6 +98,8 @@ enum Outcome {
     Moved(Vec<Look>),
     /// The call failed.
     Failed(RemoteError),
+    /// The look at the side that is not written failed.
+    Unread(RemoteError),
 }
 
 async fn attempt(core: &Arc<Core>, claimed: &Claimed) -> Result<Outcome, StoreError> {
@@ -194,8 +205,11 @@ async fn source_moved(core: &Arc<Core>, claimed: &Claimed) -> Option<Outcome> {
     let asked_at = core.now();
     match core.remotes.on(side, claimed.lane).get(intent.module, source).await {
         Ok(Read::Found(record)) if shows_plan(core, item, side, &record) => None,
-        Ok(read) => Some(moved_to(core, claimed, Look { side, id: source.clone(), read, asked_at }).await),
-        Err(error) => Some(Outcome::Failed(not_sent(error))),
+        Ok(read) => Some(match moved_to(core, claimed, Look { side, id: source.clone(), read, asked_at }).await {
+            Outcome::Failed(error) => Outcome::Unread(error),
+            outcome => outcome,
+        }),
+        Err(error) => Some(Outcome::Unread(not_sent(error))),
     }
 }
 
@@ -265,14 +279,16 @@ async fn record(core: &Arc<Core>, claimed: &Claimed, outcome: Outcome) -> Result
     match outcome {
         Outcome::Applied(applied) => {
             core.answered(intent.module, intent.side);
-            if let Some(tenant) = core.remotes.declared(intent.side).tenant_of(intent.module, &intent.operation) {
-                core.accepted(intent.side, tenant);
+            let about = claim::about(&intent.operation);
+            if let Some(tenant) = core.remotes.declared(intent.side).tenant_of(intent.module, about) {
+                core.accepted(intent.side, &tenant, intent.module);
             }
             core.rates.count(intent.module, core.now());
             settle::confirm(core, intent, applied).await
         }
         Outcome::Moved(looks) => moved(core, item.id, intent, looks).await,
-        Outcome::Failed(error) => failed(core, claimed, error).await,
+        Outcome::Failed(error) => failed(core, claimed, intent.side, error).await,
+        Outcome::Unread(error) => failed(core, claimed, intent.side.other(), error).await,
     }
 }
 
@@ -300,31 +316,30 @@ async fn moved(core: &Arc<Core>, id: ItemId, intent: &Intent, looks: Vec<Look>) 
         .await
 }
 
-/// The call failed: certainly without effect, or perhaps with one.
-async fn failed(core: &Arc<Core>, claimed: &Claimed, error: RemoteError) -> Result<(), StoreError> {
+/// A call on `side` failed: certainly without effect, or perhaps with one.
+async fn failed(core: &Arc<Core>, claimed: &Claimed, side: Side, error: RemoteError) -> Result<(), StoreError> {
     let (id, intent) = (claimed.item.id, &claimed.intent);
     match error.class {
-        Class::Quota => core.hold_for_quota(intent.module, intent.side, claimed.lane, &error),
+        Class::Quota => core.hold_for_quota(intent.module, side, claimed.lane, &error),
         _ => {
-            core.note_error(intent.module, intent.side, error.to_string());
+            core.note_error(intent.module, side, error.to_string());
             core.failed_writes.count(intent.module, core.now());
         }
     }
+    let about = match &claimed.source {
+        Some(source) if side != intent.side => About::Record(source),
+        _ => claim::about(&intent.operation),
+    };
     // Where only one institution refuses its key, the others go on.
-    let refused = matches!(error.class, Class::Unauthorized | Class::Forbidden);
-    let tenant = core.remotes.declared(intent.side).tenant_of(intent.module, &intent.operation);
-    let apart = tenant.filter(|_| refused).map(|tenant| {
-        let hint = "check its key and secret; it is tried again by itself, and `retry` tries at once".to_owned();
-        let why = ItemError { hint: Some(hint), ..describe(&error, core.now()) };
-        (core.refuse(intent.side, tenant, why.clone()), why)
-    });
-    match error.class {
-        _ if apart.is_some() => {}
-        Class::Unauthorized => core.halt(intent.side, error.to_string()),
-        Class::Forbidden => core.forbid(intent.module, intent.side, error.to_string()),
+    let tenant = core.remotes.declared(side).tenant_of(intent.module, about);
+    match (error.class, tenant) {
+        (Class::Unauthorized, Some(tenant)) => core.refuse(side, tenant, None, error.to_string()),
+        (Class::Forbidden, Some(tenant)) => core.refuse(side, tenant, Some(intent.module), error.to_string()),
+        (Class::Unauthorized, None) => core.halt(side, error.to_string()),
+        (Class::Forbidden, None) => core.forbid(intent.module, side, error.to_string()),
         _ => {}
     }
-    let (shared, side, module) = (Arc::clone(core), intent.side, intent.module);
+    let (shared, module) = (Arc::clone(core), intent.module);
     core.store
         .write(move |tx| {
             let Some(mut item) = tx.item(id)?.filter(|item| item.state == State::Inflight) else {
@@ -347,13 +362,9 @@ async fn failed(core: &Arc<Core>, claimed: &Claimed, error: RemoteError) -> Resu
             } else {
                 tx.remove_intent(id)?;
                 item.claims = 0;
-                match &apart {
-                    // For as long as it takes: no try of the item's own has failed.
-                    Some((until, _)) => (item.state, item.ready_at) = (State::Retry, *until),
-                    None => after_refusal(&shared, &mut item, &error, now),
-                }
+                after_refusal(&shared, &mut item, &error, now);
             }
-            item.error = Some(apart.as_ref().map_or_else(|| describe(&error, now), |(_, why)| why.clone()));
+            item.error = Some(describe(&error, now));
             item.ver += 1;
             item.updated_at = now;
             let what = AuditEvent::PushFailed { side, state: item.state, error: audit_text(&error) };
@@ -371,7 +382,7 @@ fn after_refusal(core: &Core, item: &mut Item, error: &RemoteError, now: Timesta
             item.decided = false;
             item.forced = None;
         }
-        // The account or module stops; the item waits where it was.
+        // The account, the module or the tenant stops; the item waits where it was.
         Class::Unauthorized | Class::Forbidden => item.state = State::Ready,
         // No attempt was made.
         Class::Quota => {

@@ -13,8 +13,8 @@ use crate::merge::flap;
 use crate::model::item::PushedField;
 use crate::model::record::Source;
 use crate::model::{
-    Actor, AuditEvent, Base, BaseField, Choice, FieldKind, Fields, Fingerprint, Intent, Item, LinkId, ModuleDef,
-    Operation, PairKey, Record, RecordId, Side, State, Timestamp, Value,
+    Actor, AuditEvent, Base, BaseField, Choice, FieldKind, Fields, Fingerprint, Intent, Item, ItemError, LinkId,
+    ModuleDef, Operation, PairKey, Reason, Reasons, Record, RecordId, Side, State, Timestamp, Value,
 };
 use crate::store::{Reads as _, StoreError, Tx};
 
@@ -46,8 +46,7 @@ pub(super) fn confirm_in(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied:
     tx.remove_intent(intent.item)?;
     note_shown(core, tx, intent, applied)?;
     let Some(link) = link_of(tx, intent, &item, &applied.record.id, now)? else {
-        // The record we wrote is paired with another one: a person must look.
-        return plan_again(core, tx, item, intent, now);
+        return ask_whose(tx, item, now);
     };
     let before = tx.base(link)?;
     let mut moved = agree(core, tx, def, before.clone(), intent, applied, now)?;
@@ -130,13 +129,21 @@ fn link_of(
     }
 }
 
-fn plan_again(core: &Core, tx: &mut Tx<'_>, mut item: Item, intent: &Intent, now: Timestamp) -> Result<(), StoreError> {
-    item.state = State::New;
+/// What is there under our key belongs to another pair: a person must look. Planning it again by itself would end
+/// here again, and again.
+fn ask_whose(tx: &mut Tx<'_>, mut item: Item, now: Timestamp) -> Result<(), StoreError> {
+    item.state = State::Held;
+    item.reasons = Reasons::one(Reason::Ambiguous);
+    (item.decided, item.forced, item.claims) = (false, None, 0);
+    item.error = Some(ItemError {
+        message: "a record that carries its key is there already, and is paired with another one".to_owned(),
+        hint: Some("correct the key in that record, or skip this one".to_owned()),
+        at: now,
+    });
     item.ver += 1;
     item.updated_at = now;
     let cause = "the record written is paired with another one".to_owned();
-    put(tx, &item, Actor::engine(), now, AuditEvent::Moved { state: State::New, cause })?;
-    plan::by_key(core, tx, intent.module, &item.pair, Cause::Seen).map(drop)
+    put(tx, &item, Actor::engine(), now, AuditEvent::Moved { state: State::Held, cause })
 }
 
 /// Moves the base of every written field (`docs/decisions/0003`).

@@ -237,7 +237,7 @@ impl Triage {
             Some(Choice::Ivvy) => row.ivvy.as_ref(),
             Some(Choice::Crm) => row.crm.as_ref(),
             Some(Choice::Custom(value)) => Some(value),
-            Some(Choice::Each { .. }) => None,
+            Some(Choice::Each { .. } | Choice::Keep) => None,
             None => row.result(),
         }
     }

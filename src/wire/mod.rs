@@ -35,7 +35,7 @@ use crate::model::{
 };
 
 /// Version of this protocol. Client and daemon must have the same one.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// Characters of a note that goes with a release.
 pub const NOTE: std::ops::RangeInclusive<usize> = 3..=200;

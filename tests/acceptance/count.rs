@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::future::BoxFuture;
-use tandem::model::{Fields, MatchKind, ModuleId, Operation, Record, RecordId};
+use tandem::model::{Fields, MatchKind, ModuleId, Record, RecordId};
 use tandem::remote::{
-    Capabilities, Conversion, Entry, FieldDefinition, MatchSupport, Page, PageRequest, Probe, Read, Remote,
+    About, Capabilities, Conversion, Entry, FieldDefinition, MatchSupport, Page, PageRequest, Probe, Read, Remote,
     RemoteError, WriteAck,
 };
 
@@ -84,8 +84,8 @@ impl Remote for Counted {
         self.inner.fields_after_creation(module)
     }
 
-    fn tenant_of(&self, module: ModuleId, write: &Operation) -> Option<String> {
-        self.inner.tenant_of(module, write)
+    fn tenant_of(&self, module: ModuleId, about: About<'_>) -> Option<String> {
+        self.inner.tenant_of(module, about)
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {

@@ -1,12 +1,12 @@
 //! Companies below companies: iVvy's `parentCompanyId` becomes the CRM's parent, parents first, and what
 //! cannot be said yet waits without holding anything up (V-72, V-74).
 
-use tandem::model::{ModuleId, PairKey, Reason, Side, State};
+use tandem::model::{Choice, ModuleId, PairKey, Reason, Side, State, Verb};
 use tandem::sim::ledger::{Effect, Op};
 
 use super::first_sync::{nothing_was_created_twice, two_idle_sweeps_write_nothing};
 use super::population::{Known, Shape};
-use super::world::{Pair, Setup, World};
+use super::world::{Pair, Setup, World, choose};
 
 const FIRMS: ModuleId = ModuleId::Companies;
 
@@ -84,6 +84,14 @@ async fn a_parent_that_turns_up_later_is_made_good_and_holds_nothing_up_v74() {
     assert_eq!(world.crm.read(FIRMS, &pair.crm).await["city"], "Hobart", "the rest of it goes on");
     world.held(&pair, Reason::UnmatchedRef);
     two_idle_sweeps_write_nothing(&world).await;
+
+    // Another question about it is settled without a word to either side: the parent is waited for still.
+    world.ivvy.edit(FIRMS, &child, &[("external_id", "LEGACY-5")]);
+    world.settle().await;
+    let asked = world.held(&pair, Reason::Conflict);
+    world.decide(&asked, Verb::Approve, choose("external_id", Choice::Ivvy)).await.unwrap();
+    world.settle().await;
+    world.held(&pair, Reason::UnmatchedRef);
 
     assert_eq!(world.firm("Group", ""), parent);
     world.settle().await;

@@ -5,8 +5,9 @@ use tandem::model::{Choice, Item, Kind, LinkState, ModuleId, PairKey, Reason, Si
 use tandem::store::Reads as _;
 use tandem::sync::Refusal;
 
+use super::hand::CrmHand;
 use super::population::Shape;
-use super::world::{Pair, Setup, World, choose};
+use super::world::{Pair, Setup, World, choose, operator};
 
 const CONTACTS: ModuleId = ModuleId::Contacts;
 
@@ -280,6 +281,46 @@ async fn a_company_without_counterpart_is_not_taken_for_the_crm_v74() {
     assert_eq!((&here["company"], &there["company"]), (&theirs.ivvy, &theirs.crm));
     assert_eq!((here["phone"].as_str(), there["phone"].as_str()), ("+61 2 5555 0002", "+61 2 5555 0002"));
 
+    // The same between the approval and the write is a question again, and stays one.
+    let new = world.ivvy.insert(ModuleId::Companies, &[("name", "The Fourth")]);
+    world.settle().await;
+    let (last, fourth) = (&firms[2], world.pair_of(ModuleId::Companies, Side::Ivvy, &new).unwrap());
+    world.engine.set_paused(Some(CONTACTS), true, operator("ada")).await.unwrap();
+    let both = [("phone", "+61 2 5555 0004"), ("company", last.ivvy.as_str())];
+    world.ivvy.edit(CONTACTS, &pair.ivvy, &both);
+    world.crm.edit(CONTACTS, &pair.crm, &[("phone", "+61 2 5555 0005"), ("company", &fourth.crm)]).await;
+    world.engine.set_paused(Some(CONTACTS), false, operator("ada")).await.unwrap();
+    world.settle().await;
+    let item = world.held(&pair, Reason::Conflict);
+    world.engine.set_paused(Some(CONTACTS), true, operator("ada")).await.unwrap();
+    let whole = world.decide(&item, Verb::Approve, |decision| decision.side = Some(Side::Ivvy)).await.unwrap();
+    assert_eq!(whole.state, State::Ready);
+    world.crm.delete(ModuleId::Companies, &last.crm);
+    world.engine.sync_now(Some(ModuleId::Companies), true);
+    world.until("its company is gone", async || !world.in_order(last)).await;
+    let item = world.held(last, Reason::Delete);
+    world.decide(&item, Verb::Approve, |_| {}).await.unwrap();
+    world.engine.set_paused(Some(CONTACTS), false, operator("ada")).await.unwrap();
+    world
+        .until("it is asked about again", async || {
+            world.open(CONTACTS, &PairKey::Link(pair.link)).is_some_and(|item| item.state == State::Held)
+        })
+        .await;
+    world.ivvy.edit(CONTACTS, &pair.ivvy, &[("first_name", "Nina")]);
+    world.settle().await;
+    world.held(&pair, Reason::Conflict);
+    assert_eq!(world.ivvy.read(CONTACTS, &pair.ivvy)["company"], last.ivvy, "the opposite is not written");
+    let item = world.held(&pair, Reason::Conflict);
+    world
+        .decide(&item, Verb::Approve, |decision| {
+            decision.side = Some(Side::Crm);
+        })
+        .await
+        .unwrap();
+    world.settle().await;
+    assert_eq!(world.ivvy.read(CONTACTS, &pair.ivvy)["company"], fourth.ivvy);
+    let theirs = &fourth;
+
     // Asked about for want of a counterpart, both stay as they are once somebody has said so.
     world.ivvy.edit(CONTACTS, &pair.ivvy, &[("company", &ours.ivvy)]);
     world.settle().await;
@@ -293,4 +334,32 @@ async fn a_company_without_counterpart_is_not_taken_for_the_crm_v74() {
     assert_eq!(there["phone"], "+61 2 5555 0003", "and hold nothing else up");
     assert!(world.in_order(&pair));
     rests(world).await;
+}
+
+/// A key of ours that somebody copied into another pair's record: nothing is written there, and nobody tries for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_another_pairs_record_carries_is_a_question_v13() {
+    let world = world().await;
+    let pair = world.take();
+    let fields = [("first_name", "Nora"), ("last_name", "Newkey"), ("email", "nora@newkey.example")];
+    let nora = world.ivvy.insert(CONTACTS, &fields);
+    let CrmHand::Salesforce(salesforce) = &world.crm else { panic!("the simulator") };
+    let key = serde_json::json!({"Ivvy_Id__c": format!("contact-{nora}")});
+    salesforce.edit("Contact", &pair.crm, key).unwrap();
+    let before = world.crm.read(CONTACTS, &pair.crm).await;
+    world.writes_nothing(world.settle()).await;
+    let lone = PairKey::Lone(Side::Ivvy, nora.as_str().into());
+    let item = world.open(CONTACTS, &lone).expect("a question");
+    assert_eq!((item.state, item.reasons.contains(Reason::Ambiguous)), (State::Held, true), "{item:?}");
+    assert!(item.plan.summary.contains("is paired with another one"), "{}", item.plan.summary);
+    world.held(&pair, Reason::Conflict);
+
+    // Whoever insists is told so once.
+    world.decide(&item, Verb::Approve, |_| {}).await.unwrap();
+    world.idle().await;
+    let item = world.open(CONTACTS, &lone).expect("still a question");
+    assert_eq!(item.state, State::Held);
+    assert!(item.error.is_some_and(|error| error.message.contains("paired with another one")));
+    assert_eq!(world.crm.read(CONTACTS, &pair.crm).await, before, "nobody is written over");
+    world.end().await;
 }

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use tandem::config::{Config, Secrets};
 use tandem::daemon::account::Account;
 use tandem::daemon::notifications::Notifications;
-use tandem::model::{FirstSync, ModuleId, RecordId, Side, State, StreamId, StreamKind, Verb};
+use tandem::model::{Choice, FirstSync, Item, ModuleId, RecordId, Side, State, StreamId, StreamKind, Verb};
 use tandem::remote::http::{HttpSettings, ReqwestTransport};
 use tandem::seam::{Clock, Entropy, SystemClock};
 use tandem::sim::Served;
@@ -498,25 +498,72 @@ async fn one_institution_that_refuses_its_operator_stops_no_other_s01() {
         house.crm.edit("Contact", contact["Id"].as_str().unwrap(), json!({"Phone": phone})).unwrap();
     };
     there.iter().for_each(|number| phone("GLOBE", number, "+33 6 11"));
-    let refused = || house.engine.store().read(|view| view.in_state(CONTACTS, State::Retry, None, 99)).unwrap();
-    house.engine.sync_now(None, false);
-    house.until("all of GLOBE wait", async || refused().len() == there.len()).await;
-    let asked = house.s360.faults().fired(FaultKind::Unauthorized);
-    assert!(asked < 2 * there.len() as u64, "nobody goes on knocking: {asked}");
-
     phone("ACME", &here, "+33 6 22");
     house.engine.sync_now(None, false);
     house.until("ACME goes on", async || house.s360.ledger().count("ACME.contact", Op::Update) == 1).await;
+    let ready = || house.engine.store().read(|view| view.in_state(CONTACTS, State::Ready, None, 99)).unwrap().len();
+    house.until("all of GLOBE wait", async || ready() == there.len()).await;
     assert_eq!(house.engine.stopped(CONTACTS), None);
-    let waiting = house.engine.store().read(|view| view.item(refused()[0])).unwrap().unwrap();
-    let why = waiting.error.clone().expect("it says why");
-    assert!(why.message.contains("GLOBE") && why.hint.unwrap().contains("`retry` tries at once"), "{}", why.message);
-    assert!(waiting.ready_at > house.engine.now(), "and comes again by itself");
+    assert!(house.engine.last_error(CONTACTS).unwrap().contains("GLOBE"), "it says who refuses");
 
-    // The key is right again, and somebody says so for one of them: the others follow by their own time.
+    // Nobody goes on knocking, and what ACME has is taken at once.
+    let asked = house.s360.faults().fired(FaultKind::Unauthorized);
+    assert!(asked <= 2 * there.len() as u64, "{asked}");
+    phone("ACME", &here, "+33 6 33");
+    house.engine.sync_now(None, false);
+    house.until("ACME goes on", async || house.s360.ledger().count("ACME.contact", Op::Update) == 2).await;
+    assert_eq!(house.s360.faults().fired(FaultKind::Unauthorized), asked);
+    assert!(house.engine.last_error(CONTACTS).unwrap().contains("GLOBE"), "and still says so");
+
+    // The key is right again, and somebody says so.
     house.s360.faults().clear();
-    house.decide(&waiting, Verb::Retry, &[]).await;
-    house.until("it arrives", async || house.s360.ledger().count("GLOBE.contact", Op::Update) == 1).await;
+    house.engine.set_paused(None, false, operator("ada")).await.unwrap();
+    let arrived = async || house.s360.ledger().count("GLOBE.contact", Op::Update) == there.len() as u64;
+    house.until("all arrive", arrived).await;
+    house.settle().await;
+    assert_eq!(house.engine.last_error(CONTACTS), None);
+    house.end().await;
+}
+
+/// For a decision both records are looked at: whoever refuses that look is the one who is held up, not the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_that_is_refused_holds_up_whom_it_was_made_at_s01() {
+    let house = House::open().await;
+    let (bea, ada) = (house.person("GLOBE", "Bea"), house.person("ACME", "Ada"));
+    house.post().await;
+    // A question each: both sides changed the first name.
+    for (code, number) in [("GLOBE", &bea), ("ACME", &ada)] {
+        house.edit(&Edit::update(&format!("{code}.contact"), number, person("Other")));
+        let contact = house.crm("Contact", &format!("contact-{code}-{number}"));
+        house.crm.edit("Contact", contact["Id"].as_str().unwrap(), json!({"FirstName": "Another"})).unwrap();
+    }
+    house.post().await;
+    let held = house.engine.store().read(|view| view.in_state(CONTACTS, State::Held, None, 9)).unwrap();
+    let items = held.into_iter().map(|id| house.engine.store().read(|view| view.item(id)).unwrap().unwrap());
+    let of = |item: &Item| item.plan.ivvy.as_ref().is_some_and(|id| id.as_str().starts_with("GLOBE"));
+    let (globe, acme): (Vec<Item>, Vec<Item>) = items.partition(of);
+
+    // GLOBE's record goes to the CRM, and S-360 refuses the look at it: nothing else stops.
+    house.s360.faults().arm(FaultSpec::times(FaultKind::Unauthorized, "/globe/", 100_000)).unwrap();
+    house.decide(&globe[0], Verb::Approve, &[("first_name", Choice::Ivvy)]).await;
+    house.until("it is refused", async || house.s360.faults().fired(FaultKind::Unauthorized) > 0).await;
+    house.until("it waits", async || house.engine.last_error(CONTACTS).is_some_and(|why| why.contains("GLOBE"))).await;
+    assert_eq!(house.engine.stopped(CONTACTS), None);
+
+    // ACME's goes to S-360, and the CRM refuses the look: that is the CRM's, which stands still then.
+    house.crm.faults().arm(FaultSpec::times(FaultKind::Unauthorized, "", 100_000)).unwrap();
+    house.decide(&acme[0], Verb::Approve, &[("first_name", Choice::Crm)]).await;
+    house.until("the CRM stands still", async || house.engine.stopped(CONTACTS).is_some()).await;
+    assert!(house.engine.stopped(CONTACTS).unwrap().contains("salesforce"));
+    house.crm.faults().clear();
+    house.engine.set_paused(None, false, operator("ada")).await.unwrap();
+    house.until("ACME has it", async || house.s360.ledger().count("ACME.contact", Op::Update) == 1).await;
+    house.s360.faults().clear();
+    house.engine.set_paused(None, false, operator("ada")).await.unwrap();
+    house.settle().await;
+    let told =
+        |code: &str, number: &str| house.crm("Contact", &format!("contact-{code}-{number}"))["FirstName"].clone();
+    assert_eq!((told("GLOBE", &bea), told("ACME", &ada)), (json!("Other"), json!("Another")));
     house.end().await;
 }
 

@@ -106,7 +106,9 @@ fn field_shape(row: &FieldPlan) -> Json {
 /// The value both sides will hold; an object when each gets its own back.
 fn result(row: &FieldPlan) -> serde_json::Value {
     match row.choice {
-        Some(Choice::Each { .. }) => json!({ "ivvy": row.result_on(Side::Ivvy), "crm": row.result_on(Side::Crm) }),
+        Some(Choice::Each { .. } | Choice::Keep) => {
+            json!({ "ivvy": row.result_on(Side::Ivvy), "crm": row.result_on(Side::Crm) })
+        }
         _ => json!(row.result()),
     }
 }
@@ -191,7 +193,7 @@ fn field_cells(row: &FieldPlan) -> [String; 6] {
         cell(row.ivvy.as_ref()),
         cell(row.crm.as_ref()),
         match row.choice {
-            Some(Choice::Each { .. }) => {
+            Some(Choice::Each { .. } | Choice::Keep) => {
                 format!("ivvy {}, crm {}", cell(row.result_on(Side::Ivvy)), cell(row.result_on(Side::Crm)))
             }
             _ => cell(row.result()),

@@ -9,7 +9,13 @@ use crate::seam::SystemClock;
 
 /// The rows about one side, as lines.
 async fn rows(probe: Result<Probe, Class>) -> Vec<String> {
+    rows_of(probe, &[]).await
+}
+
+/// The same of a system with tenants, some of which refuse.
+async fn rows_of(probe: Result<Probe, Class>, tenants: &[(&str, Option<Class>)]) -> Vec<String> {
     let stub = Stub::new(Arc::new(SystemClock));
+    *stub.tenants.lock().unwrap() = tenants.iter().map(|(tenant, refuses)| ((*tenant).to_owned(), *refuses)).collect();
     *stub.probe.lock().unwrap() = probe;
     let stub = Arc::new(stub);
     let remotes = Remotes::new(|_, _| Arc::clone(&stub) as Arc<dyn Remote>);
@@ -47,5 +53,25 @@ async fn a_connection_that_passed_a_doubt_and_a_failure_are_told_apart_p13_s28()
         failed,
         ["FAIL stub: connection: stub call: as told | check the address, the version and the names of custom fields"],
         "nothing else is asked of what is not there"
+    );
+}
+
+#[tokio::test]
+async fn every_institution_is_tested_for_itself_s18() {
+    let fine = Probe { system: "Box".to_owned(), ..Probe::default() };
+    let refused = Some(Class::Unauthorized);
+    assert_eq!(
+        rows_of(Ok(fine.clone()), &[("ACME", refused), ("GLOBE", None)]).await,
+        [
+            "FAIL stub ACME: connection: stub call: as told | check the key and its secret",
+            "ok stub GLOBE: connection: Box, 0 ms | -",
+            "ok stub: read contacts: permitted | -",
+        ],
+        "the trouble of one is not the others'"
+    );
+    assert_eq!(
+        rows_of(Ok(fine), &[("ACME", refused), ("GLOBE", refused)]).await.len(),
+        2,
+        "nobody is left to read from"
     );
 }

@@ -37,11 +37,11 @@ pub use self::settings::{Bookings, Institution, Operator, OurReference, Settings
 use super::exchange::{failure, without_values};
 use super::shelf::Shelf;
 use super::{
-    Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
+    About, Capabilities, Class, ConditionalWrite, DeleteEvidence, FieldDefinition, IdempotentCreate, Listing, Page,
     PageRequest, Probe, Read, Remote, RemoteError, Sent, WriteAck,
 };
 use crate::error::Error;
-use crate::model::{Fields, ModuleId, Operation, Record, RecordId};
+use crate::model::{Fields, ModuleId, Record, RecordId};
 use crate::seam::Clock;
 
 /// The name of this system in errors and status.
@@ -105,7 +105,8 @@ impl S360 {
     async fn test(&self, only: Option<&str>) -> Result<Probe, RemoteError> {
         let mut probe = Probe { system: "S-360".to_owned(), ..Probe::default() };
         let mut words = Vec::new();
-        for (code, place) in self.places.iter().filter(|(code, _)| only.is_none_or(|only| *code == only)) {
+        let asked = || self.places.iter().filter(|(code, _)| only.is_none_or(|only| *code == only));
+        for (code, place) in asked() {
             let Some(client) = &place.client else {
                 words.push(format!("{code} (receive-only)"));
                 continue;
@@ -120,7 +121,7 @@ impl S360 {
             probe.round_trip_ms = probe.round_trip_ms.max(millis);
             words.push(code.clone());
         }
-        let operated = self.places.values().any(|place| place.client.is_some());
+        let operated = asked().any(|(_, place)| place.client.is_some());
         (probe.unasked, probe.unread) = (!operated, !operated);
         probe.system = format!("S-360: {}", words.join(", "));
         Ok(probe)
@@ -180,22 +181,24 @@ impl Remote for S360 {
         held(module).iter().chain(asked).map(|name| (*name).to_owned()).collect()
     }
 
-    fn tenant_of(&self, module: ModuleId, write: &Operation) -> Option<String> {
+    fn tenant_of(&self, module: ModuleId, about: About<'_>) -> Option<String> {
         if self.places.len() < 2 {
             return None;
         }
-        let place = match write {
-            Operation::Update { id, .. } => self.place(id).map(|(place, _)| place),
-            Operation::Create { fields, .. } if module == ModuleId::Orders => {
-                self.buyer(fields).ok().map(|(place, _)| place)
-            }
-            Operation::Create { fields, .. } => self.place_for(records::save_method(module).ok()?, fields).ok(),
+        let place = match about {
+            About::Record(id) => self.place(id).map(|(place, _)| place),
+            About::New(fields) if module == ModuleId::Orders => self.buyer(fields).ok().map(|(place, _)| place),
+            About::New(fields) => self.place_for(records::save_method(module).ok()?, fields).ok(),
         };
         place.map(|place| place.code.clone())
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, RemoteError>> {
         Box::pin(self.test(None))
+    }
+
+    fn tenants(&self) -> Vec<String> {
+        if self.places.len() < 2 { Vec::new() } else { self.places.keys().cloned().collect() }
     }
 
     fn probe_tenant<'a>(&'a self, tenant: &'a str) -> BoxFuture<'a, Result<Probe, RemoteError>> {

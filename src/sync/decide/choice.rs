@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate};
 
 use super::{Step, never_written};
 use crate::merge::plan::carries;
-use crate::model::{Choice, FieldDef, FieldKind, FieldPlan, Item, ModuleDef, Side, Value, Verdict};
+use crate::model::{Choice, FieldDef, FieldKind, FieldPlan, Item, ModuleDef, Side, Value, Verdict, Why};
 use crate::sync::plan::Counterparts;
 
 impl Step<'_, '_> {
@@ -36,14 +36,12 @@ impl Step<'_, '_> {
                     false
                 }
                 Choice::Each { .. } => return Err("only an undo gives each side its own".to_owned()),
+                Choice::Keep => return Err(format!("choose a side or a value for {}", field.title)),
             };
             if absent {
                 return Err(format!("that side has no value for {}", field.title));
             }
-            if !carries(field, row, choice, references) {
-                return Err(not_carried(field));
-            }
-            row.choice = Some(choice.clone());
+            row.choice = Some(possible(field, row, choice.clone(), references).ok_or_else(|| not_carried(field))?);
         }
         Ok(())
     }
@@ -114,11 +112,19 @@ fn of_whole_record(
     if field.kind == FieldKind::ConstantId && !field.flow.may_write(side.other()) {
         return Ok(Some(Choice::side(side.other())));
     }
-    let choice = Choice::side(side);
-    match (carries(field, row, &choice, references), row.verdict) {
-        (true, _) => Ok(Some(choice)),
-        (false, Verdict::Conflict) => Ok(None),
-        (false, _) => Err(not_carried(field)),
+    match (possible(field, row, Choice::side(side), references), row.verdict) {
+        (Some(choice), _) => Ok(Some(choice)),
+        (None, Verdict::Conflict) => Ok(None),
+        (None, _) => Err(not_carried(field)),
+    }
+}
+
+/// What a choice comes to; `None` where it cannot be carried out. Asked about for want of a counterpart, both sides
+/// keep what they have, whichever is taken: there is no other way to settle it.
+fn possible(field: &FieldDef, row: &FieldPlan, choice: Choice, references: &Counterparts) -> Option<Choice> {
+    match carries(field, row, &choice, references) {
+        true => Some(choice),
+        false => (row.why == Why::ReferenceUnlinked).then_some(Choice::Keep),
     }
 }
 

@@ -206,11 +206,27 @@ fn by_constant_id(core: &Core, tx: &Tx<'_>, seen: &Observation) -> Result<Counte
     };
     let naming = free(tx, module, other, tx.by_external_key(module, other, &ours, CANDIDATES)?)?;
     match naming.as_slice() {
+        [] if taken(tx, module, other, &ours)? => {
+            Ok(Counterpart::Choose(Vec::new(), "a record that carries its constant id is paired with another one"))
+        }
         [] => Ok(Counterpart::None),
         [only] if busy(tx, module, other, only)? => Ok(Counterpart::UnderWay),
         [only] => Ok(Counterpart::One(only.clone(), "the record's constant id names it")),
         _ => Ok(Counterpart::Choose(naming, "several records carry its constant id")),
     }
+}
+
+/// Whether a living record of `side` carries this key in spite of belonging to another pair: one more under the same
+/// key would be taken for it ever after.
+fn taken(reads: &impl Reads, module: ModuleId, side: Side, key: &str) -> Result<bool, StoreError> {
+    for id in reads.by_external_key(module, side, key, CANDIDATES)? {
+        let living = reads.observation(module, side, &id)?.is_some_and(|known| !known.absent);
+        let link = reads.link_of(module, side, &id)?.map(|link| reads.link(link)).transpose()?.flatten();
+        if living && link.is_some_and(|link| link.stands()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Identity: exactly one on each side is a pair; anything else is for a person.

@@ -66,13 +66,21 @@ pub(super) fn plan(
         tx.put_base(link, &base)?;
         plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
     }
+    // What a person left as it is on both sides is agreed on with what they approved beside it: it would be a question
+    // again at the next edit (V-13).
+    let decided = standing.as_ref().is_some_and(|item| item.decided && item.state.is_open() && item.kind != Kind::Undo);
+    let carried_out = decided && (cause == Cause::Confirmed || nothing_to_write(context.def, &plan, &counterparts));
+    if carried_out && merge_plan::settle_choices(&mut base, context.def, &plan, &counterparts) {
+        base.agreed_at = context.now;
+        tx.put_base(link, &base)?;
+        plan = merge_plan::of_pair(context.def, &view.ivvy, &view.crm, &base, &counterparts, &drafts);
+    }
     let missing = missing_parent(tx, context.def, &plan.fields)?;
     if let Some(undo) = standing.as_ref().filter(|item| item.kind == Kind::Undo && item.state.is_open()) {
         carry_undo(&mut plan, undo, context.def);
     }
     let undoing = plan.fields.iter().any(|row| matches!(row.choice, Some(Choice::Each { .. })));
-    let writes =
-        Side::BOTH.into_iter().any(|side| !merge_plan::patch(context.def, &plan, side, &counterparts).is_empty());
+    let writes = !nothing_to_write(context.def, &plan, &counterparts);
     let parent = match missing {
         Some(Missing { parent, own: true }) => {
             // First whatever else there is to write or to ask; this alone waits, and is asked about last.
@@ -92,15 +100,12 @@ pub(super) fn plan(
     {
         (state, reasons) = (State::Held, Reasons::one(Reason::Rule));
     }
-    // What a person approved beside a write ends with that write, and a field they left as it is on both sides is no
-    // question any more: without this it would be one again at the next edit (V-13).
-    let over = state == State::Done && waiting.is_none() && !undoing;
-    if over
-        && standing.as_ref().is_some_and(|item| item.decided)
-        && merge_plan::settle_choices(&mut base, context.def, &plan, &counterparts)
-    {
-        base.agreed_at = context.now;
-        tx.put_base(link, &base)?;
+    // A choice that could be carried when it was made and no longer can is no answer any more, and one that nobody
+    // has approved ends nothing.
+    let unanswered = merge_plan::outdated(context.def, &plan, &counterparts)
+        || state == State::Done && !decided && plan.fields.iter().any(chosen);
+    if unanswered && matches!(state, State::Ready | State::Done) {
+        (state, reasons) = (State::Held, Reasons::one(Reason::Conflict));
     }
     // Our own writes are no exception: two remotes that each alter what they are given would go on for ever.
     if state == State::Ready && flap::flapping(&base, &plan, context.now).next().is_some() {
@@ -134,6 +139,15 @@ pub(super) fn plan(
     }
     upsert(&context, tx, draft)?;
     Ok(Planned::Settled)
+}
+
+fn nothing_to_write(def: &ModuleDef, plan: &Plan, counterparts: &Counterparts) -> bool {
+    Side::BOTH.into_iter().all(|side| merge_plan::patch(def, plan, side, counterparts).is_empty())
+}
+
+/// Whether somebody chose for this field, an undo's own proposal aside.
+fn chosen(row: &FieldPlan) -> bool {
+    row.choice.as_ref().is_some_and(|choice| !matches!(choice, Choice::Each { .. }))
 }
 
 /// What a pair is called: by iVvy's name for it, or by the CRM's if that is the only one.

@@ -174,39 +174,42 @@ fn at_rest(drive: &Drive, view: &View, module: ModuleId, found: &mut Vec<String>
     Ok(())
 }
 
-/// Every pair with nothing open, skipped or set aside.
-pub(super) fn in_order(store: &Store) -> Vec<(ModuleId, Link)> {
-    let quiet = |view: &View, module, link: &Link| -> Result<bool, StoreError> {
-        let last = view.last_item(module, &PairKey::Link(link.id))?.map(|id| view.item(id)).transpose()?.flatten();
-        let gone = Side::BOTH.map(|side| view.observation(module, side, link.on(side)));
-        let alive = gone.into_iter().all(|seen| seen.is_ok_and(|seen| seen.is_some_and(|seen| !seen.absent)));
-        Ok(alive && last.is_none_or(|item| !item.state.is_open() && item.state != State::Skipped))
-    };
+/// Every pair of living records with nothing open, skipped or set aside.
+pub(super) fn in_order(view: &View) -> Result<Vec<(ModuleId, Link)>, StoreError> {
     let mut found = Vec::new();
     for module in ModuleId::PEOPLE {
-        let links = store.read(|view| view.links(module, None, 10_000)).unwrap_or_default();
-        let standing = links.into_iter().filter(Link::stands);
-        found.extend(
-            standing
-                .filter(|link| store.read(|view| quiet(view, module, link)).unwrap_or(false))
-                .map(|link| (module, link)),
-        );
+        'links: for link in view.links(module, None, 10_000)?.into_iter().filter(Link::stands) {
+            for side in Side::BOTH {
+                if view.observation(module, side, link.on(side))?.is_none_or(|seen| seen.absent) {
+                    continue 'links;
+                }
+            }
+            let last = match view.last_item(module, &PairKey::Link(link.id))? {
+                Some(id) => view.item(id)?,
+                None => None,
+            };
+            if last.is_none_or(|item| !item.state.is_open() && item.state != State::Skipped) {
+                found.push((module, link));
+            }
+        }
     }
-    found
+    Ok(found)
 }
 
 /// V-13, I9: what was in order asks at most about the one field that was edited since.
-pub(super) fn asked_again(store: &Store, settled: &[(ModuleId, Link)], edited: &str) -> Vec<String> {
-    let asks = |(module, link): &(ModuleId, Link)| {
-        let item = store.read(|view| {
-            let open = view.open_item(*module, &PairKey::Link(link.id))?;
-            Ok(open.map(|id| view.item(id)).transpose()?.flatten())
-        });
-        let item = item.ok().flatten()?;
-        let row = item.plan.fields.iter().find(|row| row.unsolved() && row.field != edited)?;
-        Some(format!("V-13: {module} link {}: {} is asked about again ({:?})", link.id, row.field, row.why))
-    };
-    settled.iter().filter_map(asks).collect()
+pub(super) fn asked_again(view: &View, settled: &[(ModuleId, Link)], edited: &str) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    for (module, link) in settled {
+        let Some(id) = view.open_item(*module, &PairKey::Link(link.id))? else { continue };
+        let rows = view.item(id)?.map(|item| item.plan.fields).unwrap_or_default();
+        let asked = rows.iter().filter(|row| row.unsolved() && row.field != edited);
+        found.extend(
+            asked.map(|row| {
+                format!("V-13: {module} link {}: {} is asked about again ({:?})", link.id, row.field, row.why)
+            }),
+        );
+    }
+    Ok(found)
 }
 
 fn accounted(view: &impl Reads, module: ModuleId, pair: &PairKey) -> Result<bool, StoreError> {

@@ -397,16 +397,13 @@ impl Drive {
     }
 
     /// What must hold of an account that nobody disturbs, or only in one field.
-    async fn at_rest<M>(
+    async fn at_rest(
         &mut self,
         engine: &Engine,
         store: &Store,
-        machine: &mut M,
+        machine: &mut impl Machine,
         violations: &mut Vec<String>,
-    ) -> Result<(), String>
-    where
-        M: Future<Output = Result<(), StoreError>> + Unpin,
-    {
+    ) -> Result<(), String> {
         self.come_to_rest(engine, store, machine, violations).await?;
         // I10: full sweeps at rest write nothing. I12: they end, however the pages shift.
         let began = self.clock.now();
@@ -430,7 +427,7 @@ impl Drive {
         }
         // An edit of one field asks about nothing else: neither about what was never in question nor about what
         // somebody has settled.
-        let settled = check::in_order(store);
+        let settled = store.read(check::in_order).map_err(|error| error.to_string())?;
         for (module, link) in &settled {
             let value = Value::text(self.token("0"));
             self.crm.user_edits(*module, &link.crm, "phone", value.clone());
@@ -438,21 +435,19 @@ impl Drive {
         }
         engine.sync_now(None, false);
         self.come_to_rest(engine, store, machine, violations).await?;
-        violations.extend(check::asked_again(store, &settled, "phone"));
+        let again = store.read(|view| check::asked_again(view, &settled, "phone"));
+        violations.extend(again.map_err(|error| error.to_string())?);
         Ok(())
     }
 
     /// Waits until there has been nothing to do for a while.
-    async fn come_to_rest<M>(
+    async fn come_to_rest(
         &mut self,
         engine: &Engine,
         store: &Store,
-        machine: &mut M,
+        machine: &mut impl Machine,
         violations: &mut Vec<String>,
-    ) -> Result<(), String>
-    where
-        M: Future<Output = Result<(), StoreError>> + Unpin,
-    {
+    ) -> Result<(), String> {
         let limit = self.clock.now().plus(Duration::from_secs(DRAIN));
         let mut quiet = 0;
         while quiet < 30 {
@@ -468,10 +463,7 @@ impl Drive {
     }
 
     /// Lets the machine work for a while; it must not end meanwhile.
-    async fn pass<M>(&self, time: Duration, machine: &mut M) -> Result<(), String>
-    where
-        M: Future<Output = Result<(), StoreError>> + Unpin,
-    {
+    async fn pass(&self, time: Duration, machine: &mut impl Machine) -> Result<(), String> {
         tokio::select! {
             biased;
             ended = machine => Err(format!("{ended:?}")),
@@ -492,6 +484,11 @@ impl Drive {
         }
     }
 }
+
+/// The engine as it runs.
+trait Machine: Future<Output = Result<(), StoreError>> + Unpin {}
+
+impl<T: Future<Output = Result<(), StoreError>> + Unpin> Machine for T {}
 
 /// What has not been read whole since `began`.
 fn unread(store: &Store, began: Timestamp) -> Vec<(ModuleId, Side)> {

@@ -309,7 +309,7 @@ fn sign(app: &App, brush: Brush<'_>, row: &FieldPlan) -> (&'static str, Tone) {
     match (app.triage.choice(row), row.verdict) {
         (Some(Choice::Ivvy), _) => (brush.signs.to_crm, Tone::DiffResult),
         (Some(Choice::Crm), _) => (brush.signs.to_ivvy, Tone::DiffResult),
-        (Some(Choice::Each { .. }), _) => ("<>", Tone::DiffResult),
+        (Some(Choice::Each { .. } | Choice::Keep), _) => ("<>", Tone::DiffResult),
         (Some(Choice::Custom(_)), _) => ("e", Tone::DiffResult),
         (None, _) if app.triage.is_refused(row) => ("!", Tone::Error),
         (None, Verdict::Conflict) => ("?", Tone::DiffUnsolved),
@@ -355,7 +355,7 @@ impl Shown {
         let result = app.triage.result(row);
         let (result, result_tone) = match result {
             _ if app.triage.unsolved(row) => (Safe::new("? choose i, c or e"), Tone::DiffUnsolved),
-            None if matches!(app.triage.choice(row), Some(Choice::Each { .. })) => {
+            None if matches!(app.triage.choice(row), Some(Choice::Each { .. } | Choice::Keep)) => {
                 let on = |side: Side| text(row.result_on(side), "(none)");
                 (
                     Safe::new(&format!(
