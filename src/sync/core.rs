@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::matching::Matching;
 use super::nudge::Looks;
 use super::rates::Rates;
+use super::refused::Refusals;
 use super::renewal::Next;
 use super::settings::Settings;
 use crate::model::module::{EXTERNAL_ID, IVVY_KEY, external_key};
@@ -90,7 +91,7 @@ struct Switches {
     /// Remote refused one module.
     forbidden: BTreeMap<(ModuleId, Side), String>,
     /// Tenants of a remote that refuse us.
-    refused: BTreeMap<Refusing, Refused>,
+    refused: Refusals,
     /// An operator asked for a sweep; the value says for a full one.
     requested: BTreeMap<(ModuleId, Side), bool>,
     /// Lanes that must wait for a remote's quota: until when, and why.
@@ -99,24 +100,6 @@ struct Switches {
     /// Per side, so that the other side's health does not hide it.
     last_error: BTreeMap<(ModuleId, Side), String>,
 }
-
-/// A tenant that refuses us, while the others of the remote go on.
-#[derive(Debug)]
-struct Refused {
-    /// Nothing goes there before.
-    until: Timestamp,
-    times: u32,
-    why: String,
-    /// What is known to wait for it. The items stay ready: nothing about them has changed.
-    waiting: BTreeSet<ItemId>,
-}
-
-/// Who refuses: a tenant of a side; its whole key, or one module.
-type Refusing = (Side, String, Option<ModuleId>);
-
-/// The first wait after a tenant's refusal, doubled with each further one up to [`LONGEST_REFUSAL`].
-const FIRST_REFUSAL: Duration = Duration::from_secs(60);
-const LONGEST_REFUSAL: Duration = Duration::from_secs(60 * 60);
 
 /// Where a poller stands, for the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -285,7 +268,7 @@ impl Core {
         }
         if !paused {
             switches.halted.clear();
-            switches.refused.clear();
+            switches.refused.forget_all();
         }
         let names: Vec<&'static str> = switches.paused.iter().map(|module| (*module).into()).collect();
         (PAUSED_META, names.join(" ").into_bytes())
@@ -301,59 +284,29 @@ impl Core {
         self.switches().forbidden.insert((module, side), why);
     }
 
-    /// A tenant refused its key, or one module: what goes there waits, for longer each time.
+    /// A tenant refused its key, or one module: what goes there waits.
     pub fn refuse(&self, side: Side, tenant: String, module: Option<ModuleId>, why: String) {
-        let now = self.now();
-        let mut switches = self.switches();
-        let known = switches.refused.entry((side, tenant, module)).or_insert_with(|| Refused {
-            until: Timestamp::EPOCH,
-            times: 0,
-            why: String::new(),
-            waiting: BTreeSet::new(),
-        });
-        // Of the calls that were under way at once each is refused; that counts once.
-        if known.until <= now {
-            let factor = 1_u32.checked_shl(known.times).unwrap_or(u32::MAX);
-            known.until = now.plus(FIRST_REFUSAL.saturating_mul(factor).min(LONGEST_REFUSAL));
-            known.times = known.times.saturating_add(1);
-        }
-        known.why = why;
+        self.switches().refused.note((side, tenant), module, why, self.clock.now());
     }
 
     /// Whether `item` must wait, because whom it would go to refuses us now. It is passed over until then.
     pub fn waits_for_tenant(&self, side: Side, tenant: &str, module: ModuleId, item: ItemId) -> bool {
-        let now = self.now();
-        let mut switches = self.switches();
-        let mut waits = false;
-        for module in [None, Some(module)] {
-            if let Some(known) = switches.refused.get_mut(&(side, tenant.to_owned(), module))
-                && known.until > now
-            {
-                known.waiting.insert(item);
-                waits = true;
-            }
-        }
-        waits
+        self.switches().refused.keeps(side, tenant, module, item, self.clock.now())
     }
 
     /// Whether `item` is known to wait for a tenant that refuses us.
     pub fn is_passed_over(&self, item: ItemId) -> bool {
-        let now = self.now();
-        self.switches().refused.values().any(|known| known.until > now && known.waiting.contains(&item))
+        self.switches().refused.passes_over(item, self.clock.now())
     }
 
     /// When the next tenant that refuses us is tried again.
     pub fn next_trial(&self) -> Option<Timestamp> {
-        let now = self.now();
-        self.switches().refused.values().map(|known| known.until).filter(|until| *until > now).min()
+        self.switches().refused.next_trial(self.clock.now())
     }
 
     /// The tenant took a write of this module.
     pub fn accepted(&self, side: Side, tenant: &str, module: ModuleId) {
-        let mut switches = self.switches();
-        for module in [None, Some(module)] {
-            switches.refused.remove(&(side, tenant.to_owned(), module));
-        }
+        self.switches().refused.forget(side, tenant, module);
     }
 
     /// A call on `side` for `module` succeeded.
@@ -395,11 +348,7 @@ impl Core {
         let switches = self.switches();
         let last = Side::BOTH.into_iter().find_map(|side| switches.last_error.get(&(module, side)).cloned());
         // That the others of its system go on does not hide that one refuses us.
-        last.or_else(|| {
-            let concerns = |(_, _, only): &Refusing| only.is_none_or(|only| only == module);
-            let refused = switches.refused.iter().find(|(whose, _)| concerns(whose));
-            refused.map(|(_, known)| known.why.clone())
-        })
+        last.or_else(|| switches.refused.why(module, self.clock.now()).map(str::to_owned))
     }
 
     // --- polling --------------------------------------------------------------------------------

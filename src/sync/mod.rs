@@ -19,6 +19,7 @@ mod poll;
 mod prove;
 mod push;
 mod rates;
+mod refused;
 mod renewal;
 mod retention;
 mod settings;

@@ -23,11 +23,16 @@ use crate::remote::lane::Places;
 use crate::remote::{About, Class, Lane, Read, RemoteError, Sent};
 use crate::store::{Reads as _, StoreError, Tx};
 
+/// How many of a refusing tenant are passed over before the calls under way are looked after.
+const AT_A_TIME: u32 = 64;
+
 /// Claims and pushes until shutdown; then lets what is under way finish.
 pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), StoreError> {
     let mut under_way = FuturesUnordered::new();
     let mut places = Places::new(core.settings.concurrency);
     loop {
+        // Asked before the claims: a wait that ends while they are looked for must not be slept through.
+        let trial = core.next_trial();
         while !shutdown.is_cancelled() {
             let Some(claimed) = next(core, &places).await? else {
                 break;
@@ -42,15 +47,15 @@ pub(super) async fn run(core: &Arc<Core>, shutdown: &Shutdown) -> Result<(), Sto
             biased;
             Some(pushed) = under_way.next() => places.leave(pushed?),
             () = core.signals.push.notified() => {}
-            () = next_trial(core) => {}
+            () = reached(core, trial) => {}
             () = shutdown.cancelled(), if !shutdown.is_cancelled() => {}
         }
     }
 }
 
-/// Ends when a tenant that refuses us is to be tried again.
-async fn next_trial(core: &Core) {
-    match core.next_trial() {
+/// Ends at that time; without one, never.
+async fn reached(core: &Core, at: Option<Timestamp>) {
+    match at {
         Some(at) => core.clock.sleep(at.since(core.now())).await,
         None => std::future::pending().await,
     }
@@ -59,6 +64,7 @@ async fn next_trial(core: &Core) {
 /// The next claim of any module for which there is a place: the most urgent lane first, in it parents
 /// first; paused and stopped modules are passed over.
 async fn next(core: &Arc<Core>, places: &Places) -> Result<Option<Claimed>, StoreError> {
+    let mut passed_over = 0;
     'again: loop {
         let mut heads = Vec::new();
         for module in core.modules() {
@@ -71,7 +77,16 @@ async fn next(core: &Arc<Core>, places: &Places) -> Result<Option<Claimed>, Stor
         for (_, id) in heads {
             match claim::take(core, id).await? {
                 Step::Claimed(claimed) => return Ok(Some(*claimed)),
-                Step::Moved | Step::PassedOver => continue 'again,
+                Step::Moved => continue 'again,
+                Step::PassedOver if passed_over < AT_A_TIME => {
+                    passed_over += 1;
+                    continue 'again;
+                }
+                // The calls under way get their turn first.
+                Step::PassedOver => {
+                    core.signals.push.notify_one();
+                    return Ok(None);
+                }
                 Step::Busy => {}
             }
         }

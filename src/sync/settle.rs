@@ -46,6 +46,12 @@ pub(super) fn confirm_in(core: &Core, tx: &mut Tx<'_>, intent: &Intent, applied:
     tx.remove_intent(intent.item)?;
     note_shown(core, tx, intent, applied)?;
     let Some(link) = link_of(tx, intent, &item, &applied.record.id, now)? else {
+        let Operation::Create { source, .. } = &intent.operation else { return Ok(()) };
+        // Paired by somebody while the write was under way, it has an item of its own.
+        if tx.link_of(intent.module, intent.side.other(), source)?.is_some() {
+            plan::supersede(tx, item, now, "the record was paired while a write was under way")?;
+            return tx.mark_dirty(intent.module, intent.side, &applied.record.id);
+        }
         return ask_whose(tx, item, now);
     };
     let before = tx.base(link)?;

@@ -119,13 +119,15 @@ fn of_whole_record(
     }
 }
 
-/// What a choice comes to; `None` where it cannot be carried out. Asked about for want of a counterpart, both sides
-/// keep what they have, whichever is taken: there is no other way to settle it.
+/// What a choice comes to; `None` where it cannot be carried out. Asked about for want of a counterpart, or where
+/// neither value has one, both sides keep what they have, whichever is taken: there is no other way to settle it.
 fn possible(field: &FieldDef, row: &FieldPlan, choice: Choice, references: &Counterparts) -> Option<Choice> {
-    match carries(field, row, &choice, references) {
-        true => Some(choice),
-        false => (row.why == Why::ReferenceUnlinked).then_some(Choice::Keep),
+    if carries(field, row, &choice, references) {
+        return Some(choice);
     }
+    let neither = || Side::BOTH.into_iter().all(|side| !carries(field, row, &Choice::side(side), references));
+    let keeps = row.why == Why::ReferenceUnlinked || matches!(field.kind, FieldKind::Reference(_)) && neither();
+    keeps.then_some(Choice::Keep)
 }
 
 /// Why a choice cannot be carried out, and what can be done about it.

@@ -68,7 +68,7 @@ pub(super) fn plan(
     }
     // What a person left as it is on both sides is agreed on with what they approved beside it: it would be a question
     // again at the next edit (V-13).
-    let decided = standing.as_ref().is_some_and(|item| item.decided && item.state.is_open() && item.kind != Kind::Undo);
+    let decided = standing.as_ref().is_some_and(|item| item.decided && item.state.is_open());
     let carried_out = decided && (cause == Cause::Confirmed || nothing_to_write(context.def, &plan, &counterparts));
     if carried_out && merge_plan::settle_choices(&mut base, context.def, &plan, &counterparts) {
         base.agreed_at = context.now;
