@@ -173,7 +173,7 @@ async fn a_new_record_beside_candidates_is_said_to_be_meant_v11() {
         item.plan.candidates = vec![twin];
     }
     let (shown, _) = rig.text(0, &["queue", "show", "2"]);
-    let line = "candidate crm 003xx: Ann · ann@else.example · ␛[31m+49 7 · paired with ivvy 77";
+    let line = "candidate crm 003xx: Ann · ann@else.example · ␛[31m+49 7 · paired with iVvy 77";
     assert!(shown.contains(line) && !shown.contains('\u{1b}'), "{shown}");
     let shown = rig.json(0, &["queue", "show", "2"]).remove(0);
     assert_eq!(shown["candidates"][0]["facts"][0], "ann@else.example");

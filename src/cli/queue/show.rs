@@ -70,12 +70,12 @@ fn candidate_shape(candidate: &Candidate, known: Option<&CandidateView>) -> Json
 }
 
 /// A candidate on one line, and why it cannot be chosen if it cannot.
-fn candidate_line(candidate: &Candidate, known: Option<&CandidateView>) -> String {
+fn candidate_line<'a>(candidate: &Candidate, known: Option<&CandidateView>, name: impl Fn(Side) -> &'a str) -> String {
     let mut line = format!("candidate {} {}: {}", candidate.side, candidate.id.as_str(), candidate.title);
     if let Some(known) = known {
         known.facts.iter().for_each(|fact| line += &format!(" · {fact}"));
         if let Some(other) = &known.paired {
-            line += &format!(" · paired with {} {}", other.side, other.id.as_str());
+            line += &format!(" · paired with {} {}", name(other.side), other.id.as_str());
         }
     }
     plain(&line)
@@ -156,7 +156,8 @@ fn text(context: &mut Context, view: &ItemView) -> Result<()> {
         }
     }
     for (candidate, known) in candidates(view) {
-        out.line(candidate_line(candidate, known))?;
+        let line = candidate_line(candidate, known, |side| out.names().of(side));
+        out.line(line)?;
     }
     let allowed: Vec<String> =
         view.verbs.iter().filter(|(_, why_not)| why_not.is_none()).map(|(verb, _)| verb.to_string()).collect();
