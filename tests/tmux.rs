@@ -355,9 +355,15 @@ fn a_hostile_record_changes_nothing_but_its_own_cell() {
         let lines = screen.lines().enumerate().filter(|(at, line)| *at != status && !line.contains(&own));
         lines.map(|(_, line)| line.to_owned()).collect()
     };
-    let quiet = terminal.wait("the quiet name", |screen| row_of(screen).is_some_and(|row| row.contains("Quiet")));
+    // The rest of the account moves until its first sync is through.
+    let at_rest = |screen: &str| {
+        let counts = screen.lines().find(|line| line.contains("all modules")).unwrap_or("ready");
+        !["new", "ready", "inflight", "unknown", "retry"].iter().any(|state| counts.contains(state))
+    };
+    let shows = |screen: &str, text: &str| at_rest(screen) && row_of(screen).is_some_and(|row| row.contains(text));
+    let quiet = terminal.wait("the quiet name", |screen| shows(screen, "Quiet"));
     rename(HOSTILE);
-    let hostile = terminal.wait("the hostile name", |screen| row_of(screen).is_some_and(|row| row.contains('␛')));
+    let hostile = terminal.wait("the hostile name", |screen| shows(screen, "␛"));
     assert_eq!(others(&quiet), others(&hostile));
     let (quiet, hostile) = (row_of(&quiet).unwrap(), row_of(&hostile).unwrap());
     let end = |row: &str| row.split_whitespace().last().unwrap().to_owned();
